@@ -1,0 +1,36 @@
+"""The root of Wherry's errors: each has a code, a message, a cause and a fix.
+
+Ranges of the codes: 1xxx disks, 2xxx replication, 3xxx receiver, 4xxx agent, 5xxx control plane, 6xxx command line,
+9xxx the machine itself. Errors that travel over the SMS wire carry the codes of `wherry.contract.catalogue` instead.
+"""
+
+from typing import ClassVar
+
+
+class WherryError(Exception):
+    """An error that a person can act on.
+
+    A subclass sets the four texts; `template` is filled with the keyword arguments of the constructor. An instance
+    may replace cause or fix where it knows better than its class.
+    """
+
+    code: str = "WHERRY.0000"
+    template: ClassVar[str] = "{reason}"
+    default_cause: ClassVar[str] = "Not known."
+    default_fix: ClassVar[str] = "Look at the log of the program; report it if it comes again."
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, *, cause: str | None = None, fix: str | None = None, **details: object) -> None:
+        self.details = details
+        self.cause = self.default_cause if cause is None else cause
+        self.fix = self.default_fix if fix is None else fix
+        super().__init__(self.template.format(**details))
+
+    @property
+    def message(self) -> str:
+        """What happened, in one sentence."""
+        return str(self)
+
+    def explain(self) -> str:
+        """Return code, message, cause and fix as the lines that terminal and log show."""
+        return f"{self.code}: {self.message}\n  cause: {self.cause}\n  fix:   {self.fix}"

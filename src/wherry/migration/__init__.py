@@ -1,0 +1,1 @@
+"""The rules of a migration: states, actions, commands, subtasks, checks. Pure functions over frozen data."""

@@ -1,0 +1,61 @@
+"""The one place that runs other programs and turns their failures into words."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from wherry.errors import WherryError
+
+
+class ProgramMissing(WherryError):
+    """A program that Wherry needs isn't installed."""
+
+    code = "WHERRY.9001"
+    template = "The program {program!r} is not installed."
+    default_cause = "Its package is missing on this machine."
+    default_fix = "Install the package that holds the program and try again."
+
+
+class ProgramFailed(WherryError):
+    """A program ended with a status other than 0."""
+
+    code = "WHERRY.9002"
+    template = "{command!r} ended with status {status}: {stderr}"
+    default_cause = "The program refused; its last words are in the message."
+    default_fix = "Run the command by hand to see what it needs."
+
+
+class ProgramTimedOut(WherryError):
+    """A program didn't end in time and was killed."""
+
+    code = "WHERRY.9003"
+    template = "{command!r} did not end within {timeout_s} s."
+    default_cause = "The program hangs, or the machine is overloaded."
+    default_fix = "Run the command by hand; look for a stuck device with `dmesg`."
+
+
+def run(
+    command: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    timeout_s: float = 120.0,
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run *command* without a shell and return what it wrote to standard output.
+
+    Raises:
+        ProgramMissing: the program doesn't exist.
+        ProgramFailed: it ended with a status other than 0.
+        ProgramTimedOut: it was still running after *timeout_s* seconds.
+    """
+    try:
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, timeout=timeout_s, env=environment, check=False
+        )
+    except FileNotFoundError as error:
+        raise ProgramMissing(program=command[0]) from error
+    except subprocess.TimeoutExpired as error:
+        raise ProgramTimedOut(command=" ".join(command), timeout_s=timeout_s) from error
+    if done.returncode != 0:
+        last_words = done.stderr.decode(errors="replace").strip()[-500:]
+        raise ProgramFailed(command=" ".join(command), status=done.returncode, stderr=last_words or "(no message)")
+    return done.stdout

@@ -1,0 +1,1 @@
+"""The program where disks land."""

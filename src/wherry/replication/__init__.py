@@ -1,0 +1,1 @@
+"""How blocks travel: granules, frames, codecs, pacing, transport, passes, checkpoints, proofs."""
