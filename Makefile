@@ -1,0 +1,62 @@
+# Two commands do everything on a fresh Debian machine: `make demo` and `make test`.
+# Both prepare the machine by themselves (tools/bootstrap.sh).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+READY := .venv/.ready
+# Options of the demo: `make demo STAY=1 CHAOS=1 SMALL=1 ARGS="--picture demo.svg"`.
+DEMO_OPTIONS := $(if $(STAY),--stay) $(if $(CHAOS),--chaos) $(if $(SMALL),--small) $(ARGS)
+
+.PHONY: help demo test lint format unit contract system bench docs lock changelog clean
+
+help: ## Show these targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml uv.lock tools/bootstrap.sh
+	@tools/bootstrap.sh
+	@touch $@
+
+demo: $(READY) ## Migrate a live disk from start to proof (STAY=1 CHAOS=1 SMALL=1).
+	@$(BIN)/python -m demo $(DEMO_OPTIONS)
+
+test: lint unit contract system ## Run the linters and all tests.
+
+lint: $(READY) ## Check format, lint, types and layers.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/house_rules.py
+
+format: $(READY) ## Format the code and mend what the linter can.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+unit: $(READY) ## Run the tests of the rules: no subprocess, no network.
+	@$(BIN)/pytest -q -n 2 tests/unit
+
+contract: $(READY) ## Run the vendor's SDK against a running server.
+	@$(BIN)/pytest -q tests/contract
+
+system: $(READY) ## Run real processes on loop devices and filesystems.
+	@$(BIN)/pytest -q --durations=8 tests/system
+
+bench: $(READY) ## Race Wherry against its peers and print ratios.
+	@tools/bootstrap.sh --bench
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(READY) ## Build the documentation into site/.
+	@build/uv/bin/uv sync --frozen --quiet --group docs
+	@$(BIN)/mkdocs build --strict --quiet
+
+lock: $(READY) ## Renew uv.lock.
+	@build/uv/bin/uv lock --upgrade
+
+changelog: $(READY) ## Preview CHANGELOG.md from the fragments in changes/.
+	@$(BIN)/towncrier build --draft
+
+clean: ## Remove what the targets above made.
+	@rm -rf .venv build dist site .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
