@@ -1,0 +1,78 @@
+"""What iam needs of storage: accounts, users, keys and revoked tokens, behind one Protocol.
+
+The server implements `Directory` over the ledger; tests implement it over dictionaries. An alternative back end
+(OpenStack Keystone) implements the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from wherry.iam.policies import Policy
+from wherry.iam.principals import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A stored access key: whom it stands for, and its secret as `wherry.iam.keys.SecretBox` sealed it."""
+
+    access_key: str
+    sealed_secret: str
+    principal: Principal
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A stored user of an account."""
+
+    id: str
+    name: str
+    domain_id: str
+    domain_name: str
+    password_hash: str
+    enabled: bool = True
+    account_owner: bool = False
+    policies: tuple[Policy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project of an account. Any region name a client asks for must resolve to one."""
+
+    id: str
+    name: str
+    domain_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserName:
+    """How a password login names its user: by id, or by name within an account (id or name)."""
+
+    id: str = ""
+    name: str = ""
+    domain_id: str = ""
+    domain_name: str = ""
+
+
+class Directory(Protocol):
+    """The look-ups of authentication. Each returns None where there's no such thing and raises nothing for that."""
+
+    async def access_key(self, access_key: str) -> AccessKey | None:
+        """Return the key of this id, enabled or not."""
+
+    async def user(self, name: UserName) -> User | None:
+        """Return the user, enabled or not."""
+
+    async def project(self, domain_id: str, *, id: str = "", name: str = "") -> Project | None:  # noqa: A002
+        """Return a project of the account by id or by name."""
+
+    async def projects(self, domain_id: str) -> Sequence[Project]:
+        """Return all projects of the account."""
+
+    async def token_revoked(self, revocation_id: str, user_id: str, issued_at_ms: int) -> bool:
+        """Tell whether a token that is otherwise valid has died early.
+
+        It has when it was revoked by itself, or when all tokens of the user issued up to some moment were (password
+        or key changed, permissions changed).
+        """

@@ -1,0 +1,213 @@
+"""Which principal may call which operation.
+
+Users: by their policies, with the action names of SMS and their older aliases (the table is the reference's 9.2);
+the account itself always may. Agents: what an agent calls, for their own source and its task. Receivers: their own
+record and the tasks assigned to them. Nothing here reads a store: the caller says what the call touches.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from wherry.iam.policies import Effect, Policy, Question, Statement, evaluate
+from wherry.iam.principals import Kind, Principal
+from wherry.iam.refusals import PermissionMissing, Refusal
+
+REGISTER: Final = "sms:server:registerServer"
+MIGRATE: Final = "sms:server:migrationServer"
+QUERY: Final = "sms:server:queryServer"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one operation needs.
+
+    Attributes:
+        action: the identity action; empty where every principal of the account may call it.
+        aliases: older actions that grant it too.
+        resource_type: the middle of the resource's URN.
+        agent: an agent may call it, for its own source.
+        receiver: a receiver may call it, for its own record or a task assigned to it.
+    """
+
+    action: str
+    aliases: tuple[str, ...] = ()
+    resource_type: str = "server"
+    agent: bool = False
+    receiver: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What a call touches, as far as it's known.
+
+    Attributes:
+        id: its id; empty for a list or for something to be created.
+        source_id: the source it is or belongs to.
+        receiver_id: the receiver it is or is assigned to.
+        enterprise_project_id: its label, for conditions of policies.
+    """
+
+    id: str = ""
+    source_id: str = ""
+    receiver_id: str = ""
+    enterprise_project_id: str = ""
+
+
+NOTHING: Final = Resource()
+
+SMS_OPERATIONS: Final = {
+    "RegisterServer": Operation("sms:server:register", (REGISTER,), agent=True),
+    "ListServers": Operation("sms:server:list", (QUERY,)),
+    "ShowServer": Operation("sms:server:get", (QUERY,), agent=True),
+    "ShowOverview": Operation("sms:server:overview", (QUERY,)),
+    "UpdateServerName": Operation("sms:server:update", (MIGRATE,)),
+    "UpdateCopyState": Operation("sms:server:updateState", (MIGRATE,), agent=True),
+    "UpdateDiskInfo": Operation("sms:server:updateDiskInfo", (MIGRATE,), agent=True),
+    "DeleteServer": Operation("sms:server:delete", (MIGRATE,)),
+    "DeleteServers": Operation("sms:server:batchDelete", ("sms:server:delete", MIGRATE)),
+    "ListErrorServers": Operation("sms:server:listErrors", (QUERY, "server:queryServer"), "template"),
+    "ShowCommand": Operation("sms:server:getCommand", (MIGRATE,), agent=True),
+    "UpdateCommandResult": Operation("sms:server:updateCommandResult", (MIGRATE,), agent=True),
+    "CreateTask": Operation("sms:server:createTask", (MIGRATE,)),
+    "ListTasks": Operation("sms:server:listTask", (QUERY,)),
+    "ShowTask": Operation("sms:server:getTask", (QUERY,), agent=True, receiver=True),
+    "UpdateTask": Operation("sms:server:updateTask", (MIGRATE,), agent=True),
+    "UpdateTaskStatus": Operation("sms:server:manageTask", (MIGRATE,)),
+    "UpdateTaskSpeed": Operation("sms:server:updateTaskProgress", (MIGRATE,), agent=True),
+    "DeleteTask": Operation("sms:server:deleteTask", (MIGRATE,)),
+    "DeleteTasks": Operation("sms:server:batchDeleteTask", ("sms:server:deleteTask", MIGRATE)),
+    "ShowsSpeedLimits": Operation("sms:server:getTaskSpeedLimit", (QUERY,), agent=True),
+    "UpdateSpeed": Operation("sms:server:updateTaskSpeedLimit", (MIGRATE,)),
+    "ShowPassphrase": Operation("sms:server:getTaskPassphrase", (QUERY,), agent=True),
+    "ShowCertKey": Operation("sms:server:getCert", (QUERY,), agent=True),
+    "CollectLog": Operation("sms:server:collectLog", (MIGRATE,)),
+    "ShowConfigSetting": Operation("sms:server:getTaskConfig", (QUERY,), "task", agent=True),
+    "UploadSpecialConfigurationSetting": Operation("sms:server:updateTaskConfig", (MIGRATE,), "task"),
+    "UpdateNetworkCheckInfo": Operation("sms:server:updateNetworkCheckInfo", (MIGRATE,), "task", agent=True),
+    "ShowConsistencyResult": Operation("sms:server:getConsistencyCheckResult", (QUERY,)),
+    "UpdateConsistencyResult": Operation("sms:server:updateConsistencyCheckResult", (MIGRATE,), agent=True),
+    "ExportConsistencyResults": Operation("sms:server:getBatchConsistencyResults", (QUERY,)),
+    "CreateTemplate": Operation("sms:template:create", (MIGRATE,), "template"),
+    "UpdateTemplate": Operation("sms:template:update", (MIGRATE,), "template"),
+    "DeleteTemplate": Operation("sms:template:delete", (MIGRATE,), "template"),
+    "DeleteTemplates": Operation("sms:template:batchDelete", ("sms:template:delete", MIGRATE), "template"),
+    "ListTemplates": Operation("sms:template:list", (QUERY,), "template"),
+    "ShowTemplate": Operation("sms:template:get", (QUERY,), "template"),
+    "ShowTargetPassword": Operation("sms:template:getTargetPassword", (QUERY,), "template"),
+    "CreateMigproject": Operation("sms:migproject:create", (MIGRATE,), "migproject"),
+    "ListMigprojects": Operation("sms:migproject:list", (QUERY,), "migproject"),
+    "ShowMigproject": Operation("sms:migproject:get", (QUERY,), "migproject"),
+    "UpdateMigproject": Operation("sms:migproject:update", (MIGRATE,), "migproject"),
+    "UpdateDefaultMigproject": Operation("sms:migproject:update", (MIGRATE,), "migproject"),
+    "DeleteMigproject": Operation("sms:migproject:delete", (MIGRATE,), "migproject"),
+    "ShowConfig": Operation("sms::getConfig", (QUERY,), "", agent=True),
+    "CreatePrivacyAgreements": Operation("", agent=True),
+    "ShowPrivacyAgreements": Operation("", agent=True),
+    "ListApiVersion": Operation("", agent=True, receiver=True),
+    "ShowApiVersion": Operation("", agent=True, receiver=True),
+}
+
+# Wherry's own operations. What reads about a task is granted by the right to read tasks; what an agent or a receiver
+# writes, and what lets strangers in, no SMS policy grants.
+WHERRY_OPERATIONS: Final = {
+    "CreateJoinToken": Operation("wherry:joinToken:create", (), "joinToken"),
+    "UpdateReceiver": Operation("wherry:receiver:update", (), "receiver", receiver=True),
+    "ListReceivers": Operation("wherry:receiver:list", (QUERY,), "receiver"),
+    "ListAssignments": Operation("wherry:receiver:listAssignments", (), "receiver", receiver=True),
+    "ShowRoute": Operation("wherry:task:getRoute", ("sms:server:getTask", QUERY), "task", agent=True),
+    "UpdateReplication": Operation("wherry:task:updateReplication", (), "task", agent=True),
+    "ShowReplication": Operation("wherry:task:getReplication", ("sms:server:getTask", QUERY), "task", agent=True),
+    "SubmitSourceHalf": Operation("wherry:task:submitSourceHalf", (), "task", agent=True),
+    "SubmitReceiverHalf": Operation("wherry:task:submitReceiverHalf", (), "task", receiver=True),
+    "ShowProof": Operation("wherry:task:getProof", ("sms:server:getTask", QUERY), "task", agent=True, receiver=True),
+    "ListEvents": Operation("wherry:task:listEvents", ("sms:server:getTask", QUERY), "task"),
+    "DecodeRefusal": Operation("wherry:refusal:decode", (), "refusal"),
+    "ListProjects": Operation("", agent=True, receiver=True),
+    "ListDomains": Operation("", agent=True, receiver=True),
+}
+
+OPERATIONS: Final = SMS_OPERATIONS | WHERRY_OPERATIONS
+
+ADMINISTRATOR: Final = Policy("administrator", (Statement(Effect.ALLOW, ("*",)),))
+SMS_FULL_ACCESS: Final = Policy("SMS FullAccess", (Statement(Effect.ALLOW, ("sms:*:*",)),))
+SMS_READ_ONLY_ACCESS: Final = Policy("SMS ReadOnlyAccess", (Statement(Effect.ALLOW, (QUERY,)),))
+SYSTEM_POLICIES: Final = {policy.name: policy for policy in (ADMINISTRATOR, SMS_FULL_ACCESS, SMS_READ_ONLY_ACCESS)} | {
+    "SMSFullAccessPolicy": Policy("SMSFullAccessPolicy", SMS_FULL_ACCESS.statements),
+    "SMSReadOnlyPolicy": Policy(
+        "SMSReadOnlyPolicy",
+        (Statement(Effect.ALLOW, ("sms:*:get*", "sms:*:list*", "sms:server:overview", "sms::getConfig")),),
+    ),
+}
+
+
+def require(principal: Principal, operation: str, resource: Resource = NOTHING) -> None:
+    """Return when *principal* may call *operation* on *resource*; raise PermissionMissing otherwise.
+
+    *operation* is a key of `OPERATIONS`. *resource* must belong to the principal's account: what belongs to another
+    account doesn't exist for the caller, which is the handler's 404 and not a matter of permission.
+    """
+    rule = OPERATIONS[operation]
+    if principal.kind is Kind.USER:
+        if not (principal.account_owner or not rule.action or _user_may(principal, rule, resource)):
+            _refuse(principal, rule, operation, resource, "no policy of the user allows the action")
+    elif principal.kind is Kind.AGENT:
+        reason = _why_not_agent(principal, rule, operation, resource)
+        if reason:
+            _refuse(principal, rule, operation, resource, reason)
+    else:
+        reason = _why_not_receiver(principal, rule, resource)
+        if reason:
+            _refuse(principal, rule, operation, resource, reason)
+
+
+def resource_urn(principal: Principal, rule: Operation, resource: Resource) -> str:
+    """Return the uniform name of *resource*, such as ``sms::<account>:server:<id>``."""
+    service = rule.action.partition(":")[0] or "sms"
+    return f"{service}::{principal.domain_id}:{rule.resource_type}:{resource.id or '*'}"
+
+
+def _user_may(principal: Principal, rule: Operation, resource: Resource) -> bool:
+    context = {}
+    if resource.enterprise_project_id:
+        context["g:enterpriseprojectid"] = resource.enterprise_project_id
+    urn = resource_urn(principal, rule, resource)
+    return evaluate(principal.policies, Question((rule.action, *rule.aliases), urn, context))
+
+
+def _why_not_agent(principal: Principal, rule: Operation, operation: str, resource: Resource) -> str:
+    if not rule.agent:
+        return "an agent's key cannot call this operation"
+    if not rule.action:
+        return ""
+    own = resource.source_id == principal.source_id
+    if operation in _BEFORE_BINDING:
+        # An unbound key that names a source would take over somebody else's record.
+        return "" if own or not resource.source_id else "an agent's key may act for its own source only"
+    if not principal.source_id:
+        return "an agent's key may only register until it is bound to a source"
+    return "" if own else "an agent's key may act for its own source only"
+
+
+def _why_not_receiver(principal: Principal, rule: Operation, resource: Resource) -> str:
+    if not rule.receiver:
+        return "a receiver's key cannot call this operation"
+    if rule.action and (not principal.receiver_id or resource.receiver_id != principal.receiver_id):
+        return "a receiver's key may act for its own record and the tasks assigned to it only"
+    return ""
+
+
+_BEFORE_BINDING: Final = frozenset({"RegisterServer", "ShowConfig"})
+
+
+def _refuse(principal: Principal, rule: Operation, operation: str, resource: Resource, reason: str) -> NoReturn:
+    raise PermissionMissing(
+        Refusal(
+            action=rule.action or operation,
+            resource=resource_urn(principal, rule, resource),
+            principal_kind=principal.kind.value,
+            principal_id=principal.user_id,
+            principal_name=principal.user_name,
+            domain_id=principal.domain_id,
+            reason=reason,
+        )
+    )
