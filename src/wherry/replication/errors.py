@@ -1,0 +1,133 @@
+"""The errors of replication: what broke between agent and receiver, or in the replica's storage."""
+
+import errno
+import os
+from pathlib import Path
+
+from wherry.errors import WherryError
+
+
+class ConnectionLost(WherryError):
+    """The connection ended, or the other side fell silent. A new session goes on where this one stopped."""
+
+    code = "WHERRY.2001"
+    template = "The connection to the other side was lost: {reason}."
+    default_cause = "The network, or the program at the other end, broke off."
+    default_fix = "Nothing is lost; the agent connects again by itself. If it lasts, check network and firewall."
+
+
+class ProtocolViolated(WherryError):
+    """The peer sent something that the protocol doesn't allow; the connection is of no use any more."""
+
+    code = "WHERRY.2002"
+    template = "The other side broke the replication protocol: {reason}."
+    default_cause = "Data was damaged on the way, the versions don't fit, or the other side is hostile."
+    default_fix = "Check that agent and receiver have the same version; the session is tried again by itself."
+
+
+class PeerRefused(WherryError):
+    """The peer ended the session with an ERROR frame; code, message, cause and fix are the peer's own."""
+
+    template = "{text}"
+
+    def __init__(self, code: str, message: str, cause: str, fix: str) -> None:
+        super().__init__(cause=cause, fix=fix, text=message)
+        self.code = code
+
+
+class IdentityRefused(WherryError):
+    """TLS failed: the peer has no certificate, a wrong one, or one of another task."""
+
+    code = "WHERRY.2003"
+    template = "The other side could not prove who it is: {reason}."
+    default_cause = (
+        "Its certificate is missing, expired, of another task, or not signed by the CA of this control plane."
+    )
+    default_fix = "Check that both sides joined the same control plane and that their clocks are right."
+
+
+class SourceReadFailed(WherryError):
+    """A disk of the source couldn't be read."""
+
+    code = "WHERRY.2010"
+    template = "Reading disk {name!r} at byte {offset} failed: {reason}."
+    default_cause = "The disk has a bad sector, or was detached."
+    default_fix = "Look at `dmesg` and the disk's SMART values on the source; start the task again when it can be read."
+
+
+class PassIncomplete(WherryError):
+    """A commit was asked for before the pass was sent as a whole."""
+
+    code = "WHERRY.2011"
+    template = "Pass {number} was not sent completely and can't be committed."
+    default_cause = "The pass was stopped, or never run in this session."
+    default_fix = "Run the pass again; what has arrived already isn't sent twice."
+
+
+class ReplicaBusy(WherryError):
+    """Another process or session holds the replica."""
+
+    code = "WHERRY.2020"
+    template = "The replica in {directory} is in use: {reason}."
+    default_cause = "A second receiver runs on the same state directory, or an earlier session hasn't ended yet."
+    default_fix = "Stop the other receiver; an earlier session of the same task ends by itself within seconds."
+
+
+class ReplicaDamaged(WherryError):
+    """The replica's own files contradict each other."""
+
+    code = "WHERRY.2021"
+    template = "The replica in {directory} is damaged: {reason}."
+    default_cause = "A file of the replica was changed or removed by hand, or its medium lost what it had confirmed."
+    default_fix = "Check the receiver's disk; delete the task with its replica and migrate again."
+
+
+class DisksDiffer(WherryError):
+    """The source announced other disks than the replica has."""
+
+    code = "WHERRY.2022"
+    template = "The disks of the source don't fit the replica: {reason}."
+    default_cause = "A disk was added, removed or resized since the task was started."
+    default_fix = "Delete the task and create it anew, so that the receiver makes fitting disks."
+
+
+class StorageFailed(WherryError):
+    """The receiver's storage refused a read or a write. What was acknowledged is kept."""
+
+    code = "WHERRY.2023"
+    template = "The receiver's storage failed at {path}: {reason}."
+    default_cause = "The medium or its file system reports errors."
+    default_fix = "Look at `dmesg` on the receiver and repair the storage; the migration goes on where it stopped."
+
+    @classmethod
+    def of(cls, path: Path, error: OSError) -> "StorageFailed":
+        """Return the error that fits *error*: `StorageFull` when there was no room."""
+        kind = StorageFull if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else cls
+        return kind(path=path, reason=os.strerror(error.errno or errno.EIO))
+
+
+class StorageFull(StorageFailed):
+    """The receiver has no room for what arrives. What was acknowledged is kept."""
+
+    code = "WHERRY.2024"
+    template = "The receiver's disk is full at {path}: {reason}."
+    default_cause = "The images and the redo log need more room than the file system has."
+    default_fix = "Free space or enlarge the file system on the receiver; the migration goes on where it stopped."
+
+
+class CheckpointGone(WherryError):
+    """A proof was asked for a checkpoint that the replica isn't at."""
+
+    code = "WHERRY.2025"
+    template = "The replica is at checkpoint {actual}, not at {wanted}."
+    default_cause = "A later pass was committed, or this one never was."
+    default_fix = "Ask for the proof of the newest checkpoint."
+
+
+class ProofRefused(WherryError):
+    """A proof's signature or form isn't what it should be."""
+
+    code = "WHERRY.2030"
+    template = "The proof can't be trusted: {reason}."
+    default_cause = "It was changed after it was signed, or signed by another control plane."
+    default_fix = "Fetch the proof again from the control plane, and name the CA file of that very control plane."

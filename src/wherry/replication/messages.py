@@ -1,0 +1,136 @@
+"""The control messages between agent and receiver: msgspec structs, in msgpack, tagged by `type`.
+
+Order of a session: HELLO, WELCOME, DIGESTS..., then any number of (BEGIN_PASS, data frames, COVERED..., COMMIT,
+COMMITTED), at last BYE, BYE_OK. ACK and ALIVE may come at any time, ERROR ends the session. See docs/protocol.md.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from wherry.replication.errors import ProtocolViolated
+
+PROTOCOL_VERSION = 1
+MAX_DISKS = 256
+MAX_DISK_SIZE = 1 << 48
+DIGESTS_PER_MESSAGE = 65_536
+RUNS_PER_MESSAGE = 65_536
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 1)]
+DiskIndex = Annotated[int, msgspec.Meta(ge=0, lt=MAX_DISKS)]
+Name = Annotated[str, msgspec.Meta(max_length=255)]
+Text = Annotated[str, msgspec.Meta(max_length=4096)]
+
+
+class Message(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
+    """A control message."""
+
+
+class DiskLine(msgspec.Struct, frozen=True):
+    """A disk as the source announces it: *size* in bytes."""
+
+    index: DiskIndex
+    name: Name
+    size: Annotated[int, msgspec.Meta(gt=0, le=MAX_DISK_SIZE)]
+
+
+class Hello(Message, frozen=True):
+    """Agent: who I am and which disks I bring."""
+
+    task_id: Name
+    source_id: Name
+    disks: Annotated[tuple[DiskLine, ...], msgspec.Meta(min_length=1, max_length=MAX_DISKS)]
+    protocol: Number = PROTOCOL_VERSION
+
+
+class Welcome(Message, frozen=True):
+    """Receiver: the last committed pass and the one that was begun, if any. The digests of every disk follow."""
+
+    checkpoint: Number | None
+    open_pass: Number | None
+
+
+class Digests(Message, frozen=True):
+    """Receiver: what the granules *first* and following hold, open pass included."""
+
+    disk: DiskIndex
+    first: Count
+    digests: Annotated[bytes, msgspec.Meta(max_length=16 * DIGESTS_PER_MESSAGE)]
+
+
+class BeginPass(Message, frozen=True):
+    """Agent: the frames that follow belong to pass *number*."""
+
+    number: Number
+
+
+class Covered(Message, frozen=True):
+    """Agent: runs of granules that pass and proof cover: pairs (first, count) of little-endian 64-bit numbers."""
+
+    disk: DiskIndex
+    runs: Annotated[bytes, msgspec.Meta(max_length=16 * RUNS_PER_MESSAGE)]
+
+
+class CommitPass(Message, frozen=True):
+    """Agent: the pass is complete. *taken_at* in epoch milliseconds; *consistent*: the file systems were frozen."""
+
+    number: Number
+    consistent: bool
+    taken_at: Count
+
+
+class Committed(Message, frozen=True):
+    """Receiver: the pass is durable. Bytes of disk received in it over all sessions, and those it had already."""
+
+    checkpoint: Number
+    received_bytes: Count
+    repeated_bytes: Count
+
+
+class Ack(Message, frozen=True):
+    """Receiver: so many payload bytes of this session's data frames are durable."""
+
+    durable_bytes: Count
+
+
+class Alive(Message, frozen=True):
+    """Either: nothing to say, but still there."""
+
+
+class Error(Message, frozen=True):
+    """Either: the session ends here, and why."""
+
+    code: Annotated[str, msgspec.Meta(max_length=64)]
+    message: Text
+    cause: Text
+    fix: Text
+
+
+class Bye(Message, frozen=True):
+    """Agent: nothing more will come."""
+
+
+class ByeOk(Message, frozen=True):
+    """Receiver: everything has been stored; the connection may be closed."""
+
+
+AnyMessage = (
+    Hello | Welcome | Digests | BeginPass | Covered | CommitPass | Committed | Ack | Alive | Error | Bye | ByeOk
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def encode(message: AnyMessage) -> bytes:
+    """Return *message* in msgpack."""
+    return _encoder.encode(message)
+
+
+def decode(content: bytes | memoryview) -> AnyMessage:
+    """Return the message that *content* holds. Raises ProtocolViolated when it holds none, or one out of bounds."""
+    try:
+        return _decoder.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolViolated(reason=f"unreadable control message: {error}") from error
