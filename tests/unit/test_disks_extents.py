@@ -1,5 +1,7 @@
 """The arithmetic of extents against plain sets of bytes."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ def as_set(several: list[Extent]) -> set[int]:
 
 def assert_normal(several: list[Extent]) -> None:
     assert all(extent.length > 0 for extent in several)
-    assert all(left.end < right.offset for left, right in zip(several, several[1:], strict=False))
+    assert all(left.end < right.offset for left, right in itertools.pairwise(several))
 
 
 @given(runs)

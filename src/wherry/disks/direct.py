@@ -23,9 +23,6 @@ BLKSSZGET = 0x1268
 BLKPBSZGET = 0x127B
 BLKGETSIZE64 = 0x80081272
 
-# The largest memory alignment that any driver of Linux asks of a direct read.
-_PAGE = mmap.PAGESIZE
-
 WritableBuffer = bytearray | memoryview | mmap.mmap
 
 
@@ -168,7 +165,7 @@ class DiskReader(_Reader):
     def _is_aligned(self, view: memoryview, offset: int) -> bool:
         if offset % self.sector_size or len(view) % self.sector_size:
             return False
-        return ctypes.addressof(ctypes.c_char.from_buffer(view)) % _PAGE % self.sector_size == 0
+        return ctypes.addressof(ctypes.c_char.from_buffer(view)) % self.sector_size == 0
 
     def _fill_by_copy(self, view: memoryview, offset: int, wanted: int) -> None:
         start = offset - offset % self.sector_size

@@ -1,0 +1,86 @@
+"""What the kernel says about its block devices, from /sys.
+
+Source: Linux Documentation/ABI/stable/sysfs-block.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_SECTOR = 512
+"""Sysfs counts in units of 512 bytes, whatever the sector size of the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelPartition:
+    """A partition that the kernel has made a device of. Offset and size in bytes."""
+
+    index: int
+    offset: int
+    size: int
+    device: str
+    """Path of its node in /dev."""
+    device_number: int
+    """Number of the device as in `st_rdev`."""
+
+
+def kernel_name(device_number: int) -> str:
+    """Return the name in /dev of a block device, such as sda1 or cciss/c0d0; "" when the kernel has no such device."""
+    return _device_name(_directory(device_number))
+
+
+def kernel_partitions(device_number: int) -> list[KernelPartition]:
+    """Return the partitions that the kernel knows of a disk, in the order of their offsets."""
+    directory = _directory(device_number)
+    found = (_partition(entry.parent) for entry in directory.glob("*/partition"))
+    return sorted((partition for partition in found if partition is not None), key=lambda found: found.offset)
+
+
+def holders(device_number: int) -> list[int]:
+    """Return the numbers of the device-mapper, md or bcache devices that are built directly on a device."""
+    numbers = (_number(entry) for entry in sorted(_directory(device_number).glob("holders/*")))
+    return [number for number in numbers if number]
+
+
+def all_holders(device_number: int) -> list[int]:
+    """Return the devices that are built on a device, and those on them, and so on; each once, nearest first."""
+    found: list[int] = []
+    waiting = [device_number]
+    while waiting:
+        for holder in holders(waiting.pop(0)):
+            if holder not in found:
+                found.append(holder)
+                waiting.extend([holder, *(partition.device_number for partition in kernel_partitions(holder))])
+                found.extend(partition.device_number for partition in kernel_partitions(holder))
+    return found
+
+
+def _directory(device_number: int) -> Path:
+    return Path(f"/sys/dev/block/{os.major(device_number)}:{os.minor(device_number)}")
+
+
+def _device_name(directory: Path) -> str:
+    prefix = "DEVNAME="
+    lines = _read(directory / "uevent").splitlines()
+    return next((line.removeprefix(prefix) for line in lines if line.startswith(prefix)), "")
+
+
+def _number(directory: Path) -> int:
+    major, _, minor = _read(directory / "dev").partition(":")
+    return os.makedev(int(major), int(minor)) if major.isdigit() and minor.isdigit() else 0
+
+
+def _partition(directory: Path) -> KernelPartition | None:
+    values = [_read(directory / name) for name in ("partition", "start", "size")]
+    if not all(value.isdigit() for value in values):
+        return None  # it went away while it was looked at
+    index, start, size = (int(value) for value in values)
+    device = f"/dev/{_device_name(directory)}"
+    return KernelPartition(index, start * _SECTOR, size * _SECTOR, device, _number(directory))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
