@@ -9,21 +9,14 @@ import hmac
 import secrets
 import uuid
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from wherry.contract.enumerations import JoinRole
 from wherry.iam.refusals import AuthenticationFailed
 
-MAX_EXPIRY_S: Final = 7 * 24 * 3600
+MAX_EXPIRY_S: Final = 30 * 86400
 _PREFIX: Final = "wherry-join-"
 _RANDOM_BYTES: Final = 32
-
-
-class Role(StrEnum):
-    """What may join."""
-
-    AGENT = "agent"
-    RECEIVER = "receiver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +26,7 @@ class JoinToken:
     id: str
     token: str
     token_hash: str
-    role: Role
+    role: JoinRole
     expires_at: int
 
 
@@ -43,15 +36,15 @@ class StoredJoinToken:
 
     id: str
     token_hash: str
-    role: Role
+    role: JoinRole
     domain_id: str
     project_id: str
     expires_at: int
     used_at: int | None = None
 
 
-def create_join_token(role: Role, *, now_ms: int, expires_s: int = 3600) -> JoinToken:
-    """Return a new token for *role*. Raises ValueError when *expires_s* isn't between 1 s and 7 days."""
+def create_join_token(role: JoinRole, *, now_ms: int, expires_s: int = 3600) -> JoinToken:
+    """Return a new token for *role*. Raises ValueError when *expires_s* isn't between 1 s and 30 days."""
     if not 1 <= expires_s <= MAX_EXPIRY_S:
         raise ValueError(f"expires_s must be from 1 to {MAX_EXPIRY_S}, not {expires_s}")
     token = _PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
