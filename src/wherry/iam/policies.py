@@ -5,8 +5,6 @@ every Allow, and what nothing allows is denied. Source: the permission pages of 
 `wherry.iam.permissions`.
 """
 
-import functools
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -184,18 +182,28 @@ def _holds(condition: Condition, context: Mapping[str, str], effect: Effect) -> 
     return effect is Effect.DENY
 
 
-@functools.lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
-    # Runs of stars are one star: otherwise a document could make the match exponentially slow.
-    pieces = re.split(r"([*?])", re.sub(r"\*+", "*", text))
-    expression = "".join({"*": ".*", "?": "."}.get(piece) or re.escape(piece) for piece in pieces)
-    return re.compile(expression, re.IGNORECASE | re.DOTALL)
-
-
 def _like(pattern: str, value: str) -> bool:
-    if pattern == "*":
-        return True
-    return _pattern(pattern).fullmatch(value) is not None
+    """Match ``*`` and ``?`` without regard to case.
+
+    Going back to the last star only keeps the time at the product of the lengths; a regular expression made of a
+    document's stars could take for ever.
+    """
+    pattern, value = pattern.lower(), value.lower()
+    at = position = resume = 0
+    star = -1
+    while position < len(value):
+        if at < len(pattern) and pattern[at] == "*":
+            star, resume = at, position
+            at += 1
+        elif at < len(pattern) and pattern[at] in {"?", value[position]}:
+            at += 1
+            position += 1
+        elif star >= 0:
+            resume += 1
+            at, position = star + 1, resume
+        else:
+            return False
+    return not pattern[at:].strip("*")
 
 
 def _equal(pattern: str, value: str) -> bool:
