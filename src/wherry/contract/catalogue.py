@@ -1,0 +1,25 @@
+"""The one catalogue of errors that travel over HTTP: code, status, message, cause and fix.
+
+The SMS and gateway codes and their meaning are those of the protocol reference, in words of our own; WHERRY codes are
+for what the protocol has no code for. A catalogue entry may be shown in an answer, in a task's error_json, or in an
+environment check.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from wherry.contract import catalogue_gateway, catalogue_service, catalogue_source, catalogue_target
+from wherry.contract.error_entry import ErrorEntry
+
+CATALOGUE: Mapping[str, ErrorEntry] = MappingProxyType(
+    {
+        entry.code: entry
+        for entry in (
+            *catalogue_gateway.ENTRIES,
+            *catalogue_source.ENTRIES,
+            *catalogue_target.ENTRIES,
+            *catalogue_service.ENTRIES,
+        )
+    }
+)
+"""Every code that Wherry may show, by code."""

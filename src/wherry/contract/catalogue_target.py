@@ -1,0 +1,118 @@
+"""Errors of the target: its disks, its network, its first start."""
+
+from wherry.contract.error_entry import ErrorEntry
+
+ENTRIES = (
+    ErrorEntry(
+        "SMS.0401",
+        400,
+        "There is not enough disk space",
+        "The place where the copy lands is full.",
+        "Make room there, then start the task; it goes on where it was.",
+    ),
+    ErrorEntry(
+        "SMS.0412",
+        400,
+        "The target server does not exist",
+        "The target was deleted during the migration.",
+        "Delete the task and create it again with another target.",
+    ),
+    ErrorEntry(
+        "SMS.0601",
+        400,
+        "The target server couldn't be created",
+        "The platform of the target refused to create it; the reason follows the message.",
+        "Act on the reason, then start the task again.",
+    ),
+    ErrorEntry(
+        "SMS.1104",
+        400,
+        "A disk couldn't be detached from the target",
+        "The target is locked, of a kind that keeps its disks, or its order isn't finished.",
+        "Use another target or finish the order, then create the task again.",
+    ),
+    ErrorEntry(
+        "SMS.1105",
+        400,
+        "A target disk couldn't be created",
+        "The platform refused it: the quota is used up or the account is in arrears.",
+        "Raise the quota or settle the account, then start the task again.",
+    ),
+    ErrorEntry(
+        "SMS.1106",
+        400,
+        "A target disk couldn't be deleted",
+        "The temporary disk was switched to a subscription.",
+        "End the subscription, then start the task; the copy itself is complete.",
+    ),
+    ErrorEntry(
+        "SMS.1113",
+        400,
+        "The partitions couldn't be set up again on the target",
+        "An unstable network kept the target from fetching its command while it was launched.",
+        "Make sure of the bandwidth, stop the task and start it again.",
+    ),
+    ErrorEntry(
+        "SMS.1807",
+        400,
+        "The target doesn't answer on port 8900",
+        "A firewall, the network, or the program on the target stands in the way.",
+        "Open the port, restart the target, wait three minutes, start the task.",
+    ),
+    ErrorEntry(
+        "SMS.2802",
+        400,
+        "The target doesn't answer on port 8899",
+        "A firewall, the network, or the program on the target stands in the way.",
+        "Open the port, restart the target, wait three minutes, start the task.",
+    ),
+    ErrorEntry(
+        "SMS.3102",
+        400,
+        "The initrd of the copy couldn't be changed",
+        "The kernel is custom-made, the target stopped, or the network is too slow.",
+        "Build the initrd with virtio drivers on the source, start the target, check the network.",
+    ),
+    ErrorEntry(
+        "SMS.3205",
+        400,
+        "A partition couldn't be mounted on the target",
+        "Its filesystem isn't one that file migration knows.",
+        "Migrate by block, or move the data by another way.",
+    ),
+    ErrorEntry(
+        "SMS.3802",
+        400,
+        "No SSH connection to the target could be made",
+        "The agent is too old, or security software or a firewall stands in the way.",
+        "Update the agent and open the ports.",
+    ),
+    ErrorEntry(
+        "SMS.3803",
+        400,
+        "The target's host key isn't the expected one",
+        "The target's address changed or is used twice, or the target lost its identity.",
+        "Give the target its address back, or create the task again.",
+    ),
+    ErrorEntry(
+        "SMS.3804",
+        400,
+        "The target refused the credentials on port 22",
+        "The target doesn't take the login that the task uses.",
+        "Use another target.",
+    ),
+    ErrorEntry(
+        "SMS.3805",
+        400,
+        "The connection to port 22 of the target timed out",
+        "Rules or routes stand in the way, or the target is stopped.",
+        "Open the way, start the target, start the task again.",
+    ),
+    ErrorEntry(
+        "SMS.3806",
+        400,
+        "The target refused the connection to port 22",
+        "A rule refuses it, or no SSH server runs there.",
+        "Open the port and start the SSH server, then start the task again.",
+    ),
+)
