@@ -1,0 +1,96 @@
+"""Accounts (domains) and their users."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from wherry.ledger import schema
+
+_account = schema.account
+_user = schema.iam_user
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account. `project_id` is its one project, by whatever region name clients ask for it."""
+
+    id: str
+    name: str
+    project_id: str
+    created_at: int
+    privacy_agreed_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A user of an account.
+
+    Attributes:
+        policies: policy documents by name.
+        tokens_void_before: tokens issued up to this moment are dead (password, key or permissions changed).
+    """
+
+    id: str
+    account_id: str
+    name: str
+    password_hash: str
+    enabled: bool
+    account_owner: bool
+    policies: Mapping[str, Any]
+    created_at: int
+    tokens_void_before: int = 0
+
+
+def find(connection: Connection, account_id: str) -> AccountRow | None:
+    """Return the account of this id."""
+    row = connection.execute(select(_account).where(_account.c.id == account_id)).mappings().first()
+    return None if row is None else AccountRow(**row)
+
+
+def find_by_name(connection: Connection, name: str) -> AccountRow | None:
+    """Return the account of this name."""
+    row = connection.execute(select(_account).where(_account.c.name == name)).mappings().first()
+    return None if row is None else AccountRow(**row)
+
+
+def every(connection: Connection) -> Sequence[AccountRow]:
+    """Return all accounts, oldest first."""
+    return [
+        AccountRow(**row) for row in connection.execute(select(_account).order_by(_account.c.created_at)).mappings()
+    ]
+
+
+def insert(connection: Connection, row: AccountRow) -> None:
+    """Store a new account."""
+    connection.execute(_account.insert().inline(), {name: getattr(row, name) for name in AccountRow.__slots__})
+
+
+def agree_to_privacy(connection: Connection, account_id: str, *, at: int) -> None:
+    """Note that the account has agreed; the first agreement counts."""
+    not_yet = (_account.c.id == account_id) & _account.c.privacy_agreed_at.is_(None)
+    connection.execute(update(_account).where(not_yet).values(privacy_agreed_at=at))
+
+
+def find_user(connection: Connection, user_id: str) -> UserRow | None:
+    """Return the user of this id."""
+    row = connection.execute(select(_user).where(_user.c.id == user_id)).mappings().first()
+    return None if row is None else UserRow(**row)
+
+
+def find_user_by_name(connection: Connection, account_id: str, name: str) -> UserRow | None:
+    """Return the account's user of this name."""
+    query = select(_user).where(_user.c.account_id == account_id, _user.c.name == name)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else UserRow(**row)
+
+
+def insert_user(connection: Connection, row: UserRow) -> None:
+    """Store a new user."""
+    connection.execute(_user.insert().inline(), {name: getattr(row, name) for name in UserRow.__slots__})
+
+
+def change_user(connection: Connection, user_id: str, values: Mapping[str, object]) -> None:
+    """Set columns of a user."""
+    connection.execute(update(_user).where(_user.c.id == user_id).values(values))

@@ -1,0 +1,104 @@
+"""Commands that wait for agents, and the results that agents sent: the results are append-only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from wherry.ledger import schema
+from wherry.migration.records import CommandRecord, IssueCommand
+
+_command = schema.command
+_result = schema.command_result
+
+_OLDEST_UNANSWERED = (
+    select(_command.c.id, _command.c.name, _command.c.task_id, _command.c.bucket)
+    .where(
+        _command.c.source_id == bindparam("source"),
+        _command.c.answered_at.is_(None),
+        _command.c.withdrawn_at.is_(None),
+    )
+    .order_by(_command.c.sequence)
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingCommand:
+    """A command that no result has answered yet."""
+
+    id: str
+    name: str
+    task_id: str
+    bucket: str
+
+    def record(self) -> CommandRecord:
+        """Return what the rules look at."""
+        return CommandRecord(self.id, self.name, self.task_id)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What an agent reported. `command_id` None: nothing was waiting; `result_detail` is JSON as it was sent."""
+
+    account_id: str
+    source_id: str
+    command_id: str | None
+    command_name: str
+    result: str
+    result_detail: bytes
+    received_at: int
+    request_id: str
+
+
+def oldest_unanswered(connection: Connection, source_id: str) -> WaitingCommand | None:
+    """Return the command that the source's agent should work on now."""
+    row = connection.execute(_OLDEST_UNANSWERED, {"source": source_id}).first()
+    return None if row is None else WaitingCommand(*row)
+
+
+def issue(connection: Connection, source_id: str, wanted: IssueCommand, *, at: int) -> str:
+    """Store a command for the source's agent and return its id."""
+    command_id = str(uuid4())
+    connection.execute(
+        _command.insert().inline(),
+        {
+            "id": command_id,
+            "source_id": source_id,
+            "task_id": wanted.task_id,
+            "name": wanted.name,
+            "bucket": wanted.bucket,
+            "issued_at": at,
+        },
+    )
+    return command_id
+
+
+def answer(connection: Connection, command_id: str, *, at: int) -> None:
+    """Note that the command is answered: it's not handed out any more."""
+    connection.execute(update(_command).where(_command.c.id == command_id).values(answered_at=at))
+
+
+def withdraw(connection: Connection, source_id: str, names: Sequence[str] | None, *, at: int) -> None:
+    """Take back the unanswered commands of these names; None takes all of them back."""
+    conditions = [
+        _command.c.source_id == source_id,
+        _command.c.answered_at.is_(None),
+        _command.c.withdrawn_at.is_(None),
+    ]
+    if names is not None:
+        conditions.append(_command.c.name.in_(list(names)))
+    connection.execute(update(_command).where(*conditions).values(withdrawn_at=at))
+
+
+def append_result(connection: Connection, result: CommandResult) -> None:
+    """Store what an agent reported."""
+    connection.execute(_result.insert().inline(), {name: getattr(result, name) for name in CommandResult.__slots__})
+
+
+def results_of(connection: Connection, source_id: str) -> Sequence[CommandResult]:
+    """Return all results of a source, oldest first."""
+    columns = [_result.c[name] for name in CommandResult.__slots__]
+    query = select(*columns).where(_result.c.source_id == source_id).order_by(_result.c.sequence)
+    return [CommandResult(**row) for row in connection.execute(query).mappings()]

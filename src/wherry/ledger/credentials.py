@@ -1,0 +1,97 @@
+"""What callers prove themselves with: access keys, join tokens, and the tokens that died early."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+
+from wherry.ledger import schema
+
+_key = schema.access_key
+_join = schema.join_token
+_revocation = schema.token_revocation
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKeyRow:
+    """An access key. `kind` is user, agent or receiver; the secret is sealed by the master key.
+
+    `source_id` binds an agent's key from its first registration on, `receiver_id` a receiver's from its joining.
+    """
+
+    access_key: str
+    account_id: str
+    kind: str
+    user_id: str | None
+    name: str
+    sealed_secret: str
+    enabled: bool
+    source_id: str | None
+    receiver_id: str | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class JoinTokenRow:
+    """A join token: its hash only. `used_at` None: not used yet."""
+
+    id: str
+    account_id: str
+    token_hash: str
+    role: str
+    created_at: int
+    expires_at: int
+    used_at: int | None = None
+    used_by: str | None = None
+    access_key: str | None = None
+
+
+def find_key(connection: Connection, access_key: str) -> AccessKeyRow | None:
+    """Return the key of this id, enabled or not."""
+    row = connection.execute(select(_key).where(_key.c.access_key == access_key)).mappings().first()
+    return None if row is None else AccessKeyRow(**row)
+
+
+def keys_bound_to(connection: Connection, source_id: str) -> list[str]:
+    """Return the ids of the keys that are bound to a source."""
+    return list(connection.execute(select(_key.c.access_key).where(_key.c.source_id == source_id)).scalars())
+
+
+def insert_key(connection: Connection, row: AccessKeyRow) -> None:
+    """Store a new key."""
+    connection.execute(_key.insert().inline(), {name: getattr(row, name) for name in AccessKeyRow.__slots__})
+
+
+def bind_key(connection: Connection, access_key: str, source_id: str | None) -> None:
+    """Let the agent's key act for this source from now on; None: for no source, until it registers again."""
+    connection.execute(update(_key).where(_key.c.access_key == access_key).values(source_id=source_id))
+
+
+def find_join_token(connection: Connection, token_hash: str) -> JoinTokenRow | None:
+    """Return the join token with this hash, used or not."""
+    row = connection.execute(select(_join).where(_join.c.token_hash == token_hash)).mappings().first()
+    return None if row is None else JoinTokenRow(**row)
+
+
+def insert_join_token(connection: Connection, row: JoinTokenRow) -> None:
+    """Store a new join token."""
+    connection.execute(_join.insert().inline(), {name: getattr(row, name) for name in JoinTokenRow.__slots__})
+
+
+def use_join_token(connection: Connection, token_id: str, *, name: str, access_key: str, at: int) -> None:
+    """Note by whom the token was used, and the key that it gave."""
+    values = {"used_at": at, "used_by": name, "access_key": access_key}
+    connection.execute(update(_join).where(_join.c.id == token_id).values(values))
+
+
+def is_revoked(connection: Connection, revocation_id: str) -> bool:
+    """Tell whether this very token was revoked."""
+    query = select(_revocation.c.revocation_id).where(_revocation.c.revocation_id == revocation_id)
+    return connection.execute(query).first() is not None
+
+
+def revoke(connection: Connection, revocation_id: str, *, at: int, expires_at: int) -> None:
+    """Let this token die early, and forget the revocations of tokens that have expired since."""
+    connection.execute(_revocation.delete().where(_revocation.c.expires_at < at))
+    if not is_revoked(connection, revocation_id):
+        values = {"revocation_id": revocation_id, "revoked_at": at, "expires_at": expires_at}
+        connection.execute(_revocation.insert().inline(), values)

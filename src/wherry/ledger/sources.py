@@ -1,0 +1,222 @@
+"""Source servers as the ledger keeps them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select, update
+
+from wherry.contract.enumerations import SourceState
+from wherry.ledger import schema, state_changes
+from wherry.migration.records import SetSourceState, SourceRecord
+
+_source = schema.source
+_task = schema.task
+_result = schema.consistency_result
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A source server.
+
+    Attributes:
+        mac: the first MAC address, by which a machine is known again.
+        last_contact: when its agent was last heard of; behind the truth by up to the flush interval of contacts.
+        last_visit_time: when `connected` last changed.
+        document: the registration as the agent sent it.
+        checks: the environment checks made from it.
+    """
+
+    id: str
+    account_id: str
+    name: str
+    ip: str
+    ipv6: str
+    mac: str
+    os_type: str
+    state: SourceState
+    migration_cycle: str
+    migproject_id: str
+    enterprise_project_id: str
+    connected: bool
+    last_contact: int
+    last_visit_time: int
+    add_date: int
+    state_action_time: int
+    stage_action_time: int
+    replicatesize: int
+    totalsize: int
+    document: Mapping[str, Any]
+    checks: Sequence[Mapping[str, Any]]
+
+    def record(self) -> SourceRecord:
+        """Return what the rules look at."""
+        return SourceRecord(self.id, self.state, self.migration_cycle, self.connected)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFilter:
+    """What a list of sources is narrowed by; empty and None mean: not at all. Names match by substring."""
+
+    state: str = ""
+    name: str = ""
+    id: str = ""
+    ip: str = ""
+    ipv6: str = ""
+    migproject_id: str = ""
+    migration_cycle: str = ""
+    connected: bool | None = None
+    enterprise_project_id: str = ""
+    has_consistency_result: bool | None = None
+    target_vm_id: str = ""
+
+
+def find(connection: Connection, account_id: str, source_id: str) -> SourceRow | None:
+    """Return the source, None where the account has no such one."""
+    query = select(_source).where(_source.c.id == source_id, _source.c.account_id == account_id)
+    return _first(connection, query)
+
+
+def find_by_identity(connection: Connection, account_id: str, mac: str, ip: str) -> SourceRow | None:
+    """Return the account's source with this first MAC and this address: the same machine, without an id to tell."""
+    query = select(_source).where(_source.c.account_id == account_id, _source.c.mac == mac, _source.c.ip == ip)
+    return _first(connection, query.order_by(_source.c.add_date))
+
+
+def find_page(
+    connection: Connection, account_id: str, wanted: SourceFilter, *, limit: int, offset: int
+) -> tuple[int, Sequence[SourceRow]]:
+    """Return how many sources match, and one page of them, the oldest first."""
+    conditions = [_source.c.account_id == account_id, *_conditions(wanted)]
+    count = connection.execute(select(func.count()).select_from(_source).where(*conditions)).scalar_one()
+    order = (_source.c.add_date, _source.c.id)
+    query = select(_source).where(*conditions).order_by(*order).limit(limit).offset(offset)
+    return count, [_row(row) for row in connection.execute(query).mappings()]
+
+
+def find_in_state(
+    connection: Connection, account_id: str, state: str, *, enterprise_project_id: str, limit: int, offset: int
+) -> tuple[int, Sequence[SourceRow]]:
+    """Return how many sources are in *state*, and one page of them."""
+    wanted = SourceFilter(state=state, enterprise_project_id=enterprise_project_id)
+    return find_page(connection, account_id, wanted, limit=limit, offset=offset)
+
+
+def count_states(connection: Connection, account_id: str) -> Mapping[str, int]:
+    """Return how many sources of the account are in each state."""
+    query = select(_source.c.state, func.count()).where(_source.c.account_id == account_id).group_by(_source.c.state)
+    return dict(connection.execute(query).tuples().all())
+
+
+def count_without_task(connection: Connection, account_id: str) -> int:
+    """Return how many sources have no target configuration."""
+    has_task = exists().where(_task.c.source_id == _source.c.id)
+    query = select(func.count()).select_from(_source).where(_source.c.account_id == account_id, ~has_task)
+    return connection.execute(query).scalar_one()
+
+
+def count_in_migproject(connection: Connection, migproject_id: str) -> int:
+    """Return how many sources belong to a migration project."""
+    query = select(func.count()).select_from(_source).where(_source.c.migproject_id == migproject_id)
+    return connection.execute(query).scalar_one()
+
+
+def with_consistency_result(connection: Connection, source_ids: Sequence[str]) -> frozenset[str]:
+    """Return those of *source_ids* that have at least one consistency result."""
+    query = select(_result.c.source_id).where(_result.c.source_id.in_(source_ids)).distinct()
+    return frozenset(connection.execute(query).scalars())
+
+
+def insert(connection: Connection, row: SourceRow, *, reason: str) -> None:
+    """Store a new source."""
+    connection.execute(_source.insert().inline(), {name: getattr(row, name) for name in SourceRow.__slots__})
+    state_changes.append(
+        connection, state_changes.StateChange(row.add_date, row.id, None, "source", "", row.state, reason)
+    )
+
+
+def change(connection: Connection, source_id: str, values: Mapping[str, object]) -> None:
+    """Set columns of a source, other than its state, which `set_state` does."""
+    connection.execute(update(_source).where(_source.c.id == source_id).values(values))
+
+
+def set_state(
+    connection: Connection, source_id: str, task_id: str | None, wanted: SetSourceState, *, at: int, reason: str
+) -> None:
+    """Bring the source to a state and a cycle; what is so already leaves no trace."""
+    query = select(_source.c.state, _source.c.migration_cycle).where(_source.c.id == source_id)
+    state, cycle = connection.execute(query).one()
+    values: dict[str, object] = {}
+    if wanted.state != state:
+        values |= {"state": wanted.state, "state_action_time": at}
+        moved = state_changes.StateChange(at, source_id, task_id, "source", state, wanted.state, reason)
+        state_changes.append(connection, moved)
+    if wanted.migration_cycle is not None and wanted.migration_cycle != cycle:
+        values |= {"migration_cycle": wanted.migration_cycle, "stage_action_time": at}
+    if values:
+        change(connection, source_id, values)
+
+
+def note_contacts(connection: Connection, contacts: Mapping[str, int]) -> None:
+    """Store when agents were last heard of: source id to epoch milliseconds."""
+    if contacts:
+        statement = update(_source).where(_source.c.id == bindparam("source")).values(last_contact=bindparam("at"))
+        connection.execute(statement, [{"source": source, "at": at} for source, at in contacts.items()])
+
+
+def set_connected(connection: Connection, source_id: str, *, connected: bool, at: int) -> None:
+    """Note that an agent is connected now, or isn't any more."""
+    values: dict[str, object] = {"connected": connected, "last_visit_time": at}
+    if connected:
+        values["last_contact"] = at
+    connection.execute(
+        update(_source).where(_source.c.id == source_id, _source.c.connected != connected).values(values)
+    )
+
+
+def last_contacts(connection: Connection) -> Mapping[str, tuple[int, bool]]:
+    """Return for every source of every account when its agent was last heard of, and whether it's connected."""
+    query = select(_source.c.id, _source.c.last_contact, _source.c.connected)
+    return {source: (at, connected) for source, at, connected in connection.execute(query)}
+
+
+def delete(connection: Connection, source_id: str) -> None:
+    """Remove the record. Its task must be gone already."""
+    connection.execute(_source.delete().where(_source.c.id == source_id))
+
+
+def _conditions(wanted: SourceFilter) -> list[ColumnElement[bool]]:
+    equal = {
+        _source.c.state: wanted.state,
+        _source.c.id: wanted.id,
+        _source.c.migproject_id: wanted.migproject_id,
+        _source.c.migration_cycle: wanted.migration_cycle,
+        _source.c.enterprise_project_id: wanted.enterprise_project_id,
+        _source.c.ip: wanted.ip,
+    }
+    if not wanted.ip:
+        equal[_source.c.ipv6] = wanted.ipv6
+    conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value]
+    if wanted.name:
+        conditions.append(_source.c.name.contains(wanted.name, autoescape=True))
+    if wanted.connected is not None:
+        conditions.append(_source.c.connected == wanted.connected)
+    if wanted.has_consistency_result is not None:
+        has = exists().where(_result.c.source_id == _source.c.id)
+        conditions.append(has if wanted.has_consistency_result else ~has)
+    if wanted.target_vm_id:
+        conditions.append(
+            exists().where(_task.c.source_id == _source.c.id, _task.c.target_vm_id == wanted.target_vm_id)
+        )
+    return conditions
+
+
+def _first(connection: Connection, query: Any) -> SourceRow | None:
+    row = connection.execute(query.limit(1)).mappings().first()
+    return None if row is None else _row(row)
+
+
+def _row(row: Mapping[Any, Any]) -> SourceRow:
+    values = dict(row)
+    values["state"] = SourceState(values["state"])
+    return SourceRow(**values)

@@ -1,0 +1,55 @@
+"""The history of states: one row for each change of a source's or a task's state, append-only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from wherry.ledger import schema
+
+_change = schema.state_change
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """One change. `entity` is ``source`` or ``task``; `from_state` is empty where it came into being."""
+
+    at: int
+    source_id: str
+    task_id: str | None
+    entity: str
+    from_state: str
+    to_state: str
+    reason: str
+
+
+def append(connection: Connection, change: StateChange) -> None:
+    """Add *change* to the history."""
+    connection.execute(
+        _change.insert().inline(),
+        {
+            "at": change.at,
+            "source_id": change.source_id,
+            "task_id": change.task_id,
+            "entity": change.entity,
+            "from_state": change.from_state,
+            "to_state": change.to_state,
+            "reason": change.reason,
+        },
+    )
+
+
+def of_task(connection: Connection, task_id: str) -> Sequence[StateChange]:
+    """Return the history of a task and of its source while it had the task, oldest first."""
+    return _select(connection, _change.c.task_id == task_id)
+
+
+def of_source(connection: Connection, source_id: str) -> Sequence[StateChange]:
+    """Return the history of a source and of all its tasks, oldest first."""
+    return _select(connection, _change.c.source_id == source_id)
+
+
+def _select(connection: Connection, condition: ColumnElement[bool]) -> Sequence[StateChange]:
+    columns = [_change.c[name] for name in StateChange.__slots__]
+    query = select(*columns).where(condition).order_by(_change.c.sequence)
+    return [StateChange(**row) for row in connection.execute(query).mappings()]

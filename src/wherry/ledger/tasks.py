@@ -1,0 +1,262 @@
+"""Migration tasks and their subtasks as the ledger keeps them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+
+from wherry.contract.enumerations import TaskState
+from wherry.ledger import schema, state_changes
+from wherry.migration.records import SetSubtask, SetTaskState, SubtaskRecord, TaskRecord
+
+_task = schema.task
+_subtask = schema.subtask
+
+_ENDED = frozenset({TaskState.MIGRATE_SUCCESS, TaskState.MIGRATE_FAIL, TaskState.SYNC_SUCCESS, TaskState.SYNC_FAIL})
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A migration task.
+
+    Attributes:
+        document: the task as it was created, with what UpdateTask changed since.
+        figures: the agent's last progress report: rate, sizes, resource usage.
+        settings: what belongs to the task besides: speed limits, configuration settings, network check, log.
+    """
+
+    id: str
+    account_id: str
+    source_id: str
+    name: str
+    type: str
+    os_type: str
+    state: TaskState
+    syncing: bool
+    enterprise_project_id: str
+    target_vm_id: str
+    template_id: str
+    receiver_id: str | None
+    create_date: int
+    start_date: int | None
+    finish_date: int | None
+    error_code: str
+    error_params: Sequence[str]
+    log_collect_status: str
+    document: Mapping[str, Any]
+    figures: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+    def record(self, subtasks: Sequence["SubtaskRow"]) -> TaskRecord:
+        """Return what the rules look at."""
+        flag = self.document.get
+        exist_server, start_target_server = flag("exist_server"), flag("start_target_server")
+        return TaskRecord(
+            id=self.id,
+            source_id=self.source_id,
+            state=self.state,
+            type=self.type,
+            os_type=self.os_type,
+            syncing=self.syncing,
+            exist_server=exist_server is not False,
+            start_target_server=start_target_server is not False,
+            need_consistency_check=flag("is_need_consistency_check") is True,
+            need_migration_test=flag("need_migration_test") is True,
+            subtasks=tuple(SubtaskRecord(subtask.name, subtask.progress) for subtask in subtasks),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SubtaskRow:
+    """One step of a task, in the order of `position`. Progress in per cent, times in epoch milliseconds."""
+
+    task_id: str
+    position: int
+    name: str
+    progress: int
+    start_date: int | None
+    end_date: int | None
+    migrate_speed: float | None
+    user_op: str
+    process_trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """What a list of tasks is narrowed by; empty means: not at all. Names match by substring."""
+
+    state: str = ""
+    name: str = ""
+    id: str = ""
+    source_id: str = ""
+    enterprise_project_id: str = ""
+
+
+def find(connection: Connection, account_id: str, task_id: str) -> TaskRow | None:
+    """Return the task, None where the account has no such one."""
+    return _first(connection, select(_task).where(_task.c.id == task_id, _task.c.account_id == account_id))
+
+
+def of_source(connection: Connection, source_id: str) -> TaskRow | None:
+    """Return the task of a source, None where it has none."""
+    return _first(connection, select(_task).where(_task.c.source_id == source_id))
+
+
+def of_sources(connection: Connection, source_ids: Sequence[str]) -> Mapping[str, TaskRow]:
+    """Return the tasks of many sources, by source id."""
+    query = select(_task).where(_task.c.source_id.in_(source_ids))
+    return {row["source_id"]: _row(row) for row in connection.execute(query).mappings()}
+
+
+def of_receiver(connection: Connection, receiver_id: str) -> Sequence[TaskRow]:
+    """Return the tasks that are assigned to a receiver, the oldest first."""
+    query = select(_task).where(_task.c.receiver_id == receiver_id).order_by(_task.c.create_date, _task.c.id)
+    return [_row(row) for row in connection.execute(query).mappings()]
+
+
+def using_target(connection: Connection, account_id: str, target_vm_id: str) -> TaskRow | None:
+    """Return a task of the account that migrates to this target server."""
+    query = select(_task).where(_task.c.account_id == account_id, _task.c.target_vm_id == target_vm_id)
+    return _first(connection, query)
+
+
+def using_template(connection: Connection, account_id: str, template_id: str) -> TaskRow | None:
+    """Return a task of the account that creates its target from this template."""
+    query = select(_task).where(_task.c.account_id == account_id, _task.c.template_id == template_id)
+    return _first(connection, query)
+
+
+def find_page(
+    connection: Connection, account_id: str, wanted: TaskFilter, *, limit: int, offset: int
+) -> tuple[int, Sequence[TaskRow]]:
+    """Return how many tasks match, and one page of them, the oldest first."""
+    conditions = [_task.c.account_id == account_id, *_conditions(wanted)]
+    count = connection.execute(select(func.count()).select_from(_task).where(*conditions)).scalar_one()
+    order = (_task.c.create_date, _task.c.id)
+    query = select(_task).where(*conditions).order_by(*order).limit(limit).offset(offset)
+    return count, [_row(row) for row in connection.execute(query).mappings()]
+
+
+def count_of(connection: Connection, account_id: str) -> int:
+    """Return how many tasks the account has."""
+    query = select(func.count()).select_from(_task).where(_task.c.account_id == account_id)
+    return connection.execute(query).scalar_one()
+
+
+def insert(connection: Connection, row: TaskRow, subtasks: Sequence[SubtaskRow], *, reason: str) -> None:
+    """Store a new task with its subtasks."""
+    connection.execute(_task.insert().inline(), {name: getattr(row, name) for name in TaskRow.__slots__})
+    for subtask in subtasks:
+        _insert_subtask(connection, subtask)
+    state_changes.append(
+        connection,
+        state_changes.StateChange(row.create_date, row.source_id, row.id, "task", "", row.state, reason),
+    )
+
+
+def change(connection: Connection, task_id: str, values: Mapping[str, object]) -> None:
+    """Set columns of a task, other than its state, which `set_state` does."""
+    connection.execute(update(_task).where(_task.c.id == task_id).values(values))
+
+
+def set_state(connection: Connection, task_id: str, wanted: SetTaskState, *, at: int, reason: str) -> str | None:
+    """Bring the task to a state and return its receiver; a state that holds already leaves no trace."""
+    columns = (_task.c.state, _task.c.source_id, _task.c.start_date, _task.c.receiver_id)
+    state, source_id, start_date, receiver_id = connection.execute(select(*columns).where(_task.c.id == task_id)).one()
+    values: dict[str, object] = {"error_code": wanted.error_code, "error_params": list(wanted.error_params)}
+    if wanted.state != state:
+        moved = state_changes.StateChange(at, source_id, task_id, "task", state, wanted.state, reason)
+        state_changes.append(connection, moved)
+        values["state"] = wanted.state
+        values["finish_date"] = at if wanted.state in _ENDED else None
+        if wanted.state == TaskState.RUNNING and start_date is None:
+            values["start_date"] = at
+    change(connection, task_id, values)
+    return None if receiver_id is None else str(receiver_id)
+
+
+def set_log_collect_status(connection: Connection, task_id: str, status: str) -> None:
+    """Note how far the collection of the task's log is."""
+    change(connection, task_id, {"log_collect_status": status})
+
+
+def delete(connection: Connection, task_id: str) -> None:
+    """Remove the task with all that hangs on it; its history and its proofs stay."""
+    connection.execute(_task.delete().where(_task.c.id == task_id))
+
+
+def subtasks_of(connection: Connection, task_id: str) -> Sequence[SubtaskRow]:
+    """Return the subtasks of a task in their order."""
+    query = select(_subtask).where(_subtask.c.task_id == task_id).order_by(_subtask.c.position)
+    return [SubtaskRow(**row) for row in connection.execute(query).mappings()]
+
+
+def subtasks_of_many(connection: Connection, task_ids: Sequence[str]) -> Mapping[str, Sequence[SubtaskRow]]:
+    """Return the subtasks of many tasks in their order, by task id."""
+    query = select(_subtask).where(_subtask.c.task_id.in_(task_ids)).order_by(_subtask.c.position)
+    found: dict[str, list[SubtaskRow]] = {}
+    for row in connection.execute(query).mappings():
+        found.setdefault(row["task_id"], []).append(SubtaskRow(**row))
+    return found
+
+
+def set_subtask(connection: Connection, task_id: str, wanted: SetSubtask, *, at: int) -> None:
+    """Bring a subtask to its progress; one that's new is appended."""
+    mine = (_subtask.c.task_id == task_id) & (_subtask.c.name == wanted.name)
+    known = connection.execute(select(_subtask.c.start_date, _subtask.c.end_date).where(mine)).first()
+    started = at if wanted.progress > 0 else None
+    ended = at if wanted.progress >= 100 else None
+    if known is not None:
+        values: dict[str, object] = {"progress": wanted.progress}
+        values["start_date"] = known.start_date or started
+        values["end_date"] = (known.end_date or ended) if ended else None
+        if wanted.user_op:
+            values["user_op"] = wanted.user_op
+        connection.execute(update(_subtask).where(mine).values(values))
+        return
+    last = connection.execute(select(func.max(_subtask.c.position)).where(_subtask.c.task_id == task_id)).scalar()
+    position = 0 if last is None else last + 1
+    _insert_subtask(
+        connection,
+        SubtaskRow(task_id, position, wanted.name, wanted.progress, started, ended, None, wanted.user_op, ""),
+    )
+
+
+def note_subtask_report(
+    connection: Connection, task_id: str, name: str, *, migrate_speed: float | None, process_trace: str
+) -> None:
+    """Store what an agent says of a subtask besides its progress."""
+    mine = (_subtask.c.task_id == task_id) & (_subtask.c.name == name)
+    values: dict[str, object] = {"process_trace": process_trace}
+    if migrate_speed is not None:
+        values["migrate_speed"] = migrate_speed
+    connection.execute(update(_subtask).where(mine).values(values))
+
+
+def _insert_subtask(connection: Connection, row: SubtaskRow) -> None:
+    connection.execute(_subtask.insert().inline(), {name: getattr(row, name) for name in SubtaskRow.__slots__})
+
+
+def _conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
+    equal = {
+        _task.c.state: wanted.state,
+        _task.c.id: wanted.id,
+        _task.c.source_id: wanted.source_id,
+        _task.c.enterprise_project_id: wanted.enterprise_project_id,
+    }
+    conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value]
+    if wanted.name:
+        conditions.append(_task.c.name.contains(wanted.name, autoescape=True))
+    return conditions
+
+
+def _first(connection: Connection, query: Select[Any]) -> TaskRow | None:
+    row = connection.execute(query.limit(1)).mappings().first()
+    return None if row is None else _row(row)
+
+
+def _row(row: Mapping[Any, Any]) -> TaskRow:
+    values = dict(row)
+    values["state"] = TaskState(values["state"])
+    return TaskRow(**values)
