@@ -1,0 +1,178 @@
+"""The process that thaws the filesystems when nobody else does: `python -m wherry.disks.watchdog`.
+
+It's started by `wherry.disks.freezing` and inherits the open mount points. It thaws when the limit passes, when the
+process that froze them ends (its end of the pipe closes), and when it's told to end itself. It imports nothing but the
+standard library, locks itself into memory and writes to pipes only: while it works the root filesystem may be frozen.
+
+It's told on standard input, in messages of nine bytes (a letter and a number), and answers on standard output in the
+same form. Sources: ioctl numbers from Linux include/uapi/linux/fs.h; mlockall(2), sched(7).
+"""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import os
+import select
+import signal
+import struct
+import sys
+import time
+from pathlib import Path
+
+FIFREEZE = 0xC0045877
+FITHAW = 0xC0045878
+
+MESSAGE = struct.Struct("=cd")
+
+# What it's told:
+ARM = b"A"
+"""Number: the limit, as a time of CLOCK_MONOTONIC."""
+FREEZING = b"F"
+"""Number: the descriptor that is frozen from now on, or may be."""
+REFUSED = b"R"
+"""Number: the descriptor that wasn't frozen after all, but perhaps by somebody else."""
+DONE = b"D"
+"""Everything is thawed."""
+
+# What it answers:
+READY = b"r"
+ARMED = b"a"
+FIRED = b"f"
+"""Written before the first thaw, so that whoever finds no FIRED knows that all he did before was done frozen."""
+THAWED = b"t"
+"""Number: when it had thawed all, as a time of CLOCK_MONOTONIC."""
+
+_MCL_CURRENT, _MCL_FUTURE = 1, 2
+_PRIORITY = 50
+_AGAIN_S = 0.02
+"""Once it has fired it thaws over and over until it's told DONE, since a freeze may still be on its way."""
+
+
+def lock_memory() -> bool:
+    """Keep all memory of this process, now and later, from being paged out. Returns whether the kernel allowed it."""
+    return bool(ctypes.CDLL(None).mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0)
+
+
+def unlock_memory() -> None:
+    """Undo `lock_memory`."""
+    ctypes.CDLL(None).munlockall()
+
+
+def thaw(descriptor: int) -> bool:
+    """Thaw a filesystem and return whether it was frozen. Raises OSError where the kernel can't."""
+    try:
+        fcntl.ioctl(descriptor, FITHAW, 0)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return False
+        raise
+    return True
+
+
+class Watchdog:
+    """The state of the process: until when it waits, and what is frozen."""
+
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self.frozen: list[int] = []
+        self.fired = False
+        self.done = False
+        # Every signal writes a byte here: it has to end the waiting, and may come just before it begins.
+        self._signalled, signal_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(signal_end)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda _number, _frame: None)
+
+    def run(self) -> None:
+        """Wait for the end of the freeze; thaw when it doesn't come."""
+        os.set_blocking(0, False)
+        waiting = select.poll()
+        waiting.register(0, select.POLLIN)
+        waiting.register(self._signalled, select.POLLIN)
+        _say(READY, 0.0)
+        while not self.done:
+            ready = dict(waiting.poll(self._timeout_ms()))
+            if self._signalled in ready:
+                # Who ends us ends the whole service, most likely: nothing may stay frozen.
+                os.read(self._signalled, 64)
+                self.deadline = time.monotonic()
+            self._listen()
+            if self.deadline is not None and time.monotonic() >= self.deadline:
+                self.fire()
+        if self.frozen:
+            self.fire()
+
+    def _timeout_ms(self) -> float | None:
+        if self.deadline is None:
+            return None
+        left_s = _AGAIN_S if self.fired else max(0.0, self.deadline - time.monotonic())
+        return left_s * 1000
+
+    def _listen(self) -> None:
+        """Take in all messages that wait. The end of the input means that the other process is gone."""
+        while not self.done:
+            try:
+                message = os.read(0, MESSAGE.size)
+            except BlockingIOError:
+                return
+            if len(message) < MESSAGE.size:
+                self.done = True
+                return
+            kind, number = MESSAGE.unpack(message)
+            self._take(kind, number)
+
+    def _take(self, kind: bytes, number: float) -> None:
+        if kind == ARM:
+            self.deadline = number
+            _say(ARMED, number)
+        elif kind == FREEZING:
+            self.frozen.append(int(number))
+        elif kind == REFUSED:
+            self.frozen.remove(int(number))
+        elif kind == DONE:
+            self.frozen.clear()
+            self.done = True
+
+    def fire(self) -> None:
+        """Thaw all that may be frozen. Says so before the first time, and after each time that thawed something."""
+        if not self.fired:
+            self.fired = True
+            _say(FIRED, time.monotonic())
+        thawed = [descriptor for descriptor in reversed(self.frozen) if _thaw_whatever_happens(descriptor)]
+        if thawed:
+            _say(THAWED, time.monotonic())
+
+
+def _thaw_whatever_happens(descriptor: int) -> bool:
+    try:
+        return thaw(descriptor)
+    except OSError:
+        return False  # a device that went away; the others still need us
+
+
+def _say(kind: bytes, number: float) -> None:
+    # Nobody may be left who reads; that's no reason not to thaw.
+    with contextlib.suppress(OSError):
+        os.write(1, MESSAGE.pack(kind, number))
+
+
+def _harden() -> None:
+    """Make this process one that runs when others can't. What the kernel doesn't allow is done without."""
+    lock_memory()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("-1000")
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+
+
+def main() -> int:
+    """Run the watchdog. It takes no arguments: the descriptors are inherited and named by messages."""
+    watchdog = Watchdog()
+    _harden()
+    watchdog.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
