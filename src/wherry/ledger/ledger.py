@@ -36,8 +36,9 @@ class Ledger:
     async def write(self, unit: Callable[[Transaction], T]) -> T:
         """Run *unit* and return its result once it's durable.
 
-        *unit* runs in the writer's thread: it may use what it's given and nothing else that changes. If it raises,
-        its own changes are undone and the exception comes out here. Raises CommitFailed when the ledger couldn't
+        *unit* runs in the writer's thread: it may use what it's given and nothing else that changes. It may run a
+        second time after everything of the first was undone. If it raises, its own changes are undone and the
+        exception comes out here. Raises CommitFailed when the ledger couldn't
         make the batch durable, LedgerClosed after `close`. A caller who is cancelled doesn't stop the unit.
         """
         loop = asyncio.get_running_loop()

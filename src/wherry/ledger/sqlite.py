@@ -27,6 +27,7 @@ def open_engine(path: Path) -> Engine:
         f"sqlite:///{path}",
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
+        hide_parameters=True,  # errors are logged, and parameters may be secrets
         connect_args={"check_same_thread": False, "cached_statements": 512},
     )
 

@@ -1,8 +1,9 @@
 """Group commit: one thread writes, and the units of concurrent callers share a transaction.
 
 While one transaction is being made durable the next units queue up, so the batch grows with the load by itself and a
-lone unit never waits. Each unit runs in its own savepoint: one that fails is undone alone. Nobody is answered before
-the commit. When the commit itself fails, all of its units fail with it, and the next batch starts on a fresh session.
+lone unit never waits. Each unit runs in its own savepoint: one that fails is undone alone, or, where the database gives
+the whole transaction up over it, the others run again (a unit must bear that). Nobody is answered before the commit.
+When the commit itself fails, all of its units fail with it, and the next batch starts on a fresh session.
 """
 
 import threading
@@ -122,6 +123,13 @@ class GroupCommitWriter(Generic[T]):
             self._batch.begin()
             outcomes = [self._run_unit(submission) for submission in submissions]
             self._batch.commit()
+        except _TransactionLost as lost:
+            if len(submissions) == 1:
+                return self._fail(submissions, lost.error)
+            # One unit took the whole transaction with it (disk full). Nothing is stored and nobody is answered yet,
+            # so each starts again in a transaction of its own, and only the culprit fails.
+            self._reset()
+            return [outcome for submission in submissions for outcome in self._write([submission])]
         except Exception as error:  # noqa: BLE001 - the outermost loop of this thread: reported to every caller
             return self._fail(submissions, error)
         return outcomes
@@ -131,18 +139,32 @@ class GroupCommitWriter(Generic[T]):
         try:
             result = submission.unit(scope)
         except Exception as error:  # noqa: BLE001 - it belongs to the unit's caller, whatever it is
-            self._batch.undo_unit()
+            try:
+                self._batch.undo_unit()
+            except Exception as lost:  # noqa: BLE001 - told to the caller
+                raise _TransactionLost(error if _medium_refused(error) else lost) from error
             return Outcome(submission.token, error=_commit_failed(error) if _medium_refused(error) else error)
         self._batch.keep_unit()
         return Outcome(submission.token, result=result, scope=scope)
 
     def _fail(self, submissions: Sequence[Submission[T]], error: Exception) -> list[Outcome[T]]:
         log.error("ledger commit failed", units=len(submissions), exc_info=error)
+        self._reset()
+        return [Outcome(submission.token, error=_commit_failed(error)) for submission in submissions]
+
+    def _reset(self) -> None:
         try:
             self._batch.reset()
         except Exception:
-            log.exception("ledger session could not be renewed")
-        return [Outcome(submission.token, error=_commit_failed(error)) for submission in submissions]
+            log.exception("ledger session could not be renewed")  # the next batch's begin says what's still wrong
+
+
+class _TransactionLost(Exception):  # noqa: N818 - never leaves this module
+    """Undoing a unit failed: the transaction is gone, and *error* is why."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def _medium_refused(error: Exception) -> bool:
