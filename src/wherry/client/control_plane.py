@@ -1,0 +1,249 @@
+"""The control plane as an object: its operations by name, typed with the structs of the contract.
+
+Synchronous and safe to use from several threads. Every method raises ControlPlaneError for a refusal,
+ControlPlaneUnreachable where no answer came within the retry budget, and AnswerUnreadable for an answer that isn't one.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import msgspec
+
+from wherry.client.errors import AnswerUnreadable
+from wherry.client.retrying import RetryPolicy
+from wherry.client.transport import Call, Credentials, Transport, path_of
+from wherry.contract import commands, sources, storage, tasks, wherry
+from wherry.contract.channel_secrets import CertKey, Passphrase
+from wherry.contract.enumerations import Action, JoinRole, ProofSide
+from wherry.contract.values import CreatedId
+
+T = TypeVar("T")
+
+LONG_POLL_S: Final = 30.0
+
+
+class ControlPlane:
+    """A control plane, called with an access key.
+
+    Args:
+        endpoint: such as ``https://host:8443``.
+        access_key: the id of the key; empty for calls without authentication.
+        secret_key: its secret.
+        ca_file: PEM of the only authority to be trusted; None trusts the system's.
+        policy: how long to try again; its `stop` event ends every wait.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        ca_file: Path | None = None,
+        *,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        credentials = Credentials(access_key, secret_key) if access_key else None
+        self._transport = Transport(endpoint, credentials, ca_file, RetryPolicy() if policy is None else policy)
+
+    @property
+    def endpoint(self) -> str:
+        """The address, without a slash at its end."""
+        return self._transport.endpoint
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Sources
+
+    def register_server(self, registration: sources.Registration) -> str:
+        """RegisterServer: return the id of the source. Repeating it updates the same record, as the key is bound to it.
+
+        The first registration of a new key may come twice when its answer was lost; the key is bound by then, so the
+        second one finds the record.
+        """
+        return self._post("RegisterServer", path_of("v3", "sources"), registration, CreatedId).id
+
+    def list_servers(self, **filters: object) -> sources.SourceList:
+        """ListServers; *filters* are the operation's query parameters."""
+        return self._get("ListServers", path_of("v3", "sources"), sources.SourceList, filters)
+
+    def show_server(self, source_id: str) -> sources.SourceDetail:
+        """ShowServer."""
+        return self._get("ShowServer", path_of("v3", "sources", source_id), sources.SourceDetail)
+
+    def delete_server(self, source_id: str) -> None:
+        """DeleteServer."""
+        self._delete(path_of("v3", "sources", source_id))
+
+    def update_disk_info(self, source_id: str, disks: storage.DiskInfo) -> None:
+        """UpdateDiskInfo."""
+        self._put(path_of("v3", "sources", source_id, "diskinfo"), disks)
+
+    def update_copy_state(self, source_id: str, copy_state: str, migration_cycle: str) -> None:
+        """UpdateCopyState."""
+        update = sources.CopyStateUpdate(copy_state=copy_state, migration_cycle=migration_cycle)
+        self._put(path_of("v3", "sources", source_id, "changestate"), update)
+
+    # Commands
+
+    def show_command(self, source_id: str, *, wait_s: float = LONG_POLL_S) -> commands.Command:
+        """ShowCommand; the server may keep the answer back for *wait_s* seconds until there's something to do."""
+        path = path_of("v3", "sources", source_id, "command")
+        return self._get("ShowCommand", path, commands.Command, wait_s=wait_s)
+
+    def update_command_result(
+        self, source_id: str, command_name: str, result: str, detail: Mapping[str, object]
+    ) -> None:
+        """UpdateCommandResult: durable when it returns. Repeating it is harmless."""
+        raw = msgspec.Raw(msgspec.json.encode(detail))
+        report = commands.CommandReport(command_name=command_name, result=result, result_detail=raw)
+        self._send_body("POST", path_of("v3", "sources", source_id, "command_result"), report)
+
+    # Tasks
+
+    def create_task(self, creation: tasks.TaskCreation) -> str:
+        """CreateTask: return the id of the task. Not tried again once it may have arrived."""
+        path = path_of("v3", "tasks")
+        return self._post("CreateTask", path, creation, CreatedId, repeatable=False).id
+
+    def list_tasks(self, **filters: object) -> tasks.TaskList:
+        """ListTasks; *filters* are the operation's query parameters."""
+        return self._get("ListTasks", path_of("v3", "tasks"), tasks.TaskList, filters)
+
+    def show_task(self, task_id: str) -> tasks.TaskDetail:
+        """ShowTask."""
+        return self._get("ShowTask", path_of("v3", "tasks", task_id), tasks.TaskDetail)
+
+    def update_task_status(self, task_id: str, operation: str) -> None:
+        """UpdateTaskStatus: start, stop, restart, test, cutover and so on. Not tried again once it may have arrived."""
+        action = tasks.TaskAction(operation=Action(operation))
+        self._send_body("POST", path_of("v3", "tasks", task_id, "action"), action, repeatable=False)
+
+    def update_task_speed(self, task_id: str, progress: tasks.TaskProgress) -> None:
+        """UpdateTaskSpeed."""
+        self._put(path_of("v3", "tasks", task_id, "progress"), progress)
+
+    def delete_task(self, task_id: str) -> None:
+        """DeleteTask."""
+        self._delete(path_of("v3", "tasks", task_id))
+
+    def show_cert_key(self, task_id: str) -> CertKey:
+        """ShowCertKey, with the CA's certificate."""
+        path = path_of("v3", "tasks", task_id, "certkey")
+        return self._get("ShowCertKey", path, CertKey, {"enable_ca_cert": True})
+
+    def show_passphrase(self, task_id: str) -> str:
+        """ShowPassphrase: the passphrase of the task's private keys."""
+        path = path_of("v3", "tasks", task_id, "passphrase")
+        return self._get("ShowPassphrase", path, Passphrase).passphrase
+
+    # Wherry's own
+
+    def create_join_token(self, role: str, *, expires_s: int = 3600) -> wherry.JoinToken:
+        """Return a new one-time token for an agent or a receiver."""
+        request = wherry.JoinTokenRequest(role=JoinRole(role), expires_s=expires_s)
+        path = path_of("wherry", "v1", "join-tokens")
+        return self._post("CreateJoinToken", path, request, wherry.JoinToken)
+
+    def update_receiver(self, receiver_id: str, announcement: wherry.ReceiverAnnouncement) -> None:
+        """Announce a receiver, or say that it's still there."""
+        self._put(path_of("wherry", "v1", "receivers", receiver_id), announcement)
+
+    def list_receivers(self) -> wherry.ReceiverList:
+        """Return the account's receivers."""
+        return self._get("ListReceivers", path_of("wherry", "v1", "receivers"), wherry.ReceiverList)
+
+    def list_assignments(
+        self, receiver_id: str, *, known: int | None = None, wait_s: float = LONG_POLL_S
+    ) -> wherry.Assignments:
+        """Return the tasks that land on a receiver; waits up to *wait_s* while the version is still *known*."""
+        path = path_of("wherry", "v1", "receivers", receiver_id, "assignments")
+        return self._get("ListAssignments", path, wherry.Assignments, {"known": known}, wait_s=wait_s)
+
+    def show_route(self, task_id: str) -> wherry.Route:
+        """Return where the task's blocks go; assigns a receiver when none is assigned yet."""
+        return self._get("ShowRoute", path_of("wherry", "v1", "tasks", task_id, "route"), wherry.Route)
+
+    def update_replication(self, task_id: str, figures: wherry.ReplicationFigures) -> None:
+        """Store the figures of a task's replication."""
+        self._put(path_of("wherry", "v1", "tasks", task_id, "replication"), figures)
+
+    def show_replication(self, task_id: str) -> wherry.ReplicationFigures:
+        """Return the figures of a task's replication."""
+        path = path_of("wherry", "v1", "tasks", task_id, "replication")
+        return self._get("ShowReplication", path, wherry.ReplicationFigures)
+
+    def submit_half(self, task_id: str, side: str, half: wherry.ProofHalf) -> None:
+        """Hand in one side's half (``source`` or ``receiver``) of a checkpoint's proof."""
+        checkpoint, side = str(half.checkpoint), ProofSide(side).value
+        self._put(path_of("wherry", "v1", "tasks", task_id, "checkpoints", checkpoint, "halves", side), half)
+
+    def show_proof(self, task_id: str, checkpoint: int | None = None) -> wherry.Proof:
+        """Return the signed proof of a checkpoint, or the newest one. 404 while a half is missing."""
+        middle = () if checkpoint is None else ("checkpoints", str(checkpoint))
+        return self._get("ShowProof", path_of("wherry", "v1", "tasks", task_id, *middle, "proof"), wherry.Proof)
+
+    def list_events(self, task_id: str) -> wherry.StateEvents:
+        """Return the state changes of a task and its source, oldest first."""
+        return self._get("ListEvents", path_of("wherry", "v1", "tasks", task_id, "events"), wherry.StateEvents)
+
+    def ready(self) -> None:
+        """Return when the control plane says that it's ready."""
+        self._transport.send(Call(method="GET", path="/readyz"))
+
+    def _get(
+        self,
+        operation: str,
+        path: str,
+        kind: type[T],
+        query: Mapping[str, object] | None = None,
+        *,
+        wait_s: float = 0.0,
+    ) -> T:
+        body = self._transport.send(Call(method="GET", path=path, query=query, wait_s=wait_s))
+        return _decode(operation, body, kind)
+
+    def _post(self, operation: str, path: str, content: object, kind: type[T], *, repeatable: bool = True) -> T:
+        return _decode(operation, self._send_body("POST", path, content, repeatable=repeatable), kind)
+
+    def _put(self, path: str, content: object) -> None:
+        self._send_body("PUT", path, content)
+
+    def _delete(self, path: str) -> None:
+        self._transport.send(Call(method="DELETE", path=path))
+
+    def _send_body(self, method: str, path: str, content: object, *, repeatable: bool = True) -> bytes:
+        body = msgspec.json.encode(content)
+        return self._transport.send(Call(method=method, path=path, body=body, repeatable=repeatable))
+
+
+def join(
+    endpoint: str, ca_file: Path | None, token: str, name: str, *, policy: RetryPolicy | None = None
+) -> wherry.Joined:
+    """Trade a one-time token for a key under *name*.
+
+    Raises what every call raises. A token that was used already is refused with 401, so a join whose answer was lost
+    can't be repeated: it needs a new token.
+    """
+    with ControlPlane(endpoint, "", "", ca_file, policy=policy) as control_plane:
+        request = wherry.JoinRequest(token=token, name=name)
+        path = path_of("wherry", "v1", "join")
+        return control_plane._post("Join", path, request, wherry.Joined, repeatable=False)  # noqa: SLF001 (one module)
+
+
+def _decode(operation: str, body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise AnswerUnreadable(operation=operation, reason=str(error)) from error

@@ -1,0 +1,183 @@
+"""Requests to the control plane over one kept-alive HTTP/1.1 connection pool, its CA pinned by a file."""
+
+import email.utils
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from wherry.client.errors import ControlPlaneUnreachable, TrustMissing, refusal_of
+from wherry.client.retrying import Lost, RetryPolicy, call
+from wherry.client.signing import sdk_date, sign
+
+CONNECT_S: Final = 10.0
+ANSWER_S: Final = 30.0
+# Shorter than the server's own limit, so that a connection is never used while the server is closing it.
+_KEEP_ALIVE_S: Final = 4.0
+_TOLERATED_SKEW_S: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access key. Its secret stays out of logs."""
+
+    access_key: str
+    secret_key: str
+
+    def __repr__(self) -> str:
+        return f"Credentials(access_key={self.access_key!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to be made.
+
+    Attributes:
+        method: such as ``GET``.
+        path: percent-encoded; see `path_of`.
+        query: parameters; None values are left out.
+        body: JSON, or empty.
+        repeatable: doing it twice is the same as once, so it may be tried again after a lost answer.
+        wait_s: how long the server may keep the answer back (long poll).
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, object] | None = None
+    body: bytes = b""
+    repeatable: bool = True
+    wait_s: float = 0.0
+
+
+def path_of(*segments: str) -> str:
+    """Return the segments as a path, each percent-encoded."""
+    return "/" + "/".join(quote(segment, safe="") for segment in segments)
+
+
+class Transport:
+    """Sends calls, signed when there are credentials. May be used by several threads."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        credentials: Credentials | None,
+        ca_file: Path | None,
+        policy: RetryPolicy,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.endpoint: Final = endpoint.rstrip("/")
+        self._credentials = credentials
+        self._policy = policy
+        self._wall_clock = wall_clock
+        self._clock_offset_s = 0.0
+        self._client = httpx.Client(
+            base_url=self.endpoint,
+            verify=_trust(self.endpoint, ca_file),
+            http2=False,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
+            limits=httpx.Limits(max_connections=16, max_keepalive_connections=4, keepalive_expiry=_KEEP_ALIVE_S),
+            headers={"user-agent": "wherry"},
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def send(self, what: Call) -> bytes:
+        """Make the call and return the body of a 2xx answer.
+
+        Raises ControlPlaneError for a refusal and ControlPlaneUnreachable where no answer came.
+        """
+        return call(lambda: self._attempt(what, may_adjust=True), self._policy, repeatable=what.repeatable)
+
+    def _attempt(self, what: Call, *, may_adjust: bool) -> bytes:
+        request = self._request(what)
+        try:
+            answer = self._client.send(request)
+        except httpx.HTTPError as error:
+            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            unreachable = ControlPlaneUnreachable(endpoint=self.endpoint, reason=reason)
+            raise Lost(unreachable, sent=not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))) from error
+        if answer.is_success:
+            return answer.content
+        if answer.status_code == 401 and may_adjust and self._adjust_clock(answer):
+            return self._attempt(what, may_adjust=False)
+        raise refusal_of(answer.status_code, answer.content, answer.headers.get("x-request-id", ""))
+
+    def _request(self, what: Call) -> httpx.Request:
+        parameters = {name: _text(value) for name, value in (what.query or {}).items() if value is not None}
+        query = urlencode(parameters, quote_via=quote)
+        headers = {"content-type": "application/json"} if what.body else {}
+        if what.wait_s > 0:
+            headers["prefer"] = f"wait={what.wait_s:g}"
+        request = self._client.build_request(
+            what.method,
+            f"{what.path}?{query}" if query else what.path,
+            content=what.body or None,
+            headers=headers,
+            timeout=httpx.Timeout(ANSWER_S + what.wait_s, connect=CONNECT_S),
+        )
+        if self._credentials is not None:
+            self._sign(request, what.body, self._credentials)
+        return request
+
+    def _sign(self, request: httpx.Request, body: bytes, credentials: Credentials) -> None:
+        request.headers["x-sdk-date"] = sdk_date(self._wall_clock() + self._clock_offset_s)
+        path, _, query = request.url.raw_path.decode("ascii").partition("?")
+        names = ("content-type", "host", "x-sdk-date")
+        request.headers["authorization"] = sign(
+            method=request.method,
+            path=path,
+            query=query,
+            headers={name: request.headers[name] for name in names if name in request.headers},
+            body=body,
+            access_key=credentials.access_key,
+            secret_key=credentials.secret_key,
+        )
+
+    def _adjust_clock(self, answer: httpx.Response) -> bool:
+        """Tell whether this machine's clock is far from the server's, and sign with the server's time from now on.
+
+        Servers to be migrated have odd clocks, and they aren't ours to set. Only over TLS: a stranger who could set the
+        time of a plain connection could have requests signed for a later day.
+        """
+        if self._credentials is None or not self.endpoint.startswith("https://"):
+            return False
+        try:
+            moment = email.utils.parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+        except ValueError:
+            return False
+        offset = moment - self._wall_clock()
+        if abs(offset - self._clock_offset_s) < _TOLERATED_SKEW_S:
+            return False
+        self._clock_offset_s = offset
+        return True
+
+
+def _trust(endpoint: str, ca_file: Path | None) -> ssl.SSLContext | bool:
+    if not endpoint.startswith("https://"):
+        return False  # nothing to verify on a plain connection, so no authorities are loaded
+    if ca_file is None:
+        return ssl.create_default_context()
+    try:
+        # Nothing but the file is trusted: a new context without the system's authorities.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(cafile=ca_file)
+    except (OSError, ValueError) as error:
+        raise TrustMissing(path=ca_file, reason=str(error)) from error
+    return context
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
