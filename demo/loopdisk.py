@@ -1,6 +1,8 @@
 """A disk to try things on: an image file behind a loop device, with a GPT and mounted filesystems. For root."""
 
 import contextlib
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,20 +49,35 @@ class LoopPartition:
     mount_point: Path | None
 
 
+def obstacle() -> str:
+    """Return why no LoopDisk can be made here, "" when it can."""
+    if os.geteuid() != 0:
+        return "needs root for loop devices and mounts"
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    return f"missing programs: {', '.join(missing)}" if missing else ""
+
+
 class LoopDisk:
     """A context manager that makes the disk and, however it's left, takes everything away again.
 
     `LoopDisk(directory)` has 64 MiB of ext4 and 320 MiB of xfs (mkfs.xfs makes none below 300 MiB); the image is
-    sparse. Between partitions lies a gap of 1 MiB. Mount points are `directory/1`, `directory/2` and so on.
+    sparse. Between partitions lies a gap of 1 MiB. Mount points are `directory/1`, `directory/2` and so on. *direct*
+    reads and writes the image round the page cache.
     """
 
     def __init__(
-        self, directory: Path, plans: Sequence[Plan] = (Plan("ext4", 64 * MIB), Plan("xfs", 320 * MIB)), tail: int = 0
+        self,
+        directory: Path,
+        plans: Sequence[Plan] = (Plan("ext4", 64 * MIB), Plan("xfs", 320 * MIB)),
+        tail: int = 0,
+        *,
+        direct: bool = False,
     ) -> None:
         self.directory = directory
         self.image = directory / "disk.img"
         self.plans = tuple(plans)
         self.device = Path()
+        self.direct = direct
         self.partitions: tuple[LoopPartition, ...] = ()
         # Half a MiB behind the last partition holds the backup of the GPT.
         self.size = sum(plan.size + MIB for plan in self.plans) + MIB + tail
@@ -77,7 +94,7 @@ class LoopDisk:
             file.truncate(self.size)
         with self._stack as stack:
             offsets = self._write_table()
-            self.device = stack.enter_context(attached(self.image))
+            self.device = stack.enter_context(attached(self.image, direct=self.direct))
             nodes = stack.enter_context(partitioned(self.device)) if self.plans else []
             if len(nodes) != len(self.plans):
                 raise RuntimeError(f"the kernel shows {len(nodes)} partitions of {self.device}: {self.plans}")
