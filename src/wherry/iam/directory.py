@@ -64,8 +64,8 @@ class Directory(Protocol):
     async def user(self, name: UserName) -> User | None:
         """Return the user, enabled or not."""
 
-    async def project(self, domain_id: str, *, id: str = "", name: str = "") -> Project | None:  # noqa: A002
-        """Return a project of the account by id or by name."""
+    async def project(self, domain_id: str, *, project_id: str = "", name: str = "") -> Project | None:
+        """Return a project of the account by id or by name; a region's name that's new may resolve to a project too."""
 
     async def projects(self, domain_id: str) -> Sequence[Project]:
         """Return all projects of the account."""

@@ -1,0 +1,177 @@
+"""From a request to a principal: keys and tokens, what's remembered, and what's forgotten at once."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from cryptography.fernet import Fernet
+
+from wherry.client.signing import sdk_date, sign
+from wherry.iam.authentication import Authenticator
+from wherry.iam.directory import AccessKey, Project, User, UserName
+from wherry.iam.keys import MasterKey
+from wherry.iam.principals import Kind, Principal
+from wherry.iam.refusals import AuthenticationFailed
+from wherry.iam.signature import SignedRequest
+from wherry.iam.tokens import TokenIssuer
+
+BOX = MasterKey(b"m" * 32).box("access-keys")
+ANNA = User("u1", "anna", "d1", "default", password_hash="", account_owner=True)
+AGENT = Principal(Kind.AGENT, "d1", "default", "a1", "host-1", access_key="AK1")
+
+
+class Dictionaries:
+    """A directory in memory that counts its look-ups."""
+
+    def __init__(self) -> None:
+        self.keys = {"AK1": AccessKey("AK1", BOX.seal("SK1"), AGENT)}
+        self.users = {"u1": ANNA}
+        self.revoked: set[str] = set()
+        self.look_ups = 0
+
+    async def access_key(self, access_key: str) -> AccessKey | None:
+        self.look_ups += 1
+        return self.keys.get(access_key)
+
+    async def user(self, name: UserName) -> User | None:
+        self.look_ups += 1
+        return self.users.get(name.id)
+
+    async def project(self, domain_id: str, *, project_id: str = "", name: str = "") -> Project | None:
+        return Project(project_id, name, domain_id)
+
+    async def projects(self, domain_id: str) -> Sequence[Project]:
+        return [Project("p1", "region-1", domain_id)]
+
+    async def token_revoked(self, revocation_id: str, user_id: str, issued_at_ms: int) -> bool:
+        return f"{user_id}/{revocation_id}" in self.revoked and issued_at_ms > 0
+
+
+class Setting:
+    """An authenticator over a directory, with a clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_769_592_600.0
+        self.directory = Dictionaries()
+        self.tokens = TokenIssuer(Fernet(Fernet.generate_key()))
+        self.authenticator = Authenticator(self.directory, BOX, self.tokens, clock=lambda: self.now)
+
+    def signed(self, access_key: str = "AK1", secret_key: str = "SK1") -> SignedRequest:
+        headers = {"host": "h", "x-sdk-date": sdk_date(self.now)}
+        authorization = sign(
+            method="GET",
+            path="/v3/sources",
+            query="",
+            headers=headers,
+            body=b"",
+            access_key=access_key,
+            secret_key=secret_key,
+        )
+        pairs = [(name.encode(), value.encode()) for name, value in {**headers, "authorization": authorization}.items()]
+        return SignedRequest("GET", b"/v3/sources", b"", pairs, b"")
+
+    def with_token(self, token: str) -> SignedRequest:
+        return SignedRequest("GET", b"/v3/sources", b"", [(b"x-auth-token", token.encode())], b"")
+
+    def token(self) -> str:
+        return self.tokens.issue(user_id="u1", domain_id="d1", now_ms=int(self.now * 1000))[0]
+
+    def who(self, request: SignedRequest) -> Principal:
+        return asyncio.run(self.authenticator.authenticate(request))
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+def test_a_signature_finds_the_principal_of_its_key(setting: Setting) -> None:
+    assert setting.who(setting.signed()) == AGENT
+
+
+def test_a_token_finds_its_user(setting: Setting) -> None:
+    principal = setting.who(setting.with_token(setting.token()))
+    assert (principal.kind, principal.user_id, principal.domain_id) == (Kind.USER, "u1", "d1")
+    assert principal.account_owner
+    assert principal.token_id
+
+
+def test_a_token_wins_over_a_signature(setting: Setting) -> None:
+    request = setting.signed(secret_key="wrong")
+    both = replace(request, headers=[*request.headers, (b"x-auth-token", setting.token().encode())])
+    assert setting.who(both).user_id == "u1"
+    bad = replace(request, headers=[*setting.signed().headers, (b"x-auth-token", b"bad")])
+    with pytest.raises(AuthenticationFailed):
+        setting.who(bad)
+
+
+def test_keys_and_tokens_are_looked_up_once_in_a_while(setting: Setting) -> None:
+    token = setting.with_token(setting.token())
+    for _ in range(5):
+        setting.who(setting.signed())
+        setting.who(token)
+    assert setting.directory.look_ups == 2
+    setting.now += 6
+    setting.who(setting.signed())
+    assert setting.directory.look_ups == 3
+
+
+def test_an_unknown_key_is_refused_and_not_remembered(setting: Setting) -> None:
+    for _ in range(2):
+        with pytest.raises(AuthenticationFailed, match="does not exist"):
+            setting.who(setting.signed("AK2"))
+    setting.directory.keys["AK2"] = AccessKey("AK2", BOX.seal("SK1"), AGENT)
+    assert setting.who(setting.signed("AK2")) == AGENT
+
+
+def test_a_disabled_key_is_refused_once_forgotten(setting: Setting) -> None:
+    setting.who(setting.signed())
+    setting.directory.keys["AK1"] = replace(setting.directory.keys["AK1"], enabled=False)
+    assert setting.who(setting.signed()) == AGENT
+    setting.authenticator.forget_key("AK1")
+    with pytest.raises(AuthenticationFailed, match="disabled"):
+        setting.who(setting.signed())
+
+
+def test_a_changed_user_is_seen_once_forgotten(setting: Setting) -> None:
+    request = setting.with_token(setting.token())
+    setting.who(request)
+    setting.directory.users["u1"] = replace(ANNA, enabled=False)
+    setting.authenticator.forget_user("u1")
+    with pytest.raises(AuthenticationFailed, match="disabled"):
+        setting.who(request)
+
+
+def test_a_revoked_token_is_refused(setting: Setting) -> None:
+    token, claims = setting.tokens.issue(user_id="u1", domain_id="d1", now_ms=int(setting.now * 1000))
+    setting.directory.revoked.add(f"u1/{claims.revocation_id}")
+    with pytest.raises(AuthenticationFailed, match="revoked"):
+        setting.who(setting.with_token(token))
+
+
+def test_a_remembered_token_still_expires(setting: Setting) -> None:
+    token, _ = setting.tokens.issue(
+        user_id="u1", domain_id="d1", now_ms=int(setting.now * 1000), expires_at_ms=int(setting.now * 1000) + 2000
+    )
+    setting.who(setting.with_token(token))
+    setting.now += 3
+    with pytest.raises(AuthenticationFailed, match="expired"):
+        setting.who(setting.with_token(token))
+
+
+def test_a_token_of_an_account_that_changed_is_refused(setting: Setting) -> None:
+    token, _ = setting.tokens.issue(user_id="u1", domain_id="d2", now_ms=int(setting.now * 1000))
+    with pytest.raises(AuthenticationFailed, match="does not exist"):
+        setting.who(setting.with_token(token))
+
+
+def test_a_wrong_signature_is_refused_with_a_remembered_key_too(setting: Setting) -> None:
+    setting.who(setting.signed())
+    with pytest.raises(AuthenticationFailed, match="does not match"):
+        setting.who(setting.signed(secret_key="SK2"))
+
+
+def test_nothing_at_all_is_refused(setting: Setting) -> None:
+    with pytest.raises(AuthenticationFailed, match="neither"):
+        setting.who(SignedRequest("GET", b"/", b"", [], b""))
