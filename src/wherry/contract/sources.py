@@ -11,6 +11,7 @@ from wherry.contract.enumerations import (
     FirmwareText,
     LogCollectStatus,
     MigrationCycle,
+    OsType,
     PlatformText,
     SourceState,
 )
@@ -37,7 +38,7 @@ class Registration(Wire, frozen=True, kw_only=True):
     """
 
     name: FilledText
-    os_type: Text
+    os_type: OsType
     id: Text | None = None
     ip: Text | None = None
     ipv6: Text | None = None

@@ -15,6 +15,7 @@ from wherry.contract.enumerations import (
     Subtask,
     TaskState,
     TaskStateFilter,
+    TaskType,
 )
 from wherry.contract.network_check import NetworkCheck
 from wherry.contract.sources import CloneServer
@@ -35,6 +36,7 @@ from wherry.contract.values import (
     Rate,
     ShortText,
     SpeedMbit,
+    TaskName,
     Text,
     Threshold,
     TraceText,
@@ -126,8 +128,8 @@ class TargetServer(Wire, frozen=True, kw_only=True):
 class TaskUpdate(Wire, frozen=True, kw_only=True):
     """Body of UpdateTask. What older clients send besides (state, sub_tasks, ...) is ignored."""
 
-    name: Text | None = None
-    type: Text | None = None
+    name: TaskName | None = None
+    type: TaskType | None = None
     region_id: Text | None = None
     region_name: Text | None = None
     exist_server: bool | None = None

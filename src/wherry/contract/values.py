@@ -38,6 +38,7 @@ Limit100 = Annotated[int, Meta(ge=0, le=100)]
 Limit200 = Annotated[int, Meta(ge=0, le=200)]
 
 MigprojectName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[\u4e00-\u9fa5\-_0-9a-zA-Z]+$")]
+TaskName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_\-\u4e00-\u9fa5]{1,64}$")]
 TemplateName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\u4e00-\u9fa5\-_0-9a-zA-Z]+$")]
 
 

@@ -42,6 +42,8 @@ class TaskRecord:
     need_consistency_check: bool = False
     need_migration_test: bool = False
     subtasks: Sequence[SubtaskRecord] = ()
+    error_code: str = ""
+    error_params: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class CommandRecord:
     id: str
     name: str
     task_id: str
+    bucket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +113,5 @@ class SetLogCollectStatus:
 
 
 Change = (
-    SetSourceState
-    | SetTaskState
-    | IssueCommand
-    | AnswerCommand
-    | WithdrawCommands
-    | SetSubtask
-    | SetLogCollectStatus
+    SetSourceState | SetTaskState | IssueCommand | AnswerCommand | WithdrawCommands | SetSubtask | SetLogCollectStatus
 )
