@@ -39,13 +39,13 @@ class MigrationFailed(WherryError):
     default_fix = "Read the ends of the logs that follow."
 
 
-class NotEqual(WherryError):
-    """The copy differs from the source at the frozen point."""
+class BytesDiffer(WherryError):
+    """A used byte of the copy isn't what it was on the source at the frozen point."""
 
     code = "WHERRY.9105"
-    template = "The copy is not equal to the source: {findings}"
+    template = "byte {offset} of the disk differs (in the used range {start} to {end})"
     default_cause = "Blocks were lost or changed on their way; this is a defect of Wherry."
-    default_fix = "Keep the work directory (`--keep`) and report it."
+    default_fix = "Run it again with --keep and report it with the files of the run."
 
 
 class ApiRefused(WherryError):

@@ -65,10 +65,16 @@ def mounted(device: Path, mount_point: Path, options: Sequence[str] = ()) -> Ite
 
 
 def unmount(mount_point: Path) -> None:
-    """Unmount, thawing first if somebody left it frozen; a mount that stays busy is at least hidden (lazily)."""
-    with contextlib.suppress(ProgramFailed):
-        run(["fsfreeze", "--unfreeze", str(mount_point)])
+    """Unmount, thawing first if somebody left it frozen; a mount that stays busy is at least hidden (lazily).
+
+    Nothing happens where nothing is mounted any more.
+    """
+    if mount_point.is_mount():
+        with contextlib.suppress(ProgramFailed):
+            run(["fsfreeze", "--unfreeze", str(mount_point)])
     for _ in range(BUSY_TRIES):
+        if not mount_point.is_mount():
+            return
         with contextlib.suppress(ProgramFailed):
             run(["umount", str(mount_point)])
             return

@@ -2,12 +2,15 @@
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from demo.errors import BytesDiffer
 from demo.mounting import attached, mounted
 from demo.source import Filesystem, Source
 from demo.used import Range, total, used_ranges
@@ -40,10 +43,10 @@ class Verdict:
 
     @contextlib.contextmanager
     def checking(self, subject: str) -> Iterator[None]:
-        """Enter *subject* as right when the block ends, as a finding when a program in it refuses."""
+        """Enter *subject* as right when the block ends, as a finding when a judge in it isn't content."""
         try:
             yield
-        except ProgramFailed as failure:
+        except (ProgramFailed, BytesDiffer) as failure:
             self.findings.append(f"{subject}: {failure.message}")
         else:
             self.checks.append(subject)
@@ -70,13 +73,22 @@ def compare_used(source: Source, copy: Path, verdict: Verdict) -> None:
         verdict.findings.append(f"size: the copy has {copy.stat().st_size} bytes, the source {source.size}")
         return
 
-    def compare(part: Range) -> None:
-        start, end = part
-        ask("cmp", f"--bytes={end - start}", f"--ignore-initial={start}", str(source.frozen_picture), str(copy))
-
     with verdict.checking(f"cmp of {len(ranges)} used ranges"), ThreadPoolExecutor(PARTS) as pool:
-        for _ in pool.map(compare, split_ranges(ranges, LONGEST_RANGE)):
+        for _ in pool.map(partial(compare_range, source.frozen_picture, copy), split_ranges(ranges, LONGEST_RANGE)):
             pass
+
+
+def compare_range(picture: Path, copy: Path, part: Range) -> None:
+    """Compare one range of two disks by cmp. Raises BytesDiffer with the place on the disk."""
+    start, end = part
+    try:
+        ask("cmp", f"--bytes={end - start}", f"--ignore-initial={start}", str(picture), str(copy))
+    except ProgramFailed as failure:
+        # cmp counts from 1, and from where it began.
+        place = re.search(r"differ: byte (\d+)", failure.message)
+        if place is None:
+            raise
+        raise BytesDiffer(offset=start + int(place[1]) - 1, start=start, end=end) from failure
 
 
 def check_ext4(copy: Path, filesystem: Filesystem, verdict: Verdict) -> None:
@@ -142,11 +154,11 @@ def verify(source: Source, copy: Path, *, proof: bytes, ca_file: Path, work: Pat
         if filesystem.kind == "ext4":
             check_ext4(copy, filesystem, verdict)
     if source.mount_points:
-        _compare_mounted(source, copy, work, verdict)
+        compare_mounted(source, copy, work, verdict)
     return verdict
 
 
-def _compare_mounted(source: Source, copy: Path, work: Path, verdict: Verdict) -> None:
+def compare_mounted(source: Source, copy: Path, work: Path, verdict: Verdict) -> None:
     """Compare files on clones: an xfs filesystem can't be looked into before a mount has replayed its log."""
     clones = [source.frozen_picture.with_name(f"{name}-clone.img") for name in ("frozen", "copy")]
     for original, clone in zip((source.frozen_picture, copy), clones, strict=True):
