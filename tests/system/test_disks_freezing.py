@@ -1,0 +1,241 @@
+"""Freezing real filesystems: it holds writers, it ends at the limit, and no death of a process leaves it frozen."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.loopdisk import MIB, LoopDisk, Plan, obstacle
+from demo.mounting import mounted
+from wherry.disks.freezing import Freeze, FreezeRefused
+from wherry.disks.watchdog import FIFREEZE, FITHAW
+from wherry.process import run
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
+
+PLENTY_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopDisk]:
+    plans = (Plan("ext4", 32 * MIB), Plan("xfs", 320 * MIB), Plan("btrfs", 128 * MIB))
+    with LoopDisk(tmp_path_factory.mktemp("freezing"), plans) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_frozen(disk: LoopDisk) -> Iterator[None]:
+    yield
+    left = [mount_point for mount_point in disk.mount_points if thaw_by_hand(mount_point)]
+    assert left == []
+
+
+def thaw_by_hand(mount_point: Path) -> bool:
+    """Thaw as `fsfreeze --unfreeze` does, and return whether there was something to thaw."""
+    descriptor = os.open(mount_point, os.O_RDONLY)
+    try:
+        fcntl.ioctl(descriptor, FITHAW, 0)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+class Writer:
+    """Writes one file in a thread, since on a frozen filesystem it has to wait."""
+
+    def __init__(self, mount_point: Path) -> None:
+        self.finished_at = 0.0
+        self._path = mount_point / "written"
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+
+    def _write(self) -> None:
+        self._path.write_bytes(os.urandom(5000))
+        self.finished_at = time.monotonic()
+
+    def is_waiting(self, after_s: float = 0.2) -> bool:
+        self._thread.join(after_s)
+        return self._thread.is_alive()
+
+    def finish(self) -> float:
+        self._thread.join(PLENTY_S)
+        assert not self._thread.is_alive(), "the writer still waits"
+        return self.finished_at
+
+
+def watchdogs() -> list[int]:
+    """Return the watchdog processes that this one has started and that still run."""
+    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    numbers = [int(number) for child in children for number in child.read_text().split()]
+    return [number for number in numbers if b"watchdog" in Path(f"/proc/{number}/cmdline").read_bytes()]
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + PLENTY_S
+    while not condition():
+        assert time.monotonic() < until, f"not within {PLENTY_S} s: {what}"
+        time.sleep(0.01)
+
+
+def test_all_filesystems_wait_together_and_go_on_after_the_thaw(disk: LoopDisk) -> None:
+    with Freeze(disk.mount_points, PLENTY_S) as freeze:
+        freeze.freeze()
+        started = time.monotonic()
+        writers = [Writer(mount_point) for mount_point in disk.mount_points]
+        assert all(writer.is_waiting() for writer in writers)
+        assert freeze.still_frozen()
+        outcome = freeze.thaw()
+        assert all(writer.finish() > started for writer in writers)
+    assert not outcome.expired
+    assert 200 * len(writers) <= outcome.frozen_ms < PLENTY_S * 1000
+    assert not freeze.still_frozen()
+    assert freeze.thaw() is outcome
+    assert watchdogs() == []
+
+
+def test_the_watchdog_thaws_at_the_limit(disk: LoopDisk) -> None:
+    with Freeze(disk.mount_points, 0.5) as freeze:
+        started = time.monotonic()
+        freeze.freeze()
+        assert freeze.still_frozen()
+        writers = [Writer(mount_point) for mount_point in disk.mount_points]
+        assert all(writer.finish() >= started + 0.5 for writer in writers)
+        assert not freeze.still_frozen()
+        outcome = freeze.thaw()
+    assert outcome.expired
+    assert 500 <= outcome.frozen_ms < 2000
+
+
+def test_no_read_that_is_called_consistent_came_after_the_thaw(disk: LoopDisk) -> None:
+    """Race still_frozen() against the limit: whatever it vouches for, the writer hadn't got on by then."""
+    mount_point = disk.mount_points[0]
+    for _ in range(5):
+        with Freeze([mount_point], 0.15) as freeze:
+            freeze.freeze()
+            writer = Writer(mount_point)
+            vouched_at = 0.0
+            while True:
+                read_at = time.monotonic()
+                if not freeze.still_frozen():
+                    break
+                vouched_at = read_at
+            assert vouched_at < writer.finish()
+
+
+def test_the_death_of_the_freezing_process_thaws(disk: LoopDisk) -> None:
+    script = (
+        "import sys, time; from wherry.disks.freezing import Freeze\n"
+        "freeze = Freeze(sys.argv[1:], 300); freeze.freeze(); print('frozen', flush=True); time.sleep(300)"
+    )
+    command = [sys.executable, "-c", script, *map(str, disk.mount_points)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"frozen\n"
+            writers = [Writer(mount_point) for mount_point in disk.mount_points]
+            assert all(writer.is_waiting() for writer in writers)
+        finally:
+            killed_at = time.monotonic()
+            process.kill()
+        assert all(writer.finish() < killed_at + 5 for writer in writers)
+
+
+def test_ending_the_watchdog_politely_thaws(disk: LoopDisk) -> None:
+    with Freeze(disk.mount_points, PLENTY_S) as freeze:
+        freeze.freeze()
+        writer = Writer(disk.mount_points[0])
+        (number,) = watchdogs()
+        os.kill(number, signal.SIGTERM)
+        writer.finish()
+        assert not freeze.still_frozen()
+        assert freeze.thaw().expired
+
+
+def test_nothing_is_vouched_for_without_a_watchdog(disk: LoopDisk) -> None:
+    with Freeze(disk.mount_points, PLENTY_S) as freeze:
+        freeze.freeze()
+        (number,) = watchdogs()
+        os.kill(number, signal.SIGKILL)
+        wait_until(lambda: not freeze.still_frozen(), "the loss of the watchdog is noticed")
+        assert Writer(disk.mount_points[0]).is_waiting()
+        freeze.thaw()
+
+
+def test_a_thaw_by_a_stranger_is_noticed(disk: LoopDisk) -> None:
+    with Freeze(disk.mount_points, PLENTY_S) as freeze:
+        freeze.freeze()
+        run(["fsfreeze", "--unfreeze", str(disk.mount_points[1])])
+        assert not freeze.still_frozen()
+        assert freeze.thaw().expired
+
+
+def test_a_filesystem_that_is_frozen_already_rolls_all_back(disk: LoopDisk) -> None:
+    first = disk.mount_points[0]
+    descriptor = os.open(first, os.O_RDONLY)
+    fcntl.ioctl(descriptor, FIFREEZE, 0)
+    try:
+        # The one that is frozen already was mounted first, so that the others have been frozen when it refuses.
+        with Freeze(disk.mount_points, PLENTY_S) as freeze:
+            with pytest.raises(FreezeRefused, match=f"{first} can't be frozen: Device or resource busy"):
+                freeze.freeze()
+            for mount_point in disk.mount_points[1:]:
+                Writer(mount_point).finish()
+            assert not freeze.still_frozen()
+            assert Writer(first).is_waiting(), "the freeze of the other program was lifted"
+    finally:
+        fcntl.ioctl(descriptor, FITHAW, 0)
+        os.close(descriptor)
+
+
+def test_one_filesystem_by_several_names_is_frozen_once(disk: LoopDisk, tmp_path: Path) -> None:
+    ext4, _, btrfs = disk.mount_points
+    bind = tmp_path / "bind"
+    bind.mkdir()
+    subvolume = btrfs / "subvolume"
+    run(["btrfs", "subvolume", "create", str(subvolume)])
+    run(["mount", "--bind", str(ext4), str(bind)])
+    try:
+        with Freeze([ext4, bind, ext4, btrfs, subvolume], PLENTY_S) as freeze:
+            freeze.freeze()
+            assert freeze.still_frozen()
+            assert not freeze.thaw().expired
+    finally:
+        run(["umount", str(bind)])
+
+
+def test_a_filesystem_in_a_file_on_another_one_is_frozen_first(disk: LoopDisk, tmp_path: Path) -> None:
+    outer = disk.mount_points[1]
+    inner = LoopDisk(outer / "inner", (Plan("ext4", 16 * MIB, mount=False),))
+    # Its path tells nothing of what it lies on; only the order of mounting does.
+    with inner, mounted(inner.partitions[0].device, tmp_path / "inner") as mount_point:
+        (mount_point / "dirty").write_bytes(os.urandom(MIB))
+        with Freeze([outer, mount_point], 5.0) as freeze:
+            freeze.freeze()
+            assert freeze.still_frozen()
+            assert not freeze.thaw().expired
+
+
+def test_filesystems_that_know_no_freeze_are_named(disk: LoopDisk, tmp_path: Path) -> None:
+    run(["mount", "-t", "tmpfs", "none", str(tmp_path)])
+    try:
+        with Freeze([*disk.mount_points, tmp_path], PLENTY_S) as freeze:
+            freeze.freeze()
+            assert freeze.not_frozen == (str(tmp_path),)
+            assert freeze.still_frozen()
+    finally:
+        run(["umount", str(tmp_path)])
+
+
+def test_a_mount_point_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FreezeRefused, match="No such file"):
+        Freeze([tmp_path / "gone"], 1.0)
+    assert watchdogs() == []
