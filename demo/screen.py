@@ -175,21 +175,21 @@ def closing_table(summary: Summary) -> Table:
     for name, value in summary.rows():
         table.add_row(name, value)
     table.add_section()
-    table.add_row("equal", Text("yes", "bold green") if summary.equal else Text("NO", "bold red"))
+    checks = f"{len(summary.verdict.checks)} checks held, {len(summary.verdict.findings)} did not"
+    table.add_row(Text(summary.judgement, "bold green" if summary.equal else "bold red"), checks)
     return table
 
 
 def print_closing(summary: Summary, console: Console) -> None:
-    """Print the closing table, or its lines where there is no terminal."""
+    """Print what was checked and the closing table, or its lines where there is no terminal."""
+    for line in summary.remarks():
+        console.print(Text(line), soft_wrap=True)
     if console.is_terminal:
         console.print(closing_table(summary))
-        for line in summary.remarks():
-            console.print(Text(line, "dim"))
         return
-    for name, value in [*summary.rows(), ("equal", "yes" if summary.equal else "NO")]:
-        console.print(f"{name}: {value}", markup=False, highlight=False, soft_wrap=True)
-    for line in summary.remarks():
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for name, value in summary.rows():
+        console.print(Text(f"{name}: {value}"), soft_wrap=True)
+    console.print(Text(summary.judgement))
 
 
 def save_picture(story: Story, summary: Summary, path: Path) -> None:

@@ -30,6 +30,11 @@ class Summary:
         """Tell whether every comparison held."""
         return self.verdict.equal
 
+    @property
+    def judgement(self) -> str:
+        """Say it in words."""
+        return "equal: yes" if self.equal else "equal: NO"
+
     def rows(self) -> list[tuple[str, str]]:
         """Return names and values, in the order of the table."""
         figures = self.figures

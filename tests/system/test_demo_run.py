@@ -1,0 +1,123 @@
+"""The demonstration as a user runs it, with small disks: plain, with kills, without root, interrupted."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 240
+NOBODY = "65534"
+
+
+def command(directory: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "demo", "--small", "--dir", str(directory), *options]
+
+
+def run_demo(directory: Path, *options: str, before: tuple[str, ...] = ()) -> str:
+    """Run the demonstration, require that it ends well and leaves nothing behind, and return what it printed."""
+    done = subprocess.run(
+        [*before, *command(directory, *options)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == "equal: yes"
+    assert "\x1b" not in done.stdout
+    assert_nothing_left(directory)
+    return done.stdout
+
+
+def assert_nothing_left(directory: Path) -> None:
+    """Require that no mount, loop device, process or file of a run in *directory* is left."""
+    assert str(directory) not in Path("/proc/self/mountinfo").read_text()
+    losetup = shutil.which("losetup", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert losetup is not None
+    assert str(directory) not in subprocess.run([losetup, "--list"], capture_output=True, text=True, check=True).stdout
+    assert processes_of(directory) == []
+    assert [path for path in directory.glob("run-*") if {entry.name for entry in path.iterdir()} != {"logs"}] == []
+
+
+def processes_of(directory: Path) -> list[str]:
+    """Return the command lines that name *directory*, this test's own aside."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it has ended meanwhile
+        if str(directory) in line and int(entry.name) != os.getpid():
+            found.append(line)
+    return found
+
+
+def figure(text: str, name: str) -> int:
+    """Return the bytes of the row *name* of the closing table."""
+    found = re.search(rf"^{name}: ([\d,]+)", text, re.MULTILINE)
+    assert found is not None, text
+    return int(found[1].replace(",", ""))
+
+
+@pytest.mark.root
+def test_a_live_disk_lands_equal(tmp_path: Path) -> None:
+    text = run_demo(tmp_path, "--picture", str(tmp_path / "demo.svg"))
+    assert 0 < figure(text, "sent") <= figure(text, "read")
+    assert figure(text, "used") < figure(text, "bytes on the disk") == 512 << 20
+    assert figure(text, "passes") >= 3
+    assert figure(text, "changes by the writer") > 0
+    assert int(re.findall(r"^frozen: (\d+) ms", text, re.MULTILINE)[0]) > 0
+    assert (tmp_path / "demo.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.root
+def test_kills_on_the_way_change_nothing_in_the_end(tmp_path: Path) -> None:
+    text = run_demo(tmp_path, "--chaos")
+    assert re.search(r"^kill -9 of the agent: in pass 0,", text, re.MULTILINE)
+    assert re.search(r"^kill -9 of the receiver: in pass [1-9]", text, re.MULTILINE)
+    # The point of resuming: what was sent twice is a small part of what was sent.
+    assert figure(text, "sent twice") < figure(text, "sent") / 2
+
+
+def test_a_plain_user_moves_an_image_file(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        run_demo(tmp_path)
+        return
+    # The interpreter may lie where only root may look; that one right is left to the user, and no other.
+    drop = ("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups")
+    caps = (
+        "--bounding-set=-all,+dac_read_search",
+        "--inh-caps=-all,+dac_read_search",
+        "--ambient-caps=-all,+dac_read_search",
+    )
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    os.chown(tmp_path, int(NOBODY), int(NOBODY))
+    text = run_demo(tmp_path, before=(*drop, *caps))
+    assert "we aren't root" in text
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        command(tmp_path, "--chaos"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Full copy"):
+                time.sleep(1.0)
+                process.send_signal(number)
+                break
+        text = process.stdout.read()
+        assert process.wait(LIMIT_S) == 128 + number, text
+    assert_nothing_left(tmp_path)
