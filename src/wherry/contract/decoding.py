@@ -48,6 +48,8 @@ def decode_query(query: Mapping[str, str], type_: type[T]) -> T:
     Raises ApiError SMS.9001 with the parameter's name among its params.
     """
     given = {name: value for name, value in query.items() if value}
+    if broken := next((name for name, value in given.items() if "\0" in value), ""):
+        raise ApiError("SMS.9001", f"{_shorten(broken)}: it holds the character U+0000", params=(_shorten(broken),))
     try:
         return msgspec.convert(given, type_, strict=False)
     except msgspec.ValidationError as fault:
@@ -56,8 +58,8 @@ def decode_query(query: Mapping[str, str], type_: type[T]) -> T:
 
 def decode_id(value: str, name: str) -> str:
     """Return an id from a path when it has 1 to 36 characters; raise ApiError SMS.9001 otherwise."""
-    if not 1 <= len(value) <= 36:
-        raise ApiError("SMS.9001", f"{name} must have 1 to 36 characters", params=(name,))
+    if not 1 <= len(value) <= 36 or "\0" in value:
+        raise ApiError("SMS.9001", f"{name} must have 1 to 36 characters, none of them U+0000", params=(name,))
     return value
 
 

@@ -19,7 +19,7 @@ from wherry.contract.values import (
     Wire,
 )
 
-TemplateId = Annotated[str, Meta(min_length=1, max_length=36, pattern=r"^[a-zA-Z0-9\-]{1,36}$")]
+TemplateId = Annotated[str, Meta(min_length=1, max_length=36, pattern=r"^[a-zA-Z0-9\-]{1,36}$(?!\n)")]
 
 
 class Vpc(Wire, frozen=True, kw_only=True):

@@ -37,9 +37,10 @@ Offset = Annotated[int, Meta(ge=0, le=65535)]
 Limit100 = Annotated[int, Meta(ge=0, le=100)]
 Limit200 = Annotated[int, Meta(ge=0, le=200)]
 
-MigprojectName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[\u4e00-\u9fa5\-_0-9a-zA-Z]+$")]
-TaskName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_\-\u4e00-\u9fa5]{1,64}$")]
-TemplateName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\u4e00-\u9fa5\-_0-9a-zA-Z]+$")]
+# A lone `$` lets a final line feed pass in Python, and JSON Schema knows no other anchor than `$`.
+MigprojectName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[\u4e00-\u9fa5\-_0-9a-zA-Z]+$(?!\n)")]
+TaskName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_\-\u4e00-\u9fa5]{1,64}$(?!\n)")]
+TemplateName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\u4e00-\u9fa5\-_0-9a-zA-Z]+$(?!\n)")]
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,7 +11,7 @@ from wherry.contract.enumerations import JoinRole, ReplicationPhase
 from wherry.contract.values import MAX_ITEMS, FilledText, Int32, Int64, LongText, Text, Wire
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
-Digest = Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){16,64}$")]
+Digest = Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){16,64}$(?!\n)")]
 GranuleRun = Annotated[list[Int64], Meta(min_length=2, max_length=2)]
 
 
