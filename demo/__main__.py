@@ -41,7 +41,7 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--small", action="store_true", help="small disks, for tests and slow machines")
     parser.add_argument("--chaos", action="store_true", help="kill -9 the agent in pass 0 and the receiver in pass 1")
     parser.add_argument("--stay", action="store_true", help="leave the programs running until Ctrl-C")
-    parser.add_argument("--keep", action="store_true", help="leave the files of the run in place")
+    parser.add_argument("--keep", action="store_true", help="leave the files of the run in place until the next run")
     parser.add_argument("--dir", type=Path, default=ROOT / ".demo", help="where to work (%(default)s)")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="save the last picture as SVG")
     chosen = parser.parse_args(arguments)
@@ -119,7 +119,8 @@ def play(scenario: Scenario, console: Console) -> Summary:
 def show_logs(scenario: Scenario, console: Console) -> None:
     """Print what the programs said last."""
     for program in scenario.programs:
-        console.print(f"--- the end of {program.log}\n{program.tail()}", markup=False, highlight=False, soft_wrap=True)
+        if tail := program.tail():
+            console.print(f"--- the end of {program.log}\n{tail}\n", markup=False, highlight=False, soft_wrap=True)
 
 
 def stay(scenario: Scenario, console: Console) -> None:

@@ -16,9 +16,9 @@ class ServiceEnded(WherryError):
     """One of the programs under demonstration ended although nobody told it to."""
 
     code = "WHERRY.9102"
-    template = "{name} ended with status {status}; the end of its log:\n{tail}"
-    default_cause = "The program stopped by itself; its log tells why."
-    default_fix = "Read the log; `--keep` leaves it in the work directory after the end."
+    template = "The {name} ended with status {status} although nobody told it to."
+    default_cause = "The program stopped by itself; the end of its log, above, tells why."
+    default_fix = "Read the log; it stays where it is until the next run."
 
 
 class TookTooLong(WherryError):
@@ -27,7 +27,7 @@ class TookTooLong(WherryError):
     code = "WHERRY.9103"
     template = "{what} did not happen within {limit_s:.0f} s. {state}"
     default_cause = "A program hangs, or this machine is very slow."
-    default_fix = "Read the ends of the logs that follow; run it again with `--small`."
+    default_fix = "Read the ends of the logs above; run it again with `--small`."
 
 
 class MigrationFailed(WherryError):
@@ -36,7 +36,7 @@ class MigrationFailed(WherryError):
     code = "WHERRY.9104"
     template = "The task is {state}: {reason}"
     default_cause = "Agent or receiver met an error that it could not pass."
-    default_fix = "Read the ends of the logs that follow."
+    default_fix = "Read the ends of the logs above."
 
 
 class BytesDiffer(WherryError):

@@ -60,9 +60,9 @@ class Service:
             )
 
     def require_alive(self) -> None:
-        """Raise ServiceEnded, with the end of the log, when it isn't running any more."""
+        """Raise ServiceEnded when it isn't running any more."""
         if self._process is not None and (status := self._process.poll()) is not None:
-            raise ServiceEnded(name=self.name, status=status, tail=self.tail())
+            raise ServiceEnded(name=self.name, status=status)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; nothing happens when it has ended."""
@@ -91,10 +91,10 @@ class Service:
         self._process = None
 
     def tail(self, lines: int = TAIL_LINES) -> str:
-        """Return the last *lines* lines of its log."""
+        """Return the last *lines* lines of its log; "" while it has said nothing."""
         with contextlib.suppress(FileNotFoundError):
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-        return "(no log)"
+        return ""
 
 
 def free_port() -> int:

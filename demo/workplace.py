@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from demo.mounting import unmount
@@ -19,34 +19,34 @@ ROUNDS = 3
 
 @contextlib.contextmanager
 def workplace(base: Path, *, keep: bool) -> Iterator[Path]:
-    """Lend a fresh directory below *base*. It's removed at the end, but for its logs when the block fails.
+    """Lend a fresh directory below *base*, removed at the end.
 
-    With *keep* it stays as it is. A lock tells later runs that somebody is at work in it.
+    When the block fails its logs stay until the next run; with *keep* everything does. A lock tells later runs that
+    somebody is at work in it.
     """
     base.mkdir(parents=True, exist_ok=True)
     clear_stale(base)
     work = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base.resolve()))
     lock = os.open(work / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
+    spared: tuple[str, ...] = ()
     try:
         yield work
-    except BaseException:
-        if not keep:
-            _remove(work, spared="logs")
+    except Exception:
+        spared = ("logs", LOCK)
         raise
-    else:
-        if not keep:
-            _remove(work)
     finally:
+        if not keep:
+            _remove(work, spared)
         os.close(lock)
 
 
-def _remove(work: Path, spared: str = "") -> None:
+def _remove(work: Path, spared: Sequence[str]) -> None:
     """Remove *work*, or all that is in it but *spared*. Nothing below a mount point that stayed busy is touched."""
     if _mounts_below(work):
         return
     for path in work.iterdir():
-        if path.name != spared:
+        if path.name not in spared:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     with contextlib.suppress(OSError):
         work.rmdir()

@@ -174,4 +174,6 @@ def test_only_the_logs_of_a_failed_run_stay(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         fail()
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["agent.log"]
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"agent.log", ".lock"}
+    clear_stale(tmp_path)
+    assert list(tmp_path.iterdir()) == []

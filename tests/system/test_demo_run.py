@@ -45,7 +45,9 @@ def assert_nothing_left(directory: Path) -> None:
     assert losetup is not None
     assert str(directory) not in subprocess.run([losetup, "--list"], capture_output=True, text=True, check=True).stdout
     assert processes_of(directory) == []
-    assert [path for path in directory.glob("run-*") if {entry.name for entry in path.iterdir()} != {"logs"}] == []
+    assert [
+        path for path in directory.glob("run-*") if {entry.name for entry in path.iterdir()} != {"logs", ".lock"}
+    ] == []
 
 
 def processes_of(directory: Path) -> list[str]:
