@@ -123,7 +123,8 @@ class _Reader:
         done = 0
         while done < wanted:
             try:
-                count = os.preadv(self._descriptor, [view[done:]], offset + done)
+                with view[done:] as rest:
+                    count = os.preadv(self._descriptor, [rest], offset + done)
             except OSError as error:
                 reason = os.strerror(error.errno or errno.EIO)
                 raise DiskReadFailed(
@@ -144,8 +145,10 @@ class DiskReader(_Reader):
     def __init__(self, path: Path) -> None:
         super().__init__(path, os.O_DIRECT)
         try:
-            self._size = device_size(self._descriptor)
             self.sector_size = sector_size(self._descriptor)
+            # The kernel refuses to read part of a sector, so half a one at the end (it happens) doesn't count.
+            size = device_size(self._descriptor)
+            self._size = size - size % self.sector_size
         except OSError as error:
             self.close()
             raise NotADisk(path=path, reason=error.strerror) from error
@@ -171,7 +174,7 @@ class DiskReader(_Reader):
         start = offset - offset % self.sector_size
         end = -(-(offset + wanted) // self.sector_size) * self.sector_size
         with aligned_buffer(end - start) as buffer, memoryview(buffer) as copy:
-            self._fill(copy, start, offset + wanted - start)
+            self._fill(copy, start, end - start)
             view[:wanted] = copy[offset - start : offset - start + wanted]
 
 
@@ -191,7 +194,7 @@ class ImageReader(_Reader):
             wanted = max(0, min(len(view), self._size - offset))
             if wanted == 0:
                 return 0
-            self._fill(view[:wanted], offset, wanted)
+            self._fill(view, offset, wanted)
         # A migration reads everything once and would push the server's own pages out of memory.
         os.posix_fadvise(self._descriptor, offset, wanted, os.POSIX_FADV_DONTNEED)
         return wanted
