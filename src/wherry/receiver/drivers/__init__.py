@@ -1,1 +1,27 @@
-"""Where a server can land: one module a kind of place, all of one interface."""
+"""Where a server can land. A driver makes the disks of a replica and tells how much room there is."""
+
+from pathlib import Path
+from typing import Protocol
+
+
+class Driver(Protocol):
+    """One kind of place for disks. Called from many threads at a time."""
+
+    @property
+    def name(self) -> str:
+        """What the receiver announces to the control plane, such as ``image``."""
+
+    def free_bytes(self) -> int:
+        """Return the room that is left for further disks, in bytes."""
+
+    def replica_directory(self, task_id: str) -> Path:
+        """Return the folder that holds the replica of *task_id* and its book-keeping; it's made when it's missing."""
+
+    def replicas(self) -> list[str]:
+        """Return the ids of the tasks that have a replica here."""
+
+    def create_disk(self, task_id: str, index: int, size: int) -> Path:
+        """Make disk number *index* of *size* bytes, all zero, or find the one that exists; return its path.
+
+        Raises OSError when the place refuses it, also when an existing disk has another size.
+        """

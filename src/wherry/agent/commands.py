@@ -1,0 +1,135 @@
+"""The poll loop: asks for commands, has them carried out, posts the results.
+
+A command is handed out until its result has arrived, so everything here may happen twice.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from wherry.agent.control import Control, passing
+from wherry.agent.decisions import Decision, Deed, WorkerView, decide, resumable
+from wherry.agent.errors import RecordGone, StopTimedOut
+from wherry.agent.patience import Patience
+from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+
+log = structlog.get_logger(__name__)
+
+LEAST_ROUND_S = 1.0
+"""A control plane that doesn't know long polls answers at once; it isn't asked more often than this, in seconds."""
+
+
+class Hands(Protocol):
+    """What the loop needs of a worker."""
+
+    def view(self) -> WorkerView:
+        """Return which task is worked on now."""
+
+    def start(self, task_id: str) -> None:
+        """Begin the work on a task. Raises StopTimedOut when another one's doesn't end."""
+
+    def nudge(self) -> None:
+        """Have the task looked at now."""
+
+    def stop(self) -> None:
+        """Stop the work and wait for its end. Raises StopTimedOut."""
+
+
+class PollLoop:
+    """Polls for one source until it's told to stop."""
+
+    def __init__(
+        self,
+        *,
+        control: Control,
+        source_id: str,
+        worker: Hands,
+        forget: Callable[[str], None],
+        refresh: Callable[[], None],
+        stop: threading.Event,
+        poll_wait_s: float,
+        patience: Patience,
+    ) -> None:
+        """*forget* drops what is noted of a task. *refresh* is called between two polls: it looks after the disks."""
+        self._control = control
+        self._source_id = source_id
+        self._worker = worker
+        self._forget = forget
+        self._refresh = refresh
+        self._stop = stop
+        self._poll_wait_s = poll_wait_s
+        self._patience = patience
+        self._resumed = False
+
+    def run(self) -> None:
+        """Poll until stopped. Raises RecordGone when the source was deleted."""
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                if not self._resumed:
+                    self._resume()
+                answered = self._round()
+            except (ControlPlaneUnreachable, ControlPlaneError) as error:
+                self._weigh(error)
+                self._patience.wait(self._stop)
+                continue
+            except StopTimedOut as error:
+                # Not answered, so the command comes again; meanwhile the work comes to its end.
+                log.warning("stop_timed_out", code=error.code, reason=error.message)
+                continue
+            self._patience.reset()
+            if not answered:
+                rest = LEAST_ROUND_S - (time.monotonic() - began)
+                self._stop.wait(max(0.0, rest) * random.uniform(0.9, 1.5))  # noqa: S311 - no secret
+
+    @staticmethod
+    def _weigh(error: ControlPlaneUnreachable | ControlPlaneError) -> None:
+        """Say what is wrong. An agent that is refused asks again all the same: a person may lift the refusal."""
+        if isinstance(error, ControlPlaneError) and error.status == 404:
+            raise RecordGone(reason=error.message) from error
+        if passing(error):
+            log.warning("control_plane_unreachable", code=error.code, reason=error.message)
+        else:
+            log.warning("refused", code=error.code, reason=error.message, cause=error.cause, fix=error.fix)
+
+    def _resume(self) -> None:
+        """Go on with the task that an earlier agent worked on; its START was answered and doesn't come again."""
+        task = self._control.source(self._source_id).current_task
+        if task is not None and resumable(str(task.state or "")) and not self._worker.view().task_id:
+            log.info("resuming", task_id=task.id, state=str(task.state))
+            self._worker.start(task.id)
+        self._resumed = True
+
+    def _round(self) -> bool:
+        """Ask once and do what is due; tell whether there was a command to answer."""
+        self._refresh()
+        # No two agents that were started together keep asking together.
+        wait_s = self._poll_wait_s * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
+        command = self._control.command(self._source_id, wait_s)
+        decision = decide(command.command_name, command.command_param.task_id or "", self._worker.view())
+        self._carry_out(decision)
+        if decision.answer is None:
+            return False
+        log.info(
+            "command",
+            name=command.command_name,
+            task_id=decision.task_id,
+            deed=decision.deed.value,
+            result=decision.answer.result,
+        )
+        self._control.answer(self._source_id, command.command_name, decision.answer)
+        return True
+
+    def _carry_out(self, decision: Decision) -> None:
+        if decision.deed is Deed.START:
+            self._worker.start(decision.task_id)
+        elif decision.deed is Deed.NUDGE:
+            self._worker.nudge()
+        elif decision.deed in {Deed.STOP, Deed.FORGET}:
+            self._worker.stop()
+        if decision.deed is Deed.FORGET:
+            self._forget(decision.task_id)

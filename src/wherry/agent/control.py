@@ -1,0 +1,106 @@
+"""What the agent needs of the control plane, in its own words.
+
+The Protocol is what the rest of the agent sees; tests bring a control plane of their own. The SMS spellings of paths
+and bodies stand in `wherry.agent.plane`, which speaks to the real one.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import structlog
+
+from wherry.agent.decisions import Answer, TaskView
+from wherry.agent.patience import Patience
+from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.retrying import BUSY_STATUSES
+from wherry.contract.commands import Command
+from wherry.contract.sources import Registration, SourceDetail
+from wherry.contract.storage import DiskInfo
+from wherry.contract.tasks import TaskProgress
+from wherry.contract.wherry import Proof, ProofHalf, ReplicationFigures, Route
+from wherry.replication.transport import Identity
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+class WorkStopped(Exception):
+    """The work was stopped: by the operator, by a signal, or because the task is gone. The text tells which."""
+
+    def __init__(self, reason: str = "it was asked to stop") -> None:
+        super().__init__(reason)
+
+
+class Control(Protocol):
+    """The control plane. Every call may raise ControlPlaneUnreachable and ControlPlaneError."""
+
+    def register(self, body: Registration) -> str:
+        """Register the server, or register it again; return its source id."""
+
+    def source(self, source_id: str) -> SourceDetail:
+        """Return the record of the source."""
+
+    def update_disks(self, source_id: str, body: DiskInfo) -> None:
+        """Replace what the control plane knows of the disks."""
+
+    def command(self, source_id: str, wait_s: float) -> Command:
+        """Return the command that is due; waits for one at most *wait_s* seconds."""
+
+    def answer(self, source_id: str, command: str, answer: Answer) -> None:
+        """Post the result of a command."""
+
+    def task(self, task_id: str) -> TaskView:
+        """Return the task as it is now."""
+
+    def channel_identity(self, task_id: str) -> Identity:
+        """Return certificate, key and passphrase of the task's data channel."""
+
+    def route(self, task_id: str) -> Route | None:
+        """Return where the task's blocks go; None while no receiver is connected."""
+
+    def report_state(self, source_id: str, copy_state: str, cycle: str) -> None:
+        """Report the state of the source and its stage."""
+
+    def report_progress(self, task_id: str, body: TaskProgress) -> None:
+        """Report the progress of a subtask."""
+
+    def report_figures(self, task_id: str, figures: ReplicationFigures) -> None:
+        """Report the figures of the replication."""
+
+    def hand_in(self, task_id: str, half: ProofHalf) -> None:
+        """Hand in the source's half of a proof."""
+
+    def proof(self, task_id: str, checkpoint: int) -> Proof | None:
+        """Return the signed proof of a checkpoint; None while a half is missing."""
+
+
+class Steadfast:
+    """Repeats a call until the control plane answers it, however long that takes.
+
+    The agent's one place for that: its client makes one attempt a call.
+    """
+
+    def __init__(self, stop: threading.Event, patience: Patience) -> None:
+        self._stop = stop
+        self._patience = patience
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        """Return what *call* returns. Raises WorkStopped when a stop comes first, and the control plane's refusals."""
+        while True:
+            try:
+                answer = call()
+            except (ControlPlaneUnreachable, ControlPlaneError) as error:
+                if not passing(error):
+                    raise
+                log.warning("control_plane_unreachable", code=error.code, reason=error.message)
+                if not self._patience.wait(self._stop):
+                    raise WorkStopped from error
+            else:
+                self._patience.reset()
+                return answer
+
+
+def passing(error: ControlPlaneUnreachable | ControlPlaneError) -> bool:
+    """Tell whether the trouble is the control plane's and will pass, so that the same call is worth repeating."""
+    return isinstance(error, ControlPlaneUnreachable) or error.status == 500 or error.status in BUSY_STATUSES

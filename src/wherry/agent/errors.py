@@ -1,0 +1,84 @@
+"""What can go wrong on the source, for people: codes 4001 to 4099."""
+
+from wherry.errors import WherryError
+
+
+class TokenMissing(WherryError):
+    """The agent hasn't joined yet and has no readable token to join with."""
+
+    code = "WHERRY.4001"
+    template = "This agent has not joined yet and {path} can't be read: {reason}."
+    default_cause = "The first start needs a one-time join token; later starts use the credentials in the state folder."
+    default_fix = "Make a token with `wherry join-token create --role agent` and name its file with --token-file."
+
+
+class StateUnreadable(WherryError):
+    """A file of the state folder isn't what the agent wrote."""
+
+    code = "WHERRY.4002"
+    template = "The state file {path} can't be read: {reason}."
+    default_cause = "The file was changed or damaged, or it belongs to another version."
+    default_fix = "Restore it, or remove it and join again with a new token."
+
+
+class NoDisk(WherryError):
+    """There is no disk to move."""
+
+    code = "WHERRY.4003"
+    template = "There is no disk to move: {reason}."
+    default_cause = "The inventory found no whole disk with a readable size, or --disk names none."
+    default_fix = "Name the disk with --disk, and run the agent as root."
+
+
+class FreezeExpired(WherryError):
+    """No try of the last pass fitted into the time that the server may be frozen."""
+
+    code = "WHERRY.4004"
+    template = "The last pass did not fit into {limit_s:g} s of frozen time in {attempts} tries."
+    default_cause = "The server writes more than can be copied in that time, or reading the disks takes longer."
+    default_fix = "Start again at a quieter hour, or allow a longer freeze with --max-freeze."
+
+
+class HookFailed(WherryError):
+    """The command of --frozen-hook refused."""
+
+    code = "WHERRY.4005"
+    template = "The frozen hook failed: {reason}."
+    default_cause = "The command given with --frozen-hook ended with an error while the filesystems were frozen."
+    default_fix = "Run the command by hand and mend it, then start the task again."
+
+
+class ProofRefused(WherryError):
+    """Source and target don't hold the same bytes, or the proof can't be had."""
+
+    code = "WHERRY.4006"
+    template = "The proof of checkpoint {checkpoint} was refused: {reason}."
+    default_cause = "The digests that the source sent and those the receiver read from its medium differ."
+    default_fix = "Start the task again: the next pass compares every granule; look at the receiver's medium."
+
+
+class StopTimedOut(WherryError):
+    """The work on a task didn't end when it was told to."""
+
+    code = "WHERRY.4007"
+    template = "The work on the task {task_id} has not ended within {timeout_s:g} s."
+    default_cause = "A disk or the network holds it up."
+    default_fix = "Nothing to do: the stop is tried again. Look at `dmesg` when it lasts."
+
+
+class RecordGone(WherryError):
+    """The control plane no longer knows this source."""
+
+    code = "WHERRY.4008"
+    template = "The control plane has no record of this server any more: {reason}"
+    default_cause = "Somebody deleted the source server there. Nothing on this server was touched."
+    default_fix = "Start the agent again to register the server anew."
+
+
+class WorkerFailed(WherryError):
+    """The work on a task ended by an error that nobody foresaw."""
+
+    code = "WHERRY.4099"
+    template = "The work on the task failed: {reason}."
+    default_cause = "A fault of the agent; its log holds the traceback."
+    default_fix = "Start the task again; report the traceback if it comes again."

@@ -1,0 +1,156 @@
+"""The figures of a task's replication, kept on disk so that a restarted agent goes on counting.
+
+``<state>/tasks/<task id>.json`` also holds the source's half of a proof from the frozen pass's commit until the control
+plane has signed it: an agent that dies in between hands the same half in again instead of freezing the server anew.
+"""
+
+import threading
+from pathlib import Path
+
+import msgspec
+
+from wherry.agent.errors import StateUnreadable
+from wherry.contract.enumerations import ReplicationPhase
+from wherry.contract.wherry import PassFigures, ProofHalf, ReplicationFigures
+from wherry.durable import write_file
+from wherry.replication.sending import Commit, PassReport
+from wherry.replication.sending import PassFigures as Running
+
+KEPT_PASSES = 100
+"""How many passes are listed one by one: the first and the newest ones. The totals hold them all."""
+
+_replace = msgspec.structs.replace
+
+
+class Notes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent remembers of a task. *open_pass*: what was done for the pass that isn't committed yet."""
+
+    figures: ReplicationFigures
+    open_pass: PassFigures | None = None
+    half: ProofHalf | None = None
+
+
+class FiguresBook:
+    """The figures of one task. Safe for many threads."""
+
+    def __init__(self, state: Path, task_id: str) -> None:
+        """Read what an earlier agent noted. Raises StateUnreadable."""
+        folder = state / "tasks"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._path = folder / f"{task_id}.json"
+        self._lock = threading.Lock()
+        self._notes = self._load() or Notes(figures=ReplicationFigures(phase=ReplicationPhase.CONNECTING))
+        self._before = self._notes
+
+    def _load(self) -> Notes | None:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Notes)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise StateUnreadable(path=self._path, reason=str(error)) from error
+
+    def save(self) -> None:
+        """Keep the notes durably."""
+        with self._lock:
+            notes = self._notes
+        write_file(self._path, msgspec.json.encode(notes), mode=0o600)
+
+    def forget(self) -> None:
+        """Remove the notes; the task is gone."""
+        self._path.unlink(missing_ok=True)
+
+    @property
+    def figures(self) -> ReplicationFigures:
+        """The figures as of now."""
+        return self._notes.figures
+
+    @property
+    def half(self) -> ProofHalf | None:
+        """The half that waits to be signed."""
+        return self._notes.half
+
+    def enter(self, phase: ReplicationPhase) -> None:
+        """Go over to *phase*."""
+        with self._lock:
+            self._note(_replace(self._notes.figures, phase=phase))
+
+    def measure(self, disk_bytes: int, used_bytes: int) -> None:
+        """Note how large the disks are and how much of them is in use."""
+        with self._lock:
+            self._note(_replace(self._notes.figures, disk_bytes=disk_bytes, used_bytes=used_bytes))
+
+    def begin_pass(self, number: int) -> None:
+        """Count what follows for pass *number*, in addition to what an interrupted try has done for it already."""
+        with self._lock:
+            open_pass = self._notes.open_pass
+            if open_pass is None or open_pass.number != number:
+                open_pass = PassFigures(number=number)
+            self._notes = _replace(
+                self._notes, figures=_replace(self._notes.figures, pass_number=number), open_pass=open_pass
+            )
+            self._before = self._notes
+
+    def count(self, running: Running) -> None:
+        """Add what the running try of the pass has done so far to what stood before it began."""
+        with self._lock:
+            before, was = self._before.figures, self._before.open_pass or PassFigures(number=running.number)
+            figures = _replace(
+                self._notes.figures,
+                read_bytes=before.read_bytes + running.read_bytes,
+                changed_bytes=before.changed_bytes + running.changed_bytes,
+                sent_bytes=before.sent_bytes + running.sent_bytes,
+                wire_bytes=before.wire_bytes + running.wire_bytes,
+                resent_bytes=before.resent_bytes + running.resent_bytes,
+                remaining_bytes=running.remaining_bytes,
+                rate_mbit=round(running.rate_mbit, 3),
+            )
+            open_pass = PassFigures(
+                number=running.number,
+                read_bytes=was.read_bytes + running.read_bytes,
+                changed_bytes=was.changed_bytes + running.changed_bytes,
+                sent_bytes=was.sent_bytes + running.sent_bytes,
+                resent_bytes=was.resent_bytes + running.resent_bytes,
+                seconds=round(was.seconds + running.seconds, 3),
+            )
+            self._notes = _replace(self._notes, figures=figures, open_pass=open_pass)
+
+    def end_pass(self, report: PassReport, commit: Commit, *, consistent: bool) -> None:
+        """Close the books of a committed pass and keep them durably."""
+        self.count(report.figures)
+        with self._lock:
+            done = _replace(self._notes.open_pass or PassFigures(number=commit.checkpoint), consistent=consistent)
+            figures = _replace(
+                self._notes.figures,
+                passes=_bounded([*self._notes.figures.passes, done]),
+                checkpoint=commit.checkpoint,
+                remaining_bytes=0,
+            )
+            self._notes = self._before = _replace(self._notes, figures=figures, open_pass=None)
+        self.save()
+
+    def thawed(self, frozen_ms: float, *, expired: bool) -> None:
+        """Note how long the server was frozen; the longest freeze counts."""
+        with self._lock:
+            figures = self._notes.figures
+            self._note(
+                _replace(
+                    figures,
+                    frozen_ms=max(figures.frozen_ms, round(frozen_ms, 3)),
+                    watchdog_fired=figures.watchdog_fired or expired,
+                )
+            )
+
+    def hold(self, half: ProofHalf | None) -> None:
+        """Keep the source's *half* until it's signed, or drop it (None); durable on return."""
+        with self._lock:
+            self._notes = _replace(self._notes, half=half)
+        self.save()
+
+    def _note(self, figures: ReplicationFigures) -> None:
+        self._notes = _replace(self._notes, figures=figures)
+
+
+def _bounded(passes: list[PassFigures]) -> list[PassFigures]:
+    """Leave out passes after the first, so that weeks of synchronising don't let the document grow."""
+    return passes if len(passes) <= KEPT_PASSES else [passes[0], *passes[1 - KEPT_PASSES :]]

@@ -1,0 +1,172 @@
+"""The agent's life: join, register, go on with what was begun, poll until it's told to stop."""
+
+import sys
+import threading
+from collections.abc import Callable
+from importlib.metadata import version
+
+import structlog
+
+from wherry.agent.commands import PollLoop
+from wherry.agent.control import Control, Steadfast, WorkStopped
+from wherry.agent.cutover import CutoverSettings
+from wherry.agent.errors import StopTimedOut
+from wherry.agent.figures import FiguresBook
+from wherry.agent.host import gather
+from wherry.agent.identity import Identity, IdentityFile, ensure_identity
+from wherry.agent.inventory import Rota, read_inventory
+from wherry.agent.migration import Signals, Work, WorkSettings
+from wherry.agent.patience import Patience
+from wherry.agent.plane import Plane
+from wherry.agent.registration import disk_info, registration
+from wherry.agent.settings import AgentSettings
+from wherry.agent.survey import OpenDisks
+from wherry.agent.worker import Worker
+from wherry.client.control_plane import ControlPlane, join
+from wherry.client.errors import ControlPlaneError
+from wherry.client.retrying import RetryPolicy
+from wherry.contract.enumerations import MigrationCycle, SourceState
+from wherry.disks.freezing import Freeze
+from wherry.errors import WherryError
+
+log = structlog.get_logger(__name__)
+
+
+def run_agent(settings: AgentSettings, stop: threading.Event | None = None) -> None:
+    """Be the agent until *stop* is set. Raises WherryError when it can't begin or may not go on."""
+    # A server whose own root is frozen can't write compiled modules; one that tried would hang until the thaw.
+    sys.dont_write_bytecode = True
+    stop = threading.Event() if stop is None else stop
+    identity_file = IdentityFile(settings.state)
+    identity = ensure_identity(
+        identity_file,
+        settings.token_file,
+        lambda token: join(settings.server, settings.ca_file, token, _name(settings), policy=RetryPolicy(stop=stop)),
+    )
+    ca_file = identity_file.ca_file or settings.ca_file
+    # One attempt a call: how to wait for a control plane that is away is decided in `agent.patience` alone.
+    policy = RetryPolicy(budget_s=0, stop=stop)
+    with ControlPlane(settings.server, identity.access_key, identity.secret_key, ca_file, policy=policy) as client:
+        control = Plane(client)
+        try:
+            source_id = _register(settings, control, identity_file, identity, Steadfast(stop, Patience()))
+        except WorkStopped:
+            return
+        _live(settings, control, source_id, stop)
+
+
+def _name(settings: AgentSettings) -> str:
+    return settings.name or gather().hostname
+
+
+def _register(
+    settings: AgentSettings, control: Control, file: IdentityFile, identity: Identity, sure: Steadfast
+) -> str:
+    body = registration(
+        gather(),
+        read_inventory(settings.disks),
+        name=settings.name,
+        agent_version=version("wherry"),
+        source_id=identity.source_id,
+    )
+    source_id = sure(lambda: control.register(body))
+    if source_id != identity.source_id:
+        file.store(identity.registered_as(source_id))
+    log.info("registered", source_id=source_id, name=body.name, disks=[disk.name for disk in body.disks or ()])
+    return source_id
+
+
+def _live(settings: AgentSettings, control: Control, source_id: str, stop: threading.Event) -> None:
+    worker = Worker(
+        lambda task_id, signals: _work(settings, control, source_id, task_id, signals),
+        lambda task_id, error: _refuse(control, source_id, task_id, error),
+    )
+    loop = PollLoop(
+        control=control,
+        source_id=source_id,
+        worker=worker,
+        forget=lambda task_id: FiguresBook(settings.state, task_id).forget(),
+        refresh=_refresher(settings, control, source_id),
+        stop=stop,
+        poll_wait_s=settings.poll_wait_s,
+        patience=Patience(),
+    )
+    failures: list[Exception] = []
+    thread = threading.Thread(target=_poll, args=(loop, failures, stop), name="poll", daemon=True)
+    thread.start()
+    stop.wait()
+    try:
+        worker.stop()
+    except StopTimedOut as error:
+        log.warning("stop_timed_out", code=error.code, reason=error.message)
+    log.info("ended")
+    if failures:
+        raise failures[0]
+
+
+def _poll(loop: PollLoop, failures: list[Exception], stop: threading.Event) -> None:
+    """Run the loop; an end that nobody asked for ends the agent, with its reason."""
+    try:
+        loop.run()
+    except Exception as error:
+        # The outermost loop of the thread: the main thread raises it again.
+        log.exception("poll_loop_ended")
+        failures.append(error)
+    finally:
+        stop.set()
+
+
+def _work(settings: AgentSettings, control: Control, source_id: str, task_id: str, signals: Signals) -> "OwnedWork":
+    disks = OpenDisks(read_inventory(settings.disks))
+    try:
+        work = Work(
+            task_id=task_id,
+            source_id=source_id,
+            control=control,
+            disks=disks,
+            book=FiguresBook(settings.state, task_id),
+            signals=signals,
+            settings=WorkSettings(
+                sync_interval_s=settings.sync_interval_s,
+                cutover=CutoverSettings(settings.max_freeze_s, settings.freeze_attempts, settings.frozen_hook),
+            ),
+            make_freeze=Freeze,
+        )
+    except BaseException:
+        disks.close()
+        raise
+    return OwnedWork(work, disks)
+
+
+class OwnedWork:
+    """A work together with the disks that were opened for it."""
+
+    def __init__(self, work: Work, disks: OpenDisks) -> None:
+        self._work = work
+        self._disks = disks
+        self.run = work.run
+        self.report_failure = work.report_failure
+
+    def close(self) -> None:
+        """Close the disks."""
+        self._disks.close()
+
+
+def _refuse(control: Control, source_id: str, task_id: str, error: WherryError) -> None:
+    """Tell the control plane that the work on a task couldn't even begin."""
+    log.warning("work_refused", task_id=task_id, code=error.code, reason=error.message)
+    control.report_state(source_id, SourceState.ERROR.value, MigrationCycle.REPLICATING.value)
+
+
+def _refresher(settings: AgentSettings, control: Control, source_id: str) -> Callable[[], None]:
+    rota = Rota(settings.disk_refresh_s)
+
+    def refresh() -> None:
+        if not rota.due():
+            return
+        try:
+            control.update_disks(source_id, disk_info(read_inventory(settings.disks)))
+        except ControlPlaneError as error:
+            log.warning("disks_not_updated", code=error.code, reason=error.message)
+
+    return refresh

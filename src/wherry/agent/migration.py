@@ -1,0 +1,226 @@
+"""The work on one task, from START to its end: connect, copy, synchronise, cut over; again after each lost connection.
+
+What comes next is decided by `wherry.agent.decisions.next_step` from the task as the control plane has it and from the
+checkpoint that the receiver has. So a restarted agent, or one whose task was stopped and started, goes on where it was
+without any memory of its own.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from wherry.agent.channel import Channel
+from wherry.agent.control import Control, Steadfast, WorkStopped
+from wherry.agent.cutover import Cutover, CutoverSettings, MakeFreeze
+from wherry.agent.decisions import Step, TaskView, next_step
+from wherry.agent.figures import FiguresBook
+from wherry.agent.load import LoadMeter
+from wherry.agent.passes import Passes
+from wherry.agent.patience import Patience
+from wherry.agent.progress import Reporter
+from wherry.agent.survey import Disks, lines
+from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.contract.enumerations import MigrationCycle, ReplicationPhase, SourceState, Subtask
+from wherry.errors import WherryError
+from wherry.replication.errors import ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated, ReplicaBusy
+from wherry.replication.pacing import Pace
+from wherry.replication.sending import SourceSession
+
+log = structlog.get_logger(__name__)
+
+FRUITLESS_TRIES = 12
+"""How often in a row the receiver may refuse in a way that usually passes before the task fails."""
+
+_CYCLES = {
+    ReplicationPhase.SYNCING: MigrationCycle.SYNCING,
+    ReplicationPhase.FREEZING: MigrationCycle.CUTOVERING,
+    ReplicationPhase.PROVING: MigrationCycle.CUTOVERING,
+}
+"""The stage that a failure belongs to; all else is the first copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """How the poll loop speaks to the work. *wake* is set with *stop*, and alone to have the task looked at."""
+
+    stop: threading.Event
+    wake: threading.Event
+
+
+@dataclass(frozen=True, slots=True)
+class WorkSettings:
+    """*sync_interval_s*: pause between two synchronising passes."""
+
+    sync_interval_s: float
+    cutover: CutoverSettings
+
+
+class Work:
+    """The work on one task. `run` returns when the task is done; one object a try."""
+
+    def __init__(
+        self,
+        *,
+        task_id: str,
+        source_id: str,
+        control: Control,
+        disks: Disks,
+        book: FiguresBook,
+        signals: Signals,
+        settings: WorkSettings,
+        make_freeze: MakeFreeze,
+        patience: Callable[[], Patience] = Patience,
+    ) -> None:
+        self._task_id = task_id
+        self._source_id = source_id
+        self._control = control
+        self._book = book
+        self._signals = signals
+        self._settings = settings
+        self._patience = patience()
+        self._sure = Steadfast(signals.stop, patience())
+        self._pace = Pace()
+        self.reporter = Reporter(control, task_id, book, LoadMeter(), self._watch)
+        self._channel = Channel(
+            control, self._sure, self.reporter, signals.stop, task_id=task_id, source_id=source_id, lines=lines(disks)
+        )
+        self._passes = Passes(disks, book, self._pace, signals.stop)
+        self._passes.on_progress = self._fruitful
+        self._cutover = Cutover(
+            settings=settings.cutover,
+            make_freeze=make_freeze,
+            disks=disks,
+            passes=self._passes,
+            book=book,
+            control=control,
+            sure=self._sure,
+            stop=signals.stop,
+            trace=self.reporter.trace,
+        )
+        self._fruitless = 0
+
+    def run(self) -> None:
+        """Work until the task is done.
+
+        Raises WorkStopped when it's stopped or its task is gone, and the WherryError that it can't get over.
+        """
+        self._book.enter(ReplicationPhase.CONNECTING)
+        self.reporter.start()
+        try:
+            while not self._connected_once():
+                if not self._patience.wait(self._signals.stop):
+                    raise WorkStopped
+        finally:
+            self.reporter.stop()
+            self._book.save()
+
+    def _connected_once(self) -> bool:
+        """Work over one connection; True when the task is done, False when the connection was lost."""
+        try:
+            with self._channel.session() as session:
+                self._work(session)
+        except (ConnectionLost, IdentityRefused, ProtocolViolated, PeerRefused) as error:
+            self._weigh(error)
+            return False
+        except ControlPlaneError as error:
+            if error.status == 404:
+                raise WorkStopped(error.message) from error
+            raise
+        return True
+
+    def _weigh(self, error: WherryError) -> None:
+        """Decide whether a trouble with the receiver passes by itself; raise it when it doesn't.
+
+        A lost connection always does. A refused identity does right after the start, as the receiver has to hear of
+        the task first. What the receiver says by an ERROR frame (its disk is full, say) doesn't, but for a session
+        that an earlier one still blocks.
+        """
+        self._fruitless += 1
+        passes = not isinstance(error, PeerRefused) or error.code in {ReplicaBusy.code, ProtocolViolated.code}
+        if not passes or (not isinstance(error, ConnectionLost) and self._fruitless > FRUITLESS_TRIES):
+            raise error
+        log.warning("receiver_lost", task_id=self._task_id, code=error.code, reason=error.message)
+        self.reporter.trace(f"{error.code}: {error.message} Trying again.")
+
+    def _fruitful(self) -> None:
+        self._fruitless = 0
+        self._patience.reset()
+
+    def _work(self, session: SourceSession) -> None:
+        while True:
+            task = self._look()
+            step = next_step(task, session.checkpoint)
+            if step is Step.LEAVE:
+                raise WorkStopped(f"the state of the task is {task.state}")
+            if step is Step.CUT_OVER:
+                self._cut_over(session, task)
+                return
+            if step is Step.FULL_COPY:
+                self._full_copy(session)
+            else:
+                self._synchronise(session, task)
+            self._fruitful()
+
+    def _full_copy(self, session: SourceSession) -> None:
+        self._state(SourceState.REPLICATE, MigrationCycle.REPLICATING)
+        self._book.enter(ReplicationPhase.COPYING)
+        self.reporter.show(Subtask.MIGRATE_LINUX_BLOCK, None)
+        self._passes.run(session)
+        self._report(Subtask.MIGRATE_LINUX_BLOCK, 100, "full copy committed")
+
+    def _synchronise(self, session: SourceSession, task: TaskView) -> None:
+        if not task.synchronises:
+            self._state(SourceState.SYNCING, MigrationCycle.SYNCING)
+        self._book.enter(ReplicationPhase.SYNCING)
+        self.reporter.show(task.copying_subtask, 100, "synchronising")
+        self._passes.run(session)
+        self._signals.wake.wait(self._settings.sync_interval_s)
+        self._signals.wake.clear()
+        if self._signals.stop.is_set():
+            raise WorkStopped
+
+    def _cut_over(self, session: SourceSession, task: TaskView) -> None:
+        self._state(SourceState.CUTOVERING, MigrationCycle.CUTOVERING)
+        self._report(task.copying_subtask, 100, "the last passes follow")
+        self._report(Subtask.CONFIGURE_LINUX_BLOCK, 0, "last passes")
+        self._cutover.run(session, self._task_id)
+        self._book.enter(ReplicationPhase.DONE)
+        self._report(Subtask.CONFIGURE_LINUX_BLOCK, 100, "the disks are delivered as they are, and proven equal")
+        self._report(Subtask.DETACH_AGENT_IMAGE, 100, "done")
+        self._state(SourceState.FINISHED, MigrationCycle.CUTOVERED)
+        self._book.hold(None)
+        log.info("finished", task_id=self._task_id, checkpoint=session.checkpoint)
+
+    def report_failure(self, error: WherryError) -> None:
+        """Tell the control plane why the task can't go on. Raises WorkStopped and the refusals of the control plane."""
+        phase = self._book.figures.phase
+        cycle = _CYCLES.get(phase, MigrationCycle.REPLICATING)
+        self.reporter.fail(error.explain(), self._sure)
+        self._state(SourceState.ERROR, cycle)
+
+    def _look(self) -> TaskView:
+        task = self._sure(lambda: self._control.task(self._task_id))
+        self._pace.set_rate(task.speed_limit_mbit)
+        return task
+
+    def _watch(self) -> None:
+        """Look at the task between two reports: its limit may have been changed, or it may be gone."""
+        try:
+            task = self._control.task(self._task_id)
+        except ControlPlaneUnreachable:
+            return
+        except ControlPlaneError as error:
+            if error.status == 404:
+                self._signals.stop.set()
+                self._signals.wake.set()
+            return
+        self._pace.set_rate(task.speed_limit_mbit)
+
+    def _state(self, state: SourceState, cycle: MigrationCycle) -> None:
+        self._sure(lambda: self._control.report_state(self._source_id, state.value, cycle.value))
+
+    def _report(self, subtask: Subtask, progress: int, trace: str) -> None:
+        self.reporter.show(subtask, progress, trace)
+        self.reporter.deliver(self._sure)

@@ -1,0 +1,98 @@
+"""The disks that are moved, as the work on a task needs them: layouts, readers, used-block maps, what to freeze."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from wherry.agent.errors import NoDisk
+from wherry.agent.registration import device_name
+from wherry.disks.direct import BlockReader, open_reader
+from wherry.disks.extents import Extent
+from wherry.disks.layout import DiskLayout, mounts_on, read_layout
+from wherry.disks.usedmap import UsedMap
+from wherry.replication.messages import DiskLine
+from wherry.replication.sending import SourceDisk
+
+
+class Survey(Protocol):
+    """What one pass has to know of the disks. It holds the filesystems open; close it soon after the pass."""
+
+    @property
+    def mount_points(self) -> Sequence[str]:
+        """One mount point of each filesystem that has to be frozen for the disks to stand still."""
+
+    def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
+        """Return the used bytes of each disk; with *flush* the filesystems are written back before."""
+
+
+class Disks(Protocol):
+    """The open disks of a task."""
+
+    @property
+    def disks(self) -> Sequence[SourceDisk]:
+        """The disks and how to read them."""
+
+    @property
+    def size(self) -> int:
+        """The bytes of all disks together."""
+
+    def survey(self) -> contextlib.AbstractContextManager[Survey]:
+        """Look at partitions, filesystems and mounts as they are now."""
+
+
+def lines(disks: Disks) -> tuple[DiskLine, ...]:
+    """Return the disks as HELLO announces them."""
+    return tuple(DiskLine(disk.index, disk.name, disk.size) for disk in disks.disks)
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutSurvey:
+    """A survey of real disks."""
+
+    mount_points: Sequence[str]
+    maps: Sequence[UsedMap]
+
+    def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
+        """Ask each filesystem what it uses."""
+        return {index: used_map.extents(flush=flush) for index, used_map in enumerate(self.maps)}
+
+
+class OpenDisks:
+    """Real disks, open for reading."""
+
+    def __init__(self, layouts: Sequence[DiskLayout]) -> None:
+        """Open them in this order. Raises NoDisk when there is none, NotADisk when one can't be opened."""
+        if not layouts:
+            raise NoDisk(reason="the inventory is empty")
+        self._paths = [layout.path for layout in layouts]
+        with contextlib.ExitStack() as opened:
+            self.disks: Sequence[SourceDisk] = [
+                SourceDisk(index, device_name(layout), layout.size, _reader(layout.path, opened))
+                for index, layout in enumerate(layouts)
+            ]
+            self._opened = opened.pop_all()
+
+    @property
+    def size(self) -> int:
+        """The bytes of all disks together."""
+        return sum(disk.size for disk in self.disks)
+
+    @contextmanager
+    def survey(self) -> Iterator[Survey]:
+        """Read the layouts anew, since filesystems come and go, and open the maps of those that are mounted."""
+        layouts = [read_layout(path) for path in self._paths]
+        mount_points = dict.fromkeys(mount.mount_point for layout in layouts for mount in mounts_on(layout))
+        with contextlib.ExitStack() as opened:
+            maps = [opened.enter_context(UsedMap(layout)) for layout in layouts]
+            yield LayoutSurvey(list(mount_points), maps)
+
+    def close(self) -> None:
+        """Release the disks."""
+        self._opened.close()
+
+
+def _reader(path: Path, opened: contextlib.ExitStack) -> BlockReader:
+    return opened.enter_context(contextlib.closing(open_reader(path)))

@@ -1,0 +1,112 @@
+"""The worker: at most one task at a time, in a thread of its own. The poll loop outlives whatever happens to it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from wherry.agent.control import WorkStopped
+from wherry.agent.decisions import WorkerView
+from wherry.agent.errors import StopTimedOut, WorkerFailed
+from wherry.agent.migration import Signals
+from wherry.client.errors import ControlPlaneError
+from wherry.errors import WherryError
+
+log = structlog.get_logger(__name__)
+
+STOP_S = 60.0
+"""How long a stop waits for the work to come to an extent's end, in seconds."""
+
+
+class Doable(Protocol):
+    """The work on one task."""
+
+    def run(self) -> None:
+        """Work until it's done. Raises WorkStopped and WherryError."""
+
+    def report_failure(self, error: WherryError) -> None:
+        """Tell the control plane why it can't go on. Raises WorkStopped and ControlPlaneError."""
+
+    def close(self) -> None:
+        """Release what the work held."""
+
+
+MakeWork = Callable[[str, Signals], Doable]
+"""Prepares the work on a task. Raises WherryError when it can't be done at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    task_id: str
+    signals: Signals
+    thread: threading.Thread
+
+
+class Worker:
+    """Starts, nudges and stops the work. Called by one thread, the poll loop's."""
+
+    def __init__(self, make_work: MakeWork, refuse: Callable[[str, WherryError], None]) -> None:
+        """*refuse* reports that the work on a task couldn't even be prepared; it may raise like `report_failure`."""
+        self._make_work = make_work
+        self._refuse = refuse
+        self._current: _Run | None = None
+
+    def view(self) -> WorkerView:
+        """Return which task is worked on now."""
+        running = self._current is not None and self._current.thread.is_alive()
+        return WorkerView(self._current.task_id if running and self._current is not None else "")
+
+    def start(self, task_id: str) -> None:
+        """Begin the work on *task_id*; another task's is stopped before. Raises StopTimedOut when that doesn't end."""
+        self.stop()
+        signals = Signals(stop=threading.Event(), wake=threading.Event())
+        thread = threading.Thread(target=self._run, args=(task_id, signals), name=f"task-{task_id}", daemon=True)
+        self._current = _Run(task_id, signals, thread)
+        thread.start()
+
+    def nudge(self) -> None:
+        """Have the task looked at now instead of after the next pause."""
+        if self._current is not None:
+            self._current.signals.wake.set()
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """Stop the work and wait for its end. Raises StopTimedOut."""
+        current = self._current
+        if current is None:
+            return
+        current.signals.stop.set()
+        current.signals.wake.set()
+        current.thread.join(timeout_s)
+        if current.thread.is_alive():
+            raise StopTimedOut(task_id=current.task_id, timeout_s=timeout_s)
+
+    def _run(self, task_id: str, signals: Signals) -> None:
+        structlog.contextvars.bind_contextvars(task_id=task_id)
+        try:
+            work = self._make_work(task_id, signals)
+        except WherryError as error:
+            log.exception("work_refused", code=error.code)
+            self._report(lambda failure: self._refuse(task_id, failure), error)
+            return
+        try:
+            work.run()
+        except WorkStopped as stopped:
+            log.info("work_stopped", reason=str(stopped))
+        except WherryError as error:
+            log.exception("work_failed", code=error.code, reason=error.message)
+            self._report(work.report_failure, error)
+        except Exception as error:
+            # The outermost loop of the work: a fault of it must be told to the operator, and spare the poll loop.
+            log.exception("work_failed")
+            self._report(work.report_failure, WorkerFailed(reason=f"{type(error).__name__}: {error}"))
+        finally:
+            work.close()
+
+    @staticmethod
+    def _report(report: Callable[[WherryError], None], failure: WherryError) -> None:
+        try:
+            report(failure)
+        except (WorkStopped, ControlPlaneError) as error:
+            log.warning("failure_not_reported", code=failure.code, reason=str(error))

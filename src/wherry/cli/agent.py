@@ -1,0 +1,67 @@
+"""`wherry agent`: the program on the source server."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from wherry import logs
+from wherry.agent.main import run_agent
+from wherry.agent.settings import MAX_FREEZE_S, SYNC_INTERVAL_S, AgentSettings
+from wherry.cli.folder import private_folder
+from wherry.cli.program import run_until_signalled
+
+
+def agent(
+    *,
+    server: str,
+    state: Path,
+    ca_file: Path | None = None,
+    token_file: Path | None = None,
+    disk: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")] = (),
+    name: str = "",
+    max_freeze: Annotated[float, Parameter(validator=Number(gt=0, lte=3600))] = MAX_FREEZE_S,
+    frozen_hook: str = "",
+    sync_interval: Annotated[float, Parameter(validator=Number(gte=0, lte=86400))] = SYNC_INTERVAL_S,
+) -> None:
+    """Run the agent on the server that is to be moved.
+
+    It registers the server, asks the control plane for commands and sends the disks to a receiver when it's told to.
+    It needs root for real disks; an image file can be moved by anybody. SIGTERM ends it; the next start goes on where
+    it was.
+
+    Parameters
+    ----------
+    server:
+        Address of the control plane, such as https://wherry.example:8443.
+    state:
+        Folder of the agent's credentials and figures; it's made when it's missing.
+    ca_file:
+        PEM file of the control plane's CA; not needed once the agent has joined.
+    token_file:
+        File with a one-time join token of the role agent; not needed once the agent has joined.
+    disk:
+        Block device or image file to move; may be given many times. Without it, every disk of the server.
+    name:
+        Name of the server in the control plane; the host's name by default.
+    max_freeze:
+        Longest time in seconds that the filesystems may stay frozen at the cutover.
+    frozen_hook:
+        Command run between the last commit and the thaw, for a storage snapshot. Keep secrets out of it.
+    sync_interval:
+        Pause in seconds between two passes while the task is synchronising.
+    """
+    logs.configure()
+    settings = AgentSettings(
+        server=server,
+        ca_file=ca_file,
+        token_file=token_file,
+        state=private_folder(state),
+        disks=disk,
+        name=name,
+        max_freeze_s=max_freeze,
+        frozen_hook=frozen_hook,
+        sync_interval_s=sync_interval,
+    )
+    run_until_signalled(lambda stop: run_agent(settings, stop))

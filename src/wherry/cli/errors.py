@@ -1,0 +1,61 @@
+"""What can go wrong on the command line, for people: codes 6001 to 6099."""
+
+from wherry.errors import WherryError
+
+
+class AddressUnreadable(WherryError):
+    """An argument isn't HOST:PORT."""
+
+    code = "WHERRY.6001"
+    template = "{text!r} is not an address."
+    default_cause = "An address is a host and a port from 0 to 65535 with a colon between them."
+    default_fix = "Write it like 127.0.0.1:8443, host.example:8443 or [::1]:8443."
+    exit_status = 2
+
+
+class FileUnreadable(WherryError):
+    """A file that was named can't be read, or isn't what it should be."""
+
+    code = "WHERRY.6002"
+    template = "{path} can't be read as {what}: {reason}."
+    default_cause = "The file is missing, you may not read it, or it holds something else."
+    default_fix = "Name the right file, or run the command as the user who may read it."
+    exit_status = 2
+
+
+class FileUnwritable(WherryError):
+    """The file that was asked for can't be written."""
+
+    code = "WHERRY.6003"
+    template = "{path} can't be written: {reason}."
+    default_cause = "The folder is missing, is full, or you may not write there."
+    default_fix = "Name another place with --output."
+
+
+class DiskUnnamed(WherryError):
+    """The proof speaks of more or fewer disks than were named."""
+
+    code = "WHERRY.6004"
+    template = "The proof holds {expected} disk(s), {given} were named."
+    default_cause = "Every disk of the proof has to be named, in the order of the proof."
+    default_fix = "Name the disks in this order: {names}."
+    exit_status = 2
+
+
+class FolderUnusable(WherryError):
+    """A folder that the program keeps its data in can't be used."""
+
+    code = "WHERRY.6005"
+    template = "The folder {path} can't be used: {reason}."
+    default_cause = "It can't be made, or you may not write there."
+    default_fix = "Name another folder, or run the program as a user who may write there."
+
+
+class Interrupted(WherryError):
+    """The person at the keyboard ended the command."""
+
+    code = "WHERRY.6006"
+    template = "Interrupted."
+    default_cause = "Ctrl-C was pressed."
+    default_fix = "Run the command again when you want to go on."
+    exit_status = 130

@@ -1,0 +1,65 @@
+"""`wherry join-token`: the one-time tokens that agents and receivers join with."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from wherry.cli.errors import FileUnreadable, FileUnwritable
+from wherry.client.control_plane import ControlPlane
+from wherry.durable import write_file
+
+app = App(name="join-token")
+
+
+class AdminFile(msgspec.Struct, frozen=True):
+    """What the command needs of the admin.json that `wherry serve` writes."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    ca_file: str = ""
+
+
+def read_admin_file(path: Path) -> AdminFile:
+    """Return the endpoint and the key in *path*. Raises FileUnreadable."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=AdminFile)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise FileUnreadable(path=path, what="an admin file", reason=str(error)) from error
+
+
+@app.command
+def create(
+    *,
+    admin_file: Path,
+    role: Literal["agent", "receiver"],
+    output: Path | None = None,
+    expires: Annotated[int, Parameter(validator=Number(gte=1, lte=30 * 86400))] = 3600,
+) -> None:
+    """Make a token that one agent or one receiver can join with, once.
+
+    Parameters
+    ----------
+    admin_file:
+        The admin.json in the data folder of the control plane.
+    role:
+        What the bearer of the token becomes.
+    output:
+        File to write the token to, readable by you alone. Without it the token is printed.
+    expires:
+        Seconds until the token is void.
+    """
+    admin = read_admin_file(admin_file)
+    ca_file = Path(admin.ca_file) if admin.ca_file else None
+    with ControlPlane(admin.endpoint, admin.access_key, admin.secret_key, ca_file) as control_plane:
+        token = control_plane.create_join_token(role, expires_s=expires)
+    if output is None:
+        print(token.token)
+        return
+    try:
+        write_file(output, token.token.encode() + b"\n", mode=0o600)
+    except OSError as error:
+        raise FileUnwritable(path=output, reason=error.strerror or str(error)) from error

@@ -1,0 +1,36 @@
+"""`wherry serve`: the control plane."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from wherry import logs
+from wherry.cli.address import parse_address
+from wherry.cli.folder import private_folder
+from wherry.server.main import serve as run_server
+
+
+def serve(
+    *,
+    data: Path,
+    listen: str = "127.0.0.1:8443",
+    tls: Annotated[bool, Parameter(negative="--no-tls")] = True,
+) -> None:
+    """Run the control plane: the SMS v3 API, the identity service and Wherry's own API.
+
+    The first start makes an account, a user and a private CA, and writes how to reach them to DATA/admin.json. The
+    server is ready when GET /readyz answers 200; SIGTERM lets it finish what it has begun.
+
+    Parameters
+    ----------
+    data:
+        Folder of the database, the CA and admin.json; it's made when it's missing.
+    listen:
+        HOST:PORT to listen on; an IPv6 address stands in brackets.
+    tls:
+        Speak HTTPS with a certificate of the private CA. --no-tls is for a proxy on the same machine.
+    """
+    parse_address(listen)
+    logs.configure()
+    run_server(private_folder(data), listen, tls)

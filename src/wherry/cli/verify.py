@@ -1,0 +1,79 @@
+"""`wherry verify`: checks a proof against disks, without any of the programs that made it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from wherry.cli.errors import DiskUnnamed, FileUnreadable
+from wherry.contract.wherry import Proof
+from wherry.replication.proof import Verdict
+from wherry.replication.proof import verify as verify_proof
+
+
+def verify(
+    proof: Path,
+    disks: Annotated[tuple[Path, ...], Parameter(negative="")],
+    /,
+    *,
+    ca_file: Path | None = None,
+) -> int:
+    """Check that disks or images hold exactly what a signed proof says.
+
+    Exit status 0: the signature is right and every disk is equal. 1: it isn't. Every covered byte is read.
+
+    Parameters
+    ----------
+    proof:
+        JSON file of the proof, as GET /wherry/v1/tasks/ID/proof returns it.
+    disks:
+        Block devices or image files, in the order of the proof's disks.
+    ca_file:
+        PEM file of the control plane's CA. Without it nobody vouches for who signed the proof.
+    """
+    document = read_proof(proof)
+    if len(disks) != len(document.disks):
+        names = ", ".join(line.name for line in document.disks)
+        raise DiskUnnamed(expected=len(document.disks), given=len(disks), fix=f"Name the disks in this order: {names}.")
+    authority = None if ca_file is None else _read_text(ca_file, "a CA certificate")
+    paths = {line.index: path for line, path in zip(document.disks, disks, strict=True)}
+    verdict = verify_proof(document, paths, authority)
+    show(document, verdict)
+    return 0 if verdict.equal else 1
+
+
+def read_proof(path: Path) -> Proof:
+    """Return the proof in a file. Raises FileUnreadable."""
+    try:
+        return msgspec.json.decode(_read_text(path, "a proof"), type=Proof)
+    except msgspec.MsgspecError as error:
+        raise FileUnreadable(path=path, what="a proof", reason=str(error)) from error
+
+
+def _read_text(path: Path, what: str) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileUnreadable(path=path, what=what, reason=str(error)) from error
+
+
+def show(proof: Proof, verdict: Verdict) -> None:
+    """Print what was found as a table."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"proof of {proof.source_name}, task {proof.task_id}, checkpoint {proof.checkpoint}")
+    signer = (
+        "signature right, signed by the CA's control plane" if verdict.trusted else "signature right, signer unknown"
+    )
+    console.print(signer + ("" if verdict.trusted else " (name the CA with --ca-file)"))
+    table = Table(box=None, pad_edge=False)
+    for heading in ("disk", "file", "size", "proven", "equal"):
+        table.add_column(heading, justify="right" if heading in {"size", "proven"} else "left", no_wrap=True)
+    for line, found in zip(proof.disks, verdict.disks, strict=True):
+        proven = min(line.size, sum(count for _, count in line.covered) * line.granule_size)
+        answer = "yes" if found.equal else f"NO: {found.reason}"
+        table.add_row(line.name, str(found.path), f"{line.size:,}", f"{proven:,}", answer)
+    console.print(table)
+    console.print(f"equal: {'yes' if verdict.equal else 'no'}")

@@ -1,0 +1,92 @@
+"""What the receiver is assigned: watches the control plane's list and serves exactly that."""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from wherry.client.errors import ControlPlaneError
+from wherry.contract.wherry import Assignment, Assignments
+from wherry.receiver.admission import Admission
+from wherry.receiver.patience import Ended, Patience
+from wherry.receiver.proofs import Proofs
+from wherry.receiver.reconciliation import Served, orphans, reconcile
+from wherry.receiver.replicas import Replicas
+from wherry.replication.transport import Identity
+
+log = structlog.get_logger(__name__)
+
+REFUSED_S = 15.0
+"""Pause after the control plane refused, in seconds."""
+LEAST_ROUND_S = 1.0
+"""Pause where nothing had changed: a control plane without long polls answers at once."""
+
+FetchAssignments = Callable[[int | None], Assignments]
+"""Returns the assignments; waits a while as long as their version is the known one."""
+
+
+class AssignmentWatch:
+    """Follows the assignments until the receiver ends."""
+
+    def __init__(
+        self, fetch: FetchAssignments, admission: Admission, replicas: Replicas, proofs: Proofs, stop: threading.Event
+    ) -> None:
+        self._fetch = fetch
+        self._admission = admission
+        self._replicas = replicas
+        self._proofs = proofs
+        self._patience = Patience(stop)
+        self._known: int | None = None
+
+    def run(self) -> None:
+        """Follow until the end. A refusal (a disabled key, say) is logged and asked again; tasks go on meanwhile."""
+        try:
+            while True:
+                self._round()
+        except Ended:
+            return
+
+    def _round(self) -> None:
+        try:
+            current = self._patience(lambda: self._fetch(self._known))
+        except ControlPlaneError as error:
+            log.warning("assignments_refused", code=error.code, reason=error.message, cause=error.cause, fix=error.fix)
+            self._patience.pause(REFUSED_S)
+            return
+        if current.version == self._known:
+            self._patience.pause(LEAST_ROUND_S)
+            return
+        self.apply(current)
+
+    def apply(self, current: Assignments) -> None:
+        """Serve what *current* says."""
+        by_task = {assignment.task_id: assignment for assignment in current.assignments}
+        changes = reconcile(current.assignments, self._admission.served())
+        for task_id in (*changes.admit, *changes.renew):
+            self._admission.admit(_served(by_task[task_id]), _identity(by_task[task_id]))
+        for task_id in changes.admit:
+            log.info("task_admitted", task_id=task_id, name=by_task[task_id].name)
+            self._proofs.catch_up(task_id)
+        for task_id in changes.renew:
+            log.info("certificate_renewed", task_id=task_id)
+        for task_id in changes.withdraw:
+            self._admission.withdraw(task_id)
+            self._replicas.release(task_id)
+            log.warning("task_withdrawn", task_id=task_id, note="its replica stays in the images folder")
+        if self._known is None:
+            for task_id in orphans(current.assignments, self._replicas.present()):
+                log.warning("replica_without_task", task_id=task_id, note="kept; remove it by hand if it's not needed")
+        self._known = current.version
+
+
+def _served(assignment: Assignment) -> Served:
+    return Served(assignment.task_id, assignment.certificate, assignment.server_name)
+
+
+def _identity(assignment: Assignment) -> Identity:
+    return Identity(
+        certificate=assignment.certificate,
+        private_key=assignment.private_key,
+        passphrase=assignment.passphrase,
+        ca=assignment.ca,
+    )

@@ -1,0 +1,108 @@
+"""The receiver's life: join, listen, announce itself, serve what it's assigned, until it's told to stop."""
+
+import socket
+import threading
+from collections.abc import Callable
+from importlib.metadata import version
+
+import structlog
+
+from wherry.client.control_plane import ControlPlane, join
+from wherry.client.retrying import RetryPolicy
+from wherry.contract.enumerations import ProofSide
+from wherry.contract.wherry import ReceiverAnnouncement
+from wherry.receiver.admission import Admission
+from wherry.receiver.announcing import Announcer, reachable_host
+from wherry.receiver.assignments import AssignmentWatch
+from wherry.receiver.drivers import Driver
+from wherry.receiver.drivers.image import ImageDriver
+from wherry.receiver.identity import Identity, IdentityFile, ensure_identity
+from wherry.receiver.listener import Listener
+from wherry.receiver.proofs import Proofs
+from wherry.receiver.replicas import Replicas
+from wherry.receiver.sessions import Sessions
+from wherry.receiver.settings import ReceiverSettings
+
+log = structlog.get_logger(__name__)
+
+JOIN_S = 5.0
+"""How long the end waits for each connection and thread, in seconds."""
+
+
+def run_receiver(settings: ReceiverSettings, stop: threading.Event | None = None) -> None:
+    """Be a receiver until *stop* is set. Raises WherryError when it can't begin."""
+    stop = threading.Event() if stop is None else stop
+    identity_file = IdentityFile(settings.state)
+    name = settings.name or socket.gethostname()
+    identity = ensure_identity(
+        identity_file,
+        settings.token_file,
+        lambda token: join(settings.server, settings.ca_file, token, name, policy=RetryPolicy(stop=stop)),
+    )
+    ca_file = identity_file.ca_file or settings.ca_file
+    # One attempt a call: how to wait for a control plane that is away is decided in `receiver.patience` alone.
+    policy = RetryPolicy(budget_s=0, stop=stop)
+    with ControlPlane(settings.server, identity.access_key, identity.secret_key, ca_file, policy=policy) as client:
+        _live(settings, client, identity, name, stop)
+
+
+def _live(
+    settings: ReceiverSettings, client: ControlPlane, identity: Identity, name: str, stop: threading.Event
+) -> None:
+    driver = ImageDriver(settings.images)
+    replicas = Replicas(driver)
+    admission = Admission()
+    proofs = Proofs(driver, replicas, lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half), stop)
+    listener = Listener(
+        (settings.listen_host, settings.listen_port), admission, Sessions(replicas, proofs), settings.max_connections
+    )
+    watch = AssignmentWatch(
+        lambda known: client.list_assignments(identity.receiver_id, known=known, wait_s=settings.poll_wait_s),
+        admission,
+        replicas,
+        proofs,
+        stop,
+    )
+    announcer = Announcer(
+        lambda body: client.update_receiver(identity.receiver_id, body),
+        _describer(settings, driver, name, listener.port),
+        settings.heartbeat_s,
+        stop,
+    )
+    listener.start()
+    log.info("listening", host=settings.listen_host, port=listener.port, receiver_id=identity.receiver_id)
+    for task, run in (("announcer", announcer.run), ("assignments", watch.run), ("proofs", proofs.run)):
+        threading.Thread(target=_guarded, args=(task, run, stop), name=task, daemon=True).start()
+    stop.wait()
+    listener.stop()
+    proofs.end()
+    replicas.close()
+    if not listener.join(JOIN_S):
+        log.warning("sessions_left", note="a session didn't end in time; what it acknowledged is safe")
+    log.info("ended")
+
+
+def _describer(settings: ReceiverSettings, driver: Driver, name: str, port: int) -> Callable[[], ReceiverAnnouncement]:
+    host = reachable_host(settings.listen_host, settings.data_host, settings.server)
+
+    def describe() -> ReceiverAnnouncement:
+        return ReceiverAnnouncement(
+            name=name,
+            data_host=host,
+            data_port=port,
+            drivers=[driver.name],
+            free_bytes=driver.free_bytes(),
+            version=version("wherry"),
+        )
+
+    return describe
+
+
+def _guarded(task: str, run: Callable[[], None], stop: threading.Event) -> None:
+    """Run one of the receiver's threads; one that fails ends the receiver rather than leave it half alive."""
+    try:
+        run()
+    except Exception:
+        # The outermost loop of the thread.
+        log.exception("thread_failed", thread=task)
+        stop.set()

@@ -1,0 +1,114 @@
+"""The receiver's halves of proofs: computed from the medium after each consistent commit, handed in until they arrived.
+
+A half is written to ``half-<checkpoint>.json`` in the replica's folder before it's handed in, and renamed to
+``half-<checkpoint>.proven.json`` afterwards; so a receiver that is killed at any moment makes up for it at its next
+start, as long as the replica is still at that checkpoint.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from wherry.client.errors import ControlPlaneError
+from wherry.contract.wherry import ProofHalf
+from wherry.durable import sync_directory, write_file
+from wherry.receiver.drivers import Driver
+from wherry.receiver.patience import Ended, Patience
+from wherry.receiver.replicas import Replicas
+from wherry.replication.errors import CheckpointGone
+from wherry.replication.replica import Checkpoint, Replica
+
+log = structlog.get_logger(__name__)
+
+HandIn = Callable[[str, ProofHalf], None]
+"""Hands the receiver's half of a task's proof in. Raises ControlPlaneUnreachable and ControlPlaneError."""
+
+
+class Proofs:
+    """Computes, keeps and hands in halves."""
+
+    def __init__(self, driver: Driver, replicas: Replicas, hand_in: HandIn, stop: threading.Event) -> None:
+        self._driver = driver
+        self._replicas = replicas
+        self._hand_in = hand_in
+        self._patience = Patience(stop)
+        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def committed(self, task_id: str, checkpoint: Checkpoint) -> None:
+        """Take note of a commit. It's called by the session's thread, which isn't held up by reading the medium.
+
+        Should a further pass be committed before the medium was read, then nobody waits for this proof any more.
+        """
+        if checkpoint.consistent:
+            self._waiting.put(task_id)
+
+    def catch_up(self, task_id: str) -> None:
+        """Have a task's replica looked at for a half that is still owed, from a receiver that was killed perhaps."""
+        self._waiting.put(task_id)
+
+    def end(self) -> None:
+        """Have `run` return."""
+        self._waiting.put(None)
+
+    def run(self) -> None:
+        """Hand in what waits, one task after the other, until the end."""
+        while (task_id := self._waiting.get()) is not None:
+            try:
+                self._settle(task_id)
+            except Ended:
+                return
+            except Exception:
+                # The outermost loop of this thread: one task's trouble doesn't keep the others' proofs back.
+                log.exception("proof_failed", task_id=task_id)
+
+    def _settle(self, task_id: str) -> None:
+        if task_id not in self._replicas.present():
+            return
+        directory = self._driver.replica_directory(task_id)
+        replica = self._replicas.get(task_id)
+        checkpoint = replica.checkpoint
+        if checkpoint is not None and checkpoint.consistent and not _known(directory, checkpoint.number):
+            self._compute(task_id, replica, checkpoint)
+        for path in sorted(directory.glob("half-*.json")):
+            if not path.name.endswith(".proven.json"):
+                self._deliver(task_id, path)
+
+    def _compute(self, task_id: str, replica: Replica, checkpoint: Checkpoint) -> None:
+        directory = self._driver.replica_directory(task_id)
+        if _known(directory, checkpoint.number):
+            return
+        try:
+            half = replica.half(checkpoint.number)
+        except CheckpointGone as error:
+            log.info("proof_overtaken", task_id=task_id, reason=error.message)
+            return
+        write_file(directory / f"half-{checkpoint.number}.json", msgspec.json.encode(half), mode=0o600)
+        log.info("proof_half_computed", task_id=task_id, checkpoint=checkpoint.number)
+
+    def _deliver(self, task_id: str, path: Path) -> None:
+        half = msgspec.json.decode(path.read_bytes(), type=ProofHalf)
+        try:
+            self._patience(lambda: self._hand_in(task_id, half))
+        except ControlPlaneError as error:
+            # It stays on the medium: a refusal may be lifted, and the next start tries again.
+            log.warning(
+                "proof_half_refused",
+                task_id=task_id,
+                checkpoint=half.checkpoint,
+                code=error.code,
+                reason=error.message,
+                cause=error.cause,
+                fix=error.fix,
+            )
+            return
+        path.rename(path.with_name(f"half-{half.checkpoint}.proven.json"))
+        sync_directory(path.parent)
+        log.info("proof_half_handed_in", task_id=task_id, checkpoint=half.checkpoint)
+
+
+def _known(directory: Path, checkpoint: int) -> bool:
+    return any((directory / f"half-{checkpoint}{suffix}").exists() for suffix in (".json", ".proven.json"))

@@ -1,0 +1,68 @@
+"""Serves the agents' sessions: finds the replica, lets replication do its work, tells the proofs about commits."""
+
+import structlog
+
+from wherry.errors import WherryError
+from wherry.receiver.errors import MediumFailed
+from wherry.receiver.proofs import Proofs
+from wherry.receiver.replicas import Replicas
+from wherry.replication.errors import ConnectionLost
+from wherry.replication.messages import Error
+from wherry.replication.receiving import serve_session
+from wherry.replication.transport import Accepted
+
+DRAIN_S = 2.0
+"""How long a refused agent may take to read why, in seconds."""
+
+log = structlog.get_logger(__name__)
+
+
+class Sessions:
+    """The handler of the listener's connections."""
+
+    def __init__(self, replicas: Replicas, proofs: Proofs) -> None:
+        self._replicas = replicas
+        self._proofs = proofs
+
+    def __call__(self, accepted: Accepted) -> None:
+        """Serve one connection until it ends. What ends it is told to the agent and logged, never raised."""
+        task_id = accepted.task_id
+        try:
+            replica = self._replicas.get(task_id)
+        except (WherryError, OSError) as error:
+            refusal = error if isinstance(error, WherryError) else MediumFailed(reason=str(error))
+            log.warning("replica_not_opened", task_id=task_id, code=refusal.code, reason=refusal.message)
+            _refuse(accepted, refusal)
+            return
+        log.info("session_began", task_id=task_id)
+        try:
+            summary = serve_session(
+                accepted.stream,
+                replica,
+                on_commit=lambda checkpoint: self._proofs.committed(task_id, checkpoint),
+            )
+        except WherryError as error:
+            log.warning("session_failed", task_id=task_id, code=error.code, reason=error.message, fix=error.fix)
+        else:
+            log.info(
+                "session_ended",
+                task_id=task_id,
+                orderly=summary.orderly,
+                frames=summary.frames,
+                payload_bytes=summary.payload_bytes,
+                disk_bytes=summary.disk_bytes,
+            )
+        finally:
+            # A connection that broke right after the commit ended the session before the proof was thought of.
+            self._proofs.catch_up(task_id)
+
+
+def _refuse(accepted: Accepted, refusal: WherryError) -> None:
+    """Tell the agent why there's no session, and close the connection."""
+    try:
+        accepted.stream.send_message(Error(refusal.code, refusal.message, refusal.cause, refusal.fix))
+        accepted.stream.drain(DRAIN_S)
+    except ConnectionLost as error:
+        log.info("refusal_not_told", task_id=accepted.task_id, reason=error.message)
+    finally:
+        accepted.stream.close()
