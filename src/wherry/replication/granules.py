@@ -40,7 +40,7 @@ def granule_digests(content: Buffer) -> bytes:
     digests: list[bytes] = []
     if whole:
         words = np.frombuffer(view[:whole], dtype=np.uint64).reshape(-1, GRANULE_SIZE // 8)
-        filled = words.any(axis=1).tolist()
+        filled: list[bool] = np.any(words, axis=1).tolist()
         digests = [
             digest_of(view[start : start + GRANULE_SIZE]) if some else ZERO_DIGEST
             for start, some in zip(range(0, whole, GRANULE_SIZE), filled, strict=True)

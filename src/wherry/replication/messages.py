@@ -4,6 +4,8 @@ Order of a session: HELLO, WELCOME, DIGESTS..., then any number of (BEGIN_PASS, 
 COMMITTED), at last BYE, BYE_OK. ACK and ALIVE may come at any time, ERROR ends the session. See docs/protocol.md.
 """
 
+import struct
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -71,6 +73,12 @@ class Covered(Message, frozen=True):
     disk: DiskIndex
     runs: Annotated[bytes, msgspec.Meta(max_length=16 * RUNS_PER_MESSAGE)]
 
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return the runs as pairs (first, count). Raises ProtocolViolated when a number is cut."""
+        if len(self.runs) % 16:
+            raise ProtocolViolated(reason="a list of granules that was cut")
+        return list(struct.iter_unpack("<QQ", self.runs))
+
 
 class CommitPass(Message, frozen=True):
     """Agent: the pass is complete. *taken_at* in epoch milliseconds; *consistent*: the file systems were frozen."""
@@ -118,6 +126,12 @@ class ByeOk(Message, frozen=True):
 AnyMessage = (
     Hello | Welcome | Digests | BeginPass | Covered | CommitPass | Committed | Ack | Alive | Error | Bye | ByeOk
 )
+
+
+def pack_runs(runs: Sequence[tuple[int, int]]) -> bytes:
+    """Return runs of granules as `Covered.runs` holds them."""
+    return b"".join(struct.pack("<QQ", first, count) for first, count in runs)
+
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)

@@ -1,58 +1,516 @@
-"""A replica on the receiver (interface first; the storage follows within the hour)."""
+"""The replica of a task on the receiver: what its disks hold, how a pass becomes a checkpoint, and how it recovers.
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+Pass 0 is written in place (`landing`); later passes go to a redo log (`redo`) and are applied to the medium when they
+are committed. Whatever dies in between: after `open` the medium is at the newest checkpoint (or in pass 0, with a table
+that tells the truth), and what was made durable of an open pass is still there. docs/protocol.md has the rules.
+"""
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from wherry.contract.wherry import ProofHalf
+from wherry.replication.digests import FileTable, Overlay, same_granules
+from wherry.replication.errors import (
+    CheckpointGone,
+    DisksDiffer,
+    ProofRefused,
+    ProtocolViolated,
+    ReplicaBusy,
+    ReplicaDamaged,
+    StorageFailed,
+)
+from wherry.replication.frames import FrameType, Header, Opened
+from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE, granule_count
+from wherry.replication.landing import Landing
+from wherry.replication.medium import digest_pieces, resolve_unknown
+from wherry.replication.messages import CommitPass, Committed, Covered, DiskLine
+from wherry.replication.proof import checked_runs, disk_root, pieces_of
+from wherry.replication.record import Checkpoint, ReplicaDisk, ReplicaRecord, decode_record, encode_record
+from wherry.replication.redo import RedoLog
+from wherry.replication.storage import FileStorage, Storage, StoredFile
+
+__all__ = ["Checkpoint", "CreateDisk", "Replica", "ReplicaDisk"]
 
 CreateDisk = Callable[[int, int], Path]
-"""Makes the target of a disk from (index, size in bytes) and returns its path: a sparse file, or a block device."""
+"""Makes the target of a disk from (index, size in bytes) and returns its path: a sparse file, or a block device.
+
+It may be called again for the same disk after a crash and then returns the same path. Content that is there already is
+recognised and digested.
+"""
+
+Runs = Sequence[tuple[int, int]]
+_TAKEOVER_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaDisk:
-    """A disk of the replica: *size* in bytes, *path* of its image or device."""
+@dataclass(slots=True)
+class _Disk:
+    """An open disk: the medium, its table, and what the pass under way says about it."""
 
-    index: int
-    name: str
-    size: int
-    path: Path
+    line: ReplicaDisk
+    file: StoredFile
+    table: FileTable
+    view: Landing | Overlay
+    touched: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A committed pass. *taken_at* in epoch milliseconds; *covered*: for each disk runs (first granule, count)."""
+@dataclass(slots=True)
+class _Tally:
+    """Bytes of disk received in the pass under way, and how many of them were there already."""
 
-    number: int
-    consistent: bool
-    taken_at: int
-    covered: Mapping[int, Sequence[tuple[int, int]]]
+    received: int = 0
+    repeated: int = 0
 
 
 class Replica:
-    """The replica of one task in a directory of its own, which one process holds at a time."""
+    """The replica of one task in a directory of its own, which one process holds at a time.
+
+    `session` gives one session at a time the right to `prepare`, `begin`, `store`, `sync` and `commit`; a later session
+    takes over from an earlier one. `half` and the properties may be used by any thread.
+    """
+
+    def __init__(self, directory: Path, task_id: str, create_disk: CreateDisk, storage: Storage, lock: int) -> None:
+        self.directory = directory
+        self.task_id = task_id
+        self._create_disk = create_disk
+        self._storage = storage
+        self._lock = lock
+        self._turn = threading.Condition()
+        self._holder: Callable[[], None] | None = None
+        self._closed = False
+        self._medium = threading.Lock()  # held while the medium moves from one checkpoint to the next, or is read
+        self._disks: dict[int, _Disk] = {}
+        self._log: RedoLog | None = None
+        self._tally = _Tally()
+        self._sound = False
+        self._record = ReplicaRecord(task_id, [], None, None)
+
+    # Opening and closing
 
     @classmethod
-    def open(cls, directory: Path, task_id: str, create_disk: CreateDisk) -> Self:
-        """Open or make the replica; applies what was committed and not applied. Raises ReplicaBusy, ReplicaDamaged, StorageFailed."""
-        raise NotImplementedError
+    def open(cls, directory: Path, task_id: str, create_disk: CreateDisk, *, storage: Storage | None = None) -> Self:
+        """Open or make the replica and recover it; applies what was committed and not applied yet.
+
+        A medium that refuses (full, I/O errors) is told to the next session, which tries again.
+        Raises ReplicaBusy when another process has it, ReplicaDamaged when its files contradict each other.
+        """
+        lock = _take_lock(directory)
+        replica = cls(directory, task_id, create_disk, FileStorage() if storage is None else storage, lock)
+        try:
+            replica._load()
+            with contextlib.suppress(StorageFailed):
+                replica._recover()
+        except BaseException:
+            replica._release()
+            raise
+        return replica
+
+    def close(self) -> None:
+        """Shut the session that runs, if any, and release the replica. Raises ReplicaBusy when that doesn't end."""
+        with self._turn:
+            self._closed = True
+            self._oust()
+        with self._medium:
+            self._release()
+
+    def _release(self) -> None:
+        self._close_files()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _close_files(self) -> None:
+        self._sound = False
+        for disk in self._disks.values():
+            disk.file.close()
+            disk.table.close()
+        self._disks = {}
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    # What it is
 
     @property
     def checkpoint(self) -> Checkpoint | None:
         """The newest committed pass; None before pass 0 was committed."""
-        raise NotImplementedError
+        return self._record.checkpoint
 
     @property
     def disks(self) -> Sequence[ReplicaDisk]:
         """The disks; empty before the first session."""
-        raise NotImplementedError
+        return self._record.disks
+
+    @property
+    def next_pass(self) -> int:
+        """The number of the pass that is open, or would be begun next."""
+        return 0 if self._record.checkpoint is None else self._record.checkpoint.number + 1
+
+    @property
+    def open_pass(self) -> int | None:
+        """The pass of which something has been stored already, if any."""
+        return self._log.number if self._log is not None else None
+
+    def digests(self, index: int, first: int, count: int) -> bytes:
+        """Return what granules of disk *index* hold, the open pass included. For the session that has the turn."""
+        return self._disks[index].view.get(first, count)
 
     def half(self, checkpoint: int) -> ProofHalf:
         """Read the medium and return the receiver's half of the proof. Raises CheckpointGone, StorageFailed."""
-        raise NotImplementedError
+        with self._medium:
+            current = self._record.checkpoint
+            if current is None or current.number != checkpoint or not self._sound:
+                raise CheckpointGone(actual="none" if current is None else current.number, wanted=checkpoint)
+            lines = []
+            for disk in self._disks.values():
+                covered = current.covered.get(disk.line.index, ())
+                disk.file.forget_cache()
+                pieces = digest_pieces(disk.file.read_into, disk.line.size, pieces_of(covered))
+                lines.append(disk_root(disk.line.index, disk.line.name, disk.line.size, covered, pieces))
+            return ProofHalf(checkpoint=checkpoint, taken_at=current.taken_at, disks=lines)
 
-    def close(self) -> None:
-        """Shut the session that runs, if any, and release the replica."""
-        raise NotImplementedError
+    # Sessions
+
+    @contextlib.contextmanager
+    def session(self, shut: Callable[[], None]) -> Iterator[None]:
+        """Have the turn. *shut* is called by another thread when somebody else wants it; then leave soon.
+
+        Raises ReplicaBusy when the one before doesn't leave, StorageFailed while the medium still refuses.
+        """
+        with self._turn:
+            self._oust()
+            if self._closed:
+                raise ReplicaBusy(directory=self.directory, reason="the receiver is closing it")
+            self._holder = shut
+        try:
+            if not self._sound:
+                self._recover()
+            yield
+        finally:
+            try:
+                with contextlib.suppress(StorageFailed):
+                    self._settle()
+            finally:
+                with self._turn:
+                    self._holder = None
+                    self._turn.notify_all()
+
+    def _oust(self) -> None:
+        deadline = time.monotonic() + _TAKEOVER_S
+        while self._holder is not None:
+            self._holder()
+            if time.monotonic() > deadline:
+                raise ReplicaBusy(directory=self.directory, reason="an earlier session doesn't end")
+            self._turn.wait(0.5)
+
+    def _settle(self) -> None:
+        """Make everything durable and leave no marks behind."""
+        if not self._sound:
+            return
+        self.sync()
+        with self._watched():
+            for disk in self._disks.values():
+                if isinstance(disk.view, Landing):
+                    disk.view.settle()
+                    disk.table.flush()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Remember that the medium refused: memory and medium may differ then, and the next session recovers first."""
+        try:
+            yield
+        except StorageFailed:
+            self._sound = False
+            raise
+
+    # Storing, for the session that has the turn
+
+    def prepare(self, lines: Sequence[DiskLine]) -> None:
+        """Make the disks, or check that they are the ones that are there. Raises DisksDiffer, StorageFailed."""
+        announced = {line.index: line.size for line in lines}
+        if len(announced) != len(lines):
+            raise ProtocolViolated(reason="two disks with the same index")
+        if not self._record.disks:
+            self._make_disks(lines)
+        known = {disk.index: disk.size for disk in self._record.disks}
+        if announced != known:
+            raise DisksDiffer(reason=f"announced {_sizes(announced)}, known are {_sizes(known)}")
+
+    def begin(self, number: int) -> None:
+        """Begin pass *number*, or go on with it. Raises ProtocolViolated when another one is due."""
+        if number != self.next_pass:
+            raise ProtocolViolated(reason=f"pass {number} was begun where {self.next_pass} was due")
+        if number and self._log is None:
+            with self._watched():
+                self._log = RedoLog.create(self._storage, self._log_path(number), number)
+            self._tally = _Tally()
+
+    def check(self, header: Header) -> None:
+        """Check that a data frame fits a disk and the pass. Raises ProtocolViolated otherwise."""
+        disk = self._disks.get(header.disk)
+        if disk is None:
+            raise ProtocolViolated(reason=f"a frame for disk {header.disk}, which was not announced")
+        if header.pass_number != self.next_pass:
+            raise ProtocolViolated(reason=f"a frame of pass {header.pass_number} in pass {self.next_pass}")
+        size = disk.line.size
+        if header.end > size or (header.raw_length % GRANULE_SIZE and header.end != size):
+            raise ProtocolViolated(reason=f"a frame that does not fit disk {header.disk}")
+
+    def store(self, opened: Opened) -> None:
+        """Store a checked data frame; durable by the next `sync`. Raises StorageFailed."""
+        disk = self._disks[opened.header.disk]
+        with self._watched():
+            if self._count(disk, opened) and self._log is None:
+                return  # the medium holds it already
+            if isinstance(disk.view, Landing):
+                disk.view.write(opened)
+                disk.touched = True
+            elif self._log is not None:
+                self._log.append(opened.head, opened.stored)
+                disk.view.set(opened.header.offset // GRANULE_SIZE, opened.digests)
+
+    def sync(self) -> None:
+        """Return when everything stored is durable. Raises StorageFailed."""
+        with self._watched():
+            if self._log is not None:
+                self._log.sync()
+            for disk in self._disks.values():
+                if disk.touched and isinstance(disk.view, Landing):
+                    disk.file.sync()
+                    disk.view.seal()
+                    disk.touched = False
+
+    def commit(
+        self,
+        message: CommitPass,
+        covered: Mapping[int, Runs],
+        frames: Sequence[tuple[bytes, bytes]],
+        answer: Callable[[Committed], None],
+    ) -> Checkpoint:
+        """Make the pass a checkpoint.
+
+        *frames*: the COVERED and COMMIT frames as they came, (header, payload), for the log. *answer* is called as soon
+        as the commit is durable; the log is applied to the medium after that. Returns the checkpoint when the medium is
+        at it. Raises ProtocolViolated, StorageFailed, and what *answer* raises, which changes nothing any more.
+        """
+        if message.number != self.next_pass:
+            raise ProtocolViolated(reason=f"pass {message.number} was committed where {self.next_pass} was due")
+        if message.number and self._log is None:
+            raise ProtocolViolated(reason=f"pass {message.number} was committed but never begun")
+        self._check_covered(covered)
+        checkpoint = Checkpoint(message.number, message.consistent, message.taken_at, covered)
+        committed = Committed(
+            checkpoint=message.number, received_bytes=self._tally.received, repeated_bytes=self._tally.repeated
+        )
+        with self._medium, self._watched():
+            if self._log is None:
+                self._commit_landing(checkpoint)
+                answer(committed)
+                return checkpoint
+            for head, payload in frames:
+                self._log.append(head, payload)
+            self._log.sync()
+            self._log.committed = True
+            try:
+                answer(committed)
+            finally:
+                self._apply(self._log, checkpoint)
+        return checkpoint
+
+    def _check_covered(self, covered: Mapping[int, Runs]) -> None:
+        for index, runs in covered.items():
+            disk = self._disks.get(index)
+            if disk is None:
+                raise ProtocolViolated(reason=f"granules of disk {index}, which was not announced")
+            try:
+                checked_runs(runs, disk.line.size)
+            except ProofRefused as error:
+                raise ProtocolViolated(reason=f"a commit's granules of disk {index}: {error.message}") from error
+
+    def _commit_landing(self, checkpoint: Checkpoint) -> None:
+        self._settle()
+        self._write_record(replace(self._record, checkpoint=checkpoint))
+        for disk in self._disks.values():
+            disk.view = Overlay(disk.table)
+        self._tally = _Tally()
+
+    def _apply(self, log: RedoLog, checkpoint: Checkpoint) -> None:
+        """Write a committed log to the medium. May be repeated from any point of it."""
+        if self._record.applying is None:
+            # From here on the medium is between two checkpoints: without the log it would be neither.
+            self._write_record(replace(self._record, applying=log.number))
+        views = {index: Overlay(disk.table) for index, disk in self._disks.items()}
+        complete = False
+        for record in log.records():
+            header = record.opened.header
+            complete = isinstance(record.message, CommitPass)
+            if record.message is not None:
+                continue
+            self.check(header)
+            if header.type is FrameType.ZERO:
+                self._disks[header.disk].file.zero(header.offset, header.raw_length)
+            else:
+                self._disks[header.disk].file.write([record.opened.raw], header.offset)
+            views[header.disk].set(header.offset // GRANULE_SIZE, record.opened.digests)
+        if not complete:
+            raise ReplicaDamaged(directory=self.directory, reason=f"the committed log of pass {log.number} is damaged")
+        for index, disk in self._disks.items():
+            disk.file.sync()
+            for first, digests in views[index].changes():
+                disk.table.set(first, digests)
+            disk.table.flush()
+            disk.view = Overlay(disk.table)
+        self._write_record(replace(self._record, checkpoint=checkpoint, applying=None))
+        log.close()
+        self._log = None
+        self._tally = _Tally()
+        self._storage.remove(self._log_path(log.number))
+
+    def _count(self, disk: _Disk, opened: Opened) -> bool:
+        """Add a frame to the tally; tell whether the disk holds all of it already."""
+        first = opened.header.offset // GRANULE_SIZE
+        same = same_granules(disk.view.get(first, len(opened.digests) // DIGEST_SIZE), opened.digests)
+        if opened.header.type is FrameType.DATA:
+            self._tally.received += opened.header.raw_length
+            self._tally.repeated += min(int(same.sum()) * GRANULE_SIZE, opened.header.raw_length)
+        return bool(same.all())
+
+    # Recovery
+
+    def _load(self) -> None:
+        content = self._storage.read_record(self._record_path)
+        if content is None:
+            return
+        record = decode_record(content, self.directory)
+        if record.task_id != self.task_id:
+            raise ReplicaDamaged(directory=self.directory, reason=f"it belongs to task {record.task_id}")
+        self._record = record
+
+    def _recover(self) -> None:
+        """Bring memory and medium to what the files say. Raises StorageFailed, ReplicaDamaged; may be tried again."""
+        with self._medium:
+            self._close_files()
+            for line in self._record.disks:
+                self._disks[line.index] = self._open_disk(line)
+            self._tally = _Tally()
+            self._recover_log()
+            if self._log is None:
+                for disk in self._disks.values():
+                    resolve_unknown(disk.file, disk.table, disk.line.size)
+            self._sound = True
+
+    def _open_disk(self, line: ReplicaDisk) -> _Disk:
+        file = self._storage.open(line.path)
+        table_file = self._storage.open(self._table_path(line.index))
+        table = FileTable(table_file, granule_count(line.size))
+        if file.size < line.size or table_file.size != table.count * DIGEST_SIZE:
+            file.close()
+            table_file.close()
+            raise ReplicaDamaged(directory=self.directory, reason=f"disk {line.index} or its table was cut")
+        view = Landing(file, table) if self._record.checkpoint is None else Overlay(table)
+        return _Disk(line, file, table, view)
+
+    def _recover_log(self) -> None:
+        if self._record.checkpoint is None:
+            return
+        number = self.next_pass
+        # The log of a pass that was applied, but whose removal didn't become durable.
+        applied = self._log_path(number - 1)
+        if self._storage.exists(applied):
+            self._storage.remove(applied)
+        path = self._log_path(number)
+        log = RedoLog.open(self._storage, path, number) if self._storage.exists(path) else None
+        if self._record.applying is not None and (log is None or not log.committed):
+            if log is not None:
+                log.close()
+            raise ReplicaDamaged(directory=self.directory, reason=f"the log of committed pass {number} is gone")
+        self._log = log
+        if log is None:
+            return
+        if log.committed:
+            self._apply(log, _checkpoint_of(log))
+            return
+        for record in log.records():
+            if record.message is None:
+                self.check(record.opened.header)
+                disk = self._disks[record.opened.header.disk]
+                self._count(disk, record.opened)
+                assert isinstance(disk.view, Overlay)  # noqa: S101 - a log exists after pass 0 only
+                disk.view.set(record.opened.header.offset // GRANULE_SIZE, record.opened.digests)
+
+    def _make_disks(self, lines: Sequence[DiskLine]) -> None:
+        made = []
+        for line in sorted(lines, key=lambda line: line.index):
+            try:
+                path = self._create_disk(line.index, line.size)
+            except OSError as error:
+                raise StorageFailed.of(self.directory, error) from error
+            made.append(ReplicaDisk(line.index, line.name, line.size, path))
+            self._make_table(made[-1])
+        self._write_record(replace(self._record, disks=made))
+        self._recover()
+
+    def _make_table(self, disk: ReplicaDisk) -> None:
+        file = self._storage.open(disk.path)
+        try:
+            if file.size < disk.size:
+                raise DisksDiffer(reason=f"the target of disk {disk.index} has {file.size} bytes, not {disk.size}")
+            file.sync()
+            self._storage.sync_name(disk.path)
+            count = granule_count(disk.size)
+            table = FileTable(self._storage.create(self._table_path(disk.index), count * DIGEST_SIZE), count)
+            if not file.is_hole():
+                table.mark_unknown(0, count)
+            table.flush()
+            table.close()
+        finally:
+            file.close()
+
+    def _write_record(self, record: ReplicaRecord) -> None:
+        self._storage.write_record(self._record_path, encode_record(record))
+        self._record = record
+
+    @property
+    def _record_path(self) -> Path:
+        return self.directory / "replica.json"
+
+    def _table_path(self, index: int) -> Path:
+        return self.directory / f"disk-{index}.digests"
+
+    def _log_path(self, number: int) -> Path:
+        return self.directory / f"pass-{number:08}.redo"
+
+
+def _checkpoint_of(log: RedoLog) -> Checkpoint:
+    """Return the checkpoint that a committed log makes."""
+    covered: dict[int, list[tuple[int, int]]] = {}
+    for record in log.records():
+        if isinstance(record.message, Covered):
+            covered.setdefault(record.message.disk, []).extend(record.message.pairs())
+        elif isinstance(record.message, CommitPass):
+            return Checkpoint(log.number, record.message.consistent, record.message.taken_at, covered)
+    raise AssertionError("a committed log ends with its COMMIT")
+
+
+def _take_lock(directory: Path) -> int:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageFailed.of(directory, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise ReplicaBusy(directory=directory, reason="another receiver holds it") from error
+    return lock
+
+
+def _sizes(disks: Mapping[int, int]) -> str:
+    return ", ".join(f"disk {index} with {size} bytes" for index, size in sorted(disks.items()))

@@ -1,0 +1,96 @@
+"""What the receiver says during a session: one thread on the source listens, and keeps the connection alive."""
+
+import threading
+import time
+from typing import Final
+
+from wherry.errors import WherryError
+from wherry.replication.errors import ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated
+from wherry.replication.messages import Ack, Alive, AnyMessage, ByeOk, Committed, Error
+from wherry.replication.stream import FrameStream
+
+_ALIVE_S: Final = 10.0
+_LOOK_S: Final = 1.0
+_REASON_S: Final = 3.0
+
+
+class Listener:
+    """Listens from its making until the connection ends. Every other thread may ask it."""
+
+    def __init__(self, stream: FrameStream) -> None:
+        self._stream = stream
+        self._news = threading.Condition()
+        self._failure: WherryError | None = None
+        self._committed: Committed | None = None
+        self._bye_ok = False
+        self.durable_bytes = 0
+        """Payload bytes of this session that the receiver has made durable."""
+        self.ended = threading.Event()
+        """Set when the connection is of no use any more."""
+        self._thread = threading.Thread(target=self._listen, name="listen", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what ended the session, if it has ended: PeerRefused, ConnectionLost, ProtocolViolated."""
+        with self._news:
+            if self._failure is not None:
+                raise self._failure
+
+    def reason_for(self, error: WherryError) -> WherryError:
+        """Return the reason why sending failed with *error*: the receiver's own word where it still came."""
+        if not isinstance(error, ConnectionLost | IdentityRefused):
+            return error
+        self.ended.wait(_REASON_S)
+        with self._news:
+            return self._failure if isinstance(self._failure, PeerRefused | IdentityRefused) else error
+
+    def wait_committed(self, number: int) -> Committed:
+        """Wait for the COMMITTED of pass *number*; raises what `check` raises."""
+        with self._news:
+            while self._committed is None or self._committed.checkpoint != number:
+                if self._failure is not None:
+                    raise self._failure
+                self._news.wait()
+            return self._committed
+
+    def wait_bye_ok(self, seconds: float) -> bool:
+        """Wait for BYE_OK, at most *seconds*; tell whether it came."""
+        with self._news:
+            return self._news.wait_for(lambda: self._bye_ok or self._failure is not None, seconds) and self._bye_ok
+
+    def stop(self) -> None:
+        """End the connection and the thread."""
+        self._stream.shut()
+        self._thread.join()
+
+    def _listen(self) -> None:
+        try:
+            while not self._bye_ok:
+                if self._stream.readable(_LOOK_S):
+                    header, head = self._stream.receive_header()
+                    self._take(self._stream.receive_message(header, head)[0])
+                elif time.monotonic() - self._stream.last_sent > _ALIVE_S:
+                    self._stream.send_message(Alive())
+        except WherryError as error:
+            with self._news:
+                self._failure = error
+                self._news.notify_all()
+        finally:
+            self.ended.set()
+
+    def _take(self, message: AnyMessage) -> None:
+        with self._news:
+            match message:
+                case Ack(durable_bytes=durable):
+                    self.durable_bytes = durable
+                case Committed():
+                    self._committed = message
+                case ByeOk():
+                    self._bye_ok = True
+                case Error(code=code, message=text, cause=cause, fix=fix):
+                    raise PeerRefused(code, text, cause, fix)
+                case Alive():
+                    return
+                case _:
+                    raise ProtocolViolated(reason="a message that only an agent sends, or out of order")
+            self._news.notify_all()

@@ -1,0 +1,107 @@
+"""The durable record of a replica: its disks and newest checkpoint, in one JSON file that is replaced as a whole."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from wherry.replication.errors import ReplicaDamaged
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaDisk:
+    """A disk of the replica: *size* in bytes, *path* of its image or device."""
+
+    index: int
+    name: str
+    size: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A committed pass. *taken_at* in epoch milliseconds; *covered*: for each disk runs (first granule, count)."""
+
+    number: int
+    consistent: bool
+    taken_at: int
+    covered: Mapping[int, Sequence[tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaRecord:
+    """Everything that a replica must remember besides tables and log.
+
+    applying: the committed pass whose log is being written to the medium; None when the medium is at the checkpoint.
+    """
+
+    task_id: str
+    disks: Sequence[ReplicaDisk]
+    checkpoint: Checkpoint | None
+    applying: int | None
+
+
+class _DiskForm(msgspec.Struct, frozen=True):
+    index: int
+    name: str
+    size: int
+    path: str
+
+
+class _CheckpointForm(msgspec.Struct, frozen=True):
+    number: int
+    consistent: bool
+    taken_at: int
+    covered: list[tuple[int, list[tuple[int, int]]]]
+
+
+class _RecordForm(msgspec.Struct, frozen=True):
+    version: int
+    task_id: str
+    disks: list[_DiskForm]
+    checkpoint: _CheckpointForm | None
+    applying: int | None
+
+
+def encode_record(record: ReplicaRecord) -> bytes:
+    """Return *record* as JSON."""
+    checkpoint = record.checkpoint
+    form = _RecordForm(
+        version=1,
+        task_id=record.task_id,
+        disks=[_DiskForm(disk.index, disk.name, disk.size, str(disk.path)) for disk in record.disks],
+        checkpoint=None if checkpoint is None else _checkpoint_form(checkpoint),
+        applying=record.applying,
+    )
+    return msgspec.json.encode(form)
+
+
+def decode_record(content: bytes, directory: Path) -> ReplicaRecord:
+    """Return the record in *content*. Raises ReplicaDamaged, which names *directory*, when there is none in it."""
+    try:
+        form = msgspec.json.decode(content, type=_RecordForm)
+    except msgspec.MsgspecError as error:
+        raise ReplicaDamaged(directory=directory, reason=f"its record can't be read: {error}") from error
+    if form.version != 1:
+        raise ReplicaDamaged(
+            directory=directory,
+            reason=f"its record has version {form.version}",
+            cause="A newer receiver wrote it.",
+            fix="Run the newer receiver again.",
+        )
+    return ReplicaRecord(
+        task_id=form.task_id,
+        disks=[ReplicaDisk(disk.index, disk.name, disk.size, Path(disk.path)) for disk in form.disks],
+        checkpoint=None if form.checkpoint is None else _checkpoint_of(form.checkpoint),
+        applying=form.applying,
+    )
+
+
+def _checkpoint_form(checkpoint: Checkpoint) -> _CheckpointForm:
+    covered = [(index, list(runs)) for index, runs in sorted(checkpoint.covered.items())]
+    return _CheckpointForm(checkpoint.number, checkpoint.consistent, checkpoint.taken_at, covered)
+
+
+def _checkpoint_of(form: _CheckpointForm) -> Checkpoint:
+    return Checkpoint(form.number, form.consistent, form.taken_at, dict(form.covered))

@@ -1,0 +1,252 @@
+"""The files of a replica: positional reads and writes, holes, durability; every failure becomes a StorageFailed.
+
+A Protocol, since tests bring a storage of their own that crashes, fills up and loses what wasn't synced.
+Source: fallocate(2), fdatasync(2), posix_fadvise(2), Linux include/uapi/linux/fs.h for BLKZEROOUT.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import stat
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from wherry import durable
+from wherry.replication.errors import StorageFailed
+from wherry.replication.granules import Buffer
+
+_FALLOC_FL_KEEP_SIZE: Final = 1
+_FALLOC_FL_PUNCH_HOLE: Final = 2
+_BLKZEROOUT: Final = 0x127F
+_BLKGETSIZE64: Final = 0x80081272
+_ZEROS: Final = bytes(1024 * 1024)
+
+
+class StoredFile(Protocol):
+    """An open file or block device of the replica. Every method raises StorageFailed when the medium refuses."""
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill *buffer* from *offset* on; return the bytes read, fewer only where the file ends."""
+
+    def write(self, parts: Sequence[Buffer], offset: int) -> None:
+        """Write *parts* one after the other from *offset* on, as a whole."""
+
+    def zero(self, offset: int, length: int) -> None:
+        """Make *length* bytes read as zero, freeing their room where the file system can."""
+
+    def sync(self) -> None:
+        """Return when everything written is durable."""
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to *size* bytes."""
+
+    def forget_cache(self) -> None:
+        """Make later reads come from the medium rather than from memory, as far as the kernel lets one."""
+
+    def is_hole(self) -> bool:
+        """Tell whether the file has no data at all, so that it reads as zeros."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
+class Storage(Protocol):
+    """Where the files of a replica live. Every method raises StorageFailed when the medium refuses."""
+
+    def open(self, path: Path) -> StoredFile:
+        """Open an existing file or device for reading and writing."""
+
+    def create(self, path: Path, size: int) -> StoredFile:
+        """Make a file of *size* zero bytes, all of its room reserved, name and size durable; replaces an old one."""
+
+    def exists(self, path: Path) -> bool:
+        """Tell whether *path* is there."""
+
+    def read_record(self, path: Path) -> bytes | None:
+        """Return the content of the small file *path*; None when there is none."""
+
+    def write_record(self, path: Path, content: bytes) -> None:
+        """Replace the small file *path* durably: afterwards it's the old or the new one, never a mixture."""
+
+    def remove(self, path: Path) -> None:
+        """Remove *path* durably, if it's there."""
+
+    def sync_name(self, path: Path) -> None:
+        """Make the name of the file *path*, which somebody else made, durable."""
+
+
+class FileStorage:
+    """Real files."""
+
+    def open(self, path: Path) -> "DescriptorFile":
+        """Open an existing file or device for reading and writing."""
+        try:
+            return DescriptorFile(path, os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        except OSError as error:
+            raise StorageFailed.of(path, error) from error
+
+    def create(self, path: Path, size: int) -> "DescriptorFile":
+        """Make a file of *size* zero bytes, all of its room reserved, name and size durable; replaces an old one."""
+        temporary = path.with_name(f".{path.name}.new")
+        try:
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                if size:
+                    os.posix_fallocate(descriptor, 0, size)
+                os.fsync(descriptor)
+                temporary.replace(path)
+                durable.sync_directory(path.parent)
+            except BaseException:
+                os.close(descriptor)
+                temporary.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise StorageFailed.of(path, error) from error
+        return DescriptorFile(path, descriptor)
+
+    def exists(self, path: Path) -> bool:
+        """Tell whether *path* is there."""
+        return path.exists()
+
+    def read_record(self, path: Path) -> bytes | None:
+        """Return the content of the small file *path*; None when there is none."""
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageFailed.of(path, error) from error
+
+    def write_record(self, path: Path, content: bytes) -> None:
+        """Replace the small file *path* durably."""
+        try:
+            durable.write_file(path, content, mode=0o600)
+        except OSError as error:
+            raise StorageFailed.of(path, error) from error
+
+    def remove(self, path: Path) -> None:
+        """Remove *path* durably, if it's there."""
+        try:
+            path.unlink(missing_ok=True)
+            durable.sync_directory(path.parent)
+        except OSError as error:
+            raise StorageFailed.of(path, error) from error
+
+    def sync_name(self, path: Path) -> None:
+        """Make the name of the file *path*, which somebody else made, durable."""
+        try:
+            durable.sync_directory(path.parent)
+        except OSError as error:
+            raise StorageFailed.of(path, error) from error
+
+
+class DescriptorFile:
+    """A file or block device behind a descriptor, which it owns."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._is_device = stat.S_ISBLK(os.fstat(descriptor).st_mode)
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        if self._is_device:
+            return int(struct.unpack("=Q", fcntl.ioctl(self._descriptor, _BLKGETSIZE64, bytes(8)))[0])
+        return os.fstat(self._descriptor).st_size
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill *buffer* from *offset* on; return the bytes read, fewer only where the file ends."""
+        done = 0
+        try:
+            while done < len(buffer):
+                count = os.preadv(self._descriptor, [buffer[done:]], offset + done)
+                if not count:
+                    break
+                done += count
+        except OSError as error:
+            raise StorageFailed.of(self.path, error) from error
+        return done
+
+    def write(self, parts: Sequence[Buffer], offset: int) -> None:
+        """Write *parts* one after the other from *offset* on, as a whole."""
+        rest = [memoryview(part) for part in parts if len(part)]
+        try:
+            while rest:
+                count = os.pwritev(self._descriptor, rest, offset)
+                offset += count
+                while rest and count >= len(rest[0]):
+                    count -= len(rest.pop(0))
+                if rest:
+                    rest[0] = rest[0][count:]
+        except OSError as error:
+            raise StorageFailed.of(self.path, error) from error
+
+    def zero(self, offset: int, length: int) -> None:
+        """Make *length* bytes read as zero, freeing their room where the file system can."""
+        try:
+            if self._is_device:
+                fcntl.ioctl(self._descriptor, _BLKZEROOUT, struct.pack("=QQ", offset, length))
+            else:
+                _punch(self._descriptor, offset, length)
+        except OSError as error:
+            if error.errno not in {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY}:
+                raise StorageFailed.of(self.path, error) from error
+            for start in range(offset, offset + length, len(_ZEROS)):
+                self.write([memoryview(_ZEROS)[: min(len(_ZEROS), offset + length - start)]], start)
+
+    def sync(self) -> None:
+        """Return when everything written is durable."""
+        try:
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise StorageFailed.of(self.path, error) from error
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to *size* bytes."""
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise StorageFailed.of(self.path, error) from error
+
+    def forget_cache(self) -> None:
+        """Make later reads come from the medium rather than from memory, as far as the kernel lets one."""
+        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def is_hole(self) -> bool:
+        """Tell whether the file has no data at all, so that it reads as zeros."""
+        if self._is_device:
+            return False
+        try:
+            os.lseek(self._descriptor, 0, os.SEEK_DATA)
+        except OSError as error:
+            return error.errno == errno.ENXIO
+        return False
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _punch(descriptor: int, offset: int, length: int) -> None:
+    result = _libc.fallocate(
+        descriptor,
+        _FALLOC_FL_PUNCH_HOLE | _FALLOC_FL_KEEP_SIZE,
+        ctypes.c_int64(offset),
+        ctypes.c_int64(length),
+    )
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
