@@ -110,7 +110,7 @@ OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
         ),
         "DeleteTemplates": OperationShape("POST", "/v3/vm/templates/delete", body=templates.TemplateIds),
         "ShowTemplate": OperationShape("GET", _TEMPLATE, templates.TemplateAnswer),
-        "UpdateTemplate": OperationShape("PUT", _TEMPLATE, body=templates.TemplateBody),
+        "UpdateTemplate": OperationShape("PUT", _TEMPLATE, body=templates.TemplateUpdate),
         "DeleteTemplate": OperationShape("DELETE", _TEMPLATE),
         "ShowTargetPassword": OperationShape("GET", f"{_TEMPLATE}/target-password", templates.TargetPassword),
         "CreateMigproject": OperationShape("POST", "/v3/migprojects", CreatedId, projects.MigprojectCreation),

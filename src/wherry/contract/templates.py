@@ -87,9 +87,15 @@ class Template(Wire, frozen=True, kw_only=True):
 
 
 class TemplateBody(Wire, frozen=True, kw_only=True):
-    """Body of CreateTemplate and UpdateTemplate."""
+    """Body of CreateTemplate."""
 
     template: Template
+
+
+class TemplateUpdate(Wire, frozen=True, kw_only=True):
+    """Body of UpdateTemplate; without a template it changes nothing."""
+
+    template: Template | None = None
 
 
 class TemplateDetail(Wire, frozen=True, kw_only=True):
