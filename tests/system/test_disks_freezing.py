@@ -224,6 +224,22 @@ def test_a_filesystem_in_a_file_on_another_one_is_frozen_first(disk: LoopDisk, t
             assert not freeze.thaw().expired
 
 
+def test_a_freeze_that_hangs_is_thawed_too(disk: LoopDisk, tmp_path: Path) -> None:
+    """In the wrong order the inner filesystem waits for the outer one in the middle of its freeze."""
+    outer = disk.mount_points[1]
+    inner = LoopDisk(outer / "inner", (Plan("ext4", 16 * MIB, mount=False),))
+    with inner, mounted(inner.partitions[0].device, tmp_path / "inner") as mount_point:
+        (mount_point / "dirty").write_bytes(os.urandom(MIB))
+        with Freeze([outer, mount_point], 0.5) as freeze:
+            freeze._filesystems.reverse()
+            started = time.monotonic()
+            freeze.freeze()
+            assert time.monotonic() - started >= 0.5, "it didn't hang"
+            assert not freeze.still_frozen()
+            assert freeze.thaw().expired
+        Writer(mount_point).finish()
+
+
 def test_filesystems_that_know_no_freeze_are_named(disk: LoopDisk, tmp_path: Path) -> None:
     run(["mount", "-t", "tmpfs", "none", str(tmp_path)])
     try:

@@ -17,6 +17,7 @@ import select
 import signal
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -41,10 +42,12 @@ ARMED = b"a"
 FIRED = b"f"
 """Written before the first thaw, so that whoever finds no FIRED knows that all he did before was done frozen."""
 THAWED = b"t"
-"""Number: when it had thawed all, as a time of CLOCK_MONOTONIC."""
+"""Number: when it had thawed one of the filesystems, as a time of CLOCK_MONOTONIC."""
 
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 _PRIORITY = 50
+_STACK_SIZE = 256 << 10
+"""Of each thread, in bytes: all of it is locked into memory."""
 _AGAIN_S = 0.02
 """Once it has fired it thaws over and over until it's told DONE, since a freeze may still be on its way."""
 
@@ -78,6 +81,7 @@ class Watchdog:
         self.frozen: list[int] = []
         self.fired = False
         self.done = False
+        self._thawing: dict[int, threading.Thread] = {}
         # Every signal writes a byte here: it has to end the waiting, and may come just before it begins.
         self._signalled, signal_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(signal_end)
@@ -135,20 +139,26 @@ class Watchdog:
             self.done = True
 
     def fire(self) -> None:
-        """Thaw all that may be frozen. Says so before the first time, and after each time that thawed something."""
+        """Thaw all that may be frozen; say so before the first time.
+
+        All at once, each in a thread of its own: a filesystem may hang in the middle of being frozen because it waits
+        for another one to be thawed, and one that lies in a file on another can be thawed only after that one.
+        """
         if not self.fired:
             self.fired = True
             _say(FIRED, time.monotonic())
-        thawed = [descriptor for descriptor in reversed(self.frozen) if _thaw_whatever_happens(descriptor)]
-        if thawed:
+        self._thawing = {number: thread for number, thread in self._thawing.items() if thread.is_alive()}
+        for descriptor in self.frozen:
+            if descriptor not in self._thawing:
+                self._thawing[descriptor] = threading.Thread(target=_thaw_and_say, args=(descriptor,))
+                self._thawing[descriptor].start()
+
+
+def _thaw_and_say(descriptor: int) -> None:
+    # A device may have gone away; the others still need us.
+    with contextlib.suppress(OSError):
+        if thaw(descriptor):
             _say(THAWED, time.monotonic())
-
-
-def _thaw_whatever_happens(descriptor: int) -> bool:
-    try:
-        return thaw(descriptor)
-    except OSError:
-        return False  # a device that went away; the others still need us
 
 
 def _say(kind: bytes, number: float) -> None:
@@ -159,6 +169,7 @@ def _say(kind: bytes, number: float) -> None:
 
 def _harden() -> None:
     """Make this process one that runs when others can't. What the kernel doesn't allow is done without."""
+    threading.stack_size(_STACK_SIZE)
     lock_memory()
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("-1000")

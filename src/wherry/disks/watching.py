@@ -32,7 +32,7 @@ class Watch:
         self.fired = False
         """Whether it has thawed, or was about to when last heard."""
         self.thawed_at: float | None = None
-        """When it had thawed all, as a time of CLOCK_MONOTONIC."""
+        """When it had thawed the last one, as a time of CLOCK_MONOTONIC."""
         self.lost = False
         """Whether it ended before it was told to."""
         self._heard: set[bytes] = set()
@@ -119,7 +119,7 @@ class Watch:
             self._heard.add(kind)
             self.fired |= kind == watchdog.FIRED
             if kind == watchdog.THAWED:
-                self.thawed_at = number
+                self.thawed_at = max(number, self.thawed_at or 0.0)
             timeout_s = 0.0
 
 
