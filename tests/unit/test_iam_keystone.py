@@ -101,6 +101,6 @@ def test_lists_of_projects_and_domains() -> None:
 
 
 def test_refusals_in_the_shape_of_keystone() -> None:
-    assert msgspec.to_builtins(keystone.keystone_error(401, "no")) == {
+    assert msgspec.to_builtins(keystone.error_body(401, "no")) == {
         "error": {"code": 401, "message": "no", "title": "Unauthorized"}
     }

@@ -139,7 +139,7 @@ def domain_list(domain_id: str, domain_name: str, self_url: str) -> wire.DomainL
     return wire.DomainList(domains=[domain], links=wire.SelfLink(self_url=self_url))
 
 
-def keystone_error(status: int, message: str) -> KeystoneError:
+def error_body(status: int, message: str) -> KeystoneError:
     """Return a refusal in the Keystone shape."""
     title = _TITLES.get(status, "Internal Server Error")
     return KeystoneError(error=KeystoneErrorBody(code=status, message=message, title=title))
