@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from wherry.disks.direct import aligned_buffer
 from wherry.errors import WherryError
 from wherry.replication.codecs import Unpacker
 from wherry.replication.errors import ConnectionLost, IdentityRefused, ProtocolViolated
@@ -229,7 +230,7 @@ class _Session:
         """Return a buffer of one extent; waits while all of them are under way."""
         if self._made < _BUFFERS and self._free.empty():
             self._made += 1
-            return memoryview(bytearray(EXTENT_SIZE))
+            return memoryview(aligned_buffer(EXTENT_SIZE))
         while True:
             try:
                 return self._free.get(timeout=0.25)

@@ -406,7 +406,7 @@ class Replica:
             self._sound = True
 
     def _open_disk(self, line: ReplicaDisk) -> _Disk:
-        file = self._storage.open(line.path)
+        file = self._storage.open(line.path, direct=True)
         table_file = self._storage.open(self._table_path(line.index))
         table = FileTable(table_file, granule_count(line.size))
         if file.size < line.size or table_file.size != table.count * DIGEST_SIZE:
