@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+_DEVICES = Path("/sys/dev/block")
 _SECTOR = 512
 """Sysfs counts in units of 512 bytes, whatever the sector size of the disk."""
 
@@ -43,20 +44,20 @@ def holders(device_number: int) -> list[int]:
 
 
 def all_holders(device_number: int) -> list[int]:
-    """Return the devices that are built on a device, and those on them, and so on; each once, nearest first."""
+    """Return the devices that are built on a device, their partitions, what is built on those, and so on, each once."""
     found: list[int] = []
     waiting = [device_number]
     while waiting:
         for holder in holders(waiting.pop(0)):
-            if holder not in found:
-                found.append(holder)
-                waiting.extend([holder, *(partition.device_number for partition in kernel_partitions(holder))])
-                found.extend(partition.device_number for partition in kernel_partitions(holder))
+            numbers = (holder, *(partition.device_number for partition in kernel_partitions(holder)))
+            fresh = [number for number in numbers if number not in found]
+            found += fresh
+            waiting += fresh
     return found
 
 
 def _directory(device_number: int) -> Path:
-    return Path(f"/sys/dev/block/{os.major(device_number)}:{os.minor(device_number)}")
+    return _DEVICES / f"{os.major(device_number)}:{os.minor(device_number)}"
 
 
 def _device_name(directory: Path) -> str:
