@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from wherry.agent.control import Control, Steadfast, WorkStopped
+from wherry.agent.session import Session
 from wherry.contract.enumerations import Subtask
 from wherry.contract.wherry import Route
 from wherry.replication.messages import DiskLine, Hello
@@ -59,7 +60,7 @@ class Channel:
         self._first = True
 
     @contextmanager
-    def session(self) -> Iterator[SourceSession]:
+    def session(self) -> Iterator[Session]:
         """Connect, and close in an orderly way at the end.
 
         Raises WorkStopped, ConnectionLost, IdentityRefused, PeerRefused and the refusals of the control plane.

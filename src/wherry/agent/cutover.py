@@ -14,25 +14,22 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import Control, Steadfast, WorkStopped
+from wherry.agent.control import Steadfast, WorkStopped
 from wherry.agent.decisions import settled
 from wherry.agent.errors import FreezeExpired, HookFailed, ProofRefused
 from wherry.agent.figures import FiguresBook
 from wherry.agent.passes import Passes, now_ms
+from wherry.agent.session import Session
 from wherry.agent.survey import Disks
 from wherry.client.errors import ControlPlaneError
 from wherry.contract.enumerations import ReplicationPhase
-from wherry.contract.wherry import ProofHalf
+from wherry.contract.wherry import Proof, ProofHalf
 from wherry.disks.freezing import FreezeOutcome, FreezeRefused
 from wherry.disks.watching import WatchdogFailed
 from wherry.errors import WherryError
 from wherry.process import run as run_program
-from wherry.replication.sending import SourceSession
 
 log = structlog.get_logger(__name__)
-
-PROOF_POLL_S = 0.5
-"""Pause between two looks for the signed proof, in seconds."""
 
 
 class Freezing(Protocol):
@@ -46,6 +43,16 @@ class Freezing(Protocol):
 
     def thaw(self) -> FreezeOutcome:
         """Thaw them and tell how it went."""
+
+
+class Notary(Protocol):
+    """Takes halves and gives signed proofs: the part of the control plane that a cutover needs."""
+
+    def hand_in(self, task_id: str, half: ProofHalf) -> None:
+        """Hand in the source's half of a proof."""
+
+    def proof(self, task_id: str, checkpoint: int) -> Proof | None:
+        """Return the signed proof of a checkpoint; None while a half is missing."""
 
 
 MakeFreeze = Callable[[Iterable[str], float], AbstractContextManager[Freezing]]
@@ -68,11 +75,17 @@ class NothingToFreeze:
 
 @dataclass(frozen=True, slots=True)
 class CutoverSettings:
-    """*max_freeze_s*: limit of one freeze. *attempts*: frozen passes before giving up. *hook*: command, or empty."""
+    """How to cut over.
+
+    max_freeze_s: limit of one freeze, in seconds. attempts: frozen passes before giving up. hook: command, or empty.
+    refused_pause_s: pause before a refused freeze is tried again. proof_poll_s: pause between two looks for the proof.
+    """
 
     max_freeze_s: float
     attempts: int
     hook: str = ""
+    refused_pause_s: float = 1.0
+    proof_poll_s: float = 0.5
 
 
 class Cutover:
@@ -86,7 +99,7 @@ class Cutover:
         disks: Disks,
         passes: Passes,
         book: FiguresBook,
-        control: Control,
+        control: Notary,
         sure: Steadfast,
         stop: threading.Event,
         trace: Callable[[str], None],
@@ -101,7 +114,7 @@ class Cutover:
         self._stop = stop
         self._trace = trace
 
-    def run(self, session: SourceSession, task_id: str) -> None:
+    def run(self, session: Session, task_id: str) -> None:
         """Take the consistent checkpoint, unless an earlier agent took it already, and wait for its signed proof.
 
         Raises FreezeExpired, HookFailed, ProofRefused, WorkStopped, and what the session raises.
@@ -113,7 +126,7 @@ class Cutover:
         self._book.enter(ReplicationPhase.PROVING)
         self._prove(task_id, half)
 
-    def _consistent_checkpoint(self, session: SourceSession) -> ProofHalf:
+    def _consistent_checkpoint(self, session: Session) -> ProofHalf:
         self._book.enter(ReplicationPhase.SYNCING)
         self._quieten(session)
         refusal: WherryError | None = None
@@ -124,7 +137,7 @@ class Cutover:
             except (FreezeRefused, WatchdogFailed) as error:
                 refusal = error
                 log.warning("freeze_refused", attempt=attempt, code=error.code, reason=error.message)
-                if self._stop.wait(1.0):
+                if self._stop.wait(self._settings.refused_pause_s):
                     raise WorkStopped from error
                 continue
             if half is not None:
@@ -136,14 +149,14 @@ class Cutover:
             self._passes.run(session)
         raise refusal or FreezeExpired(limit_s=self._settings.max_freeze_s, attempts=self._settings.attempts)
 
-    def _quieten(self, session: SourceSession) -> None:
+    def _quieten(self, session: Session) -> None:
         """Run passes until the frozen one will be short; everything dirty is written back before each."""
         changed: list[int] = []
         while not settled(changed):
             os.sync()
             changed.append(self._passes.run(session).figures.changed_bytes)
 
-    def _frozen_pass(self, session: SourceSession) -> ProofHalf | None:
+    def _frozen_pass(self, session: Session) -> ProofHalf | None:
         """Run the last pass with the filesystems frozen; None when the limit came first."""
         outcome: FreezeOutcome | None = None
         try:
@@ -191,7 +204,7 @@ class Cutover:
         try:
             self._sure(lambda: self._control.hand_in(task_id, half))
             while self._sure(lambda: self._control.proof(task_id, half.checkpoint)) is None:
-                if self._stop.wait(PROOF_POLL_S):
+                if self._stop.wait(self._settings.proof_poll_s):
                     raise WorkStopped
         except ControlPlaneError as error:
             if error.status != 409:

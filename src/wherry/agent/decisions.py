@@ -5,7 +5,7 @@ Source of the names: SMS v3 ShowCommand and UpdateCommandResult.
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wherry.contract.enumerations import CommandName, CommandResult, SourceState, Subtask, TaskState
@@ -54,7 +54,7 @@ class WorkerView:
     task_id: str = ""
 
 
-_UNBUILT = {
+_UNBUILT: Mapping[str, str] = {
     CommandName.UPLOAD_LOG: "this agent doesn't collect logs yet; read its log on the server itself",
     CommandName.RESET_LOG_ACL: "this agent doesn't collect logs yet, so there is no link to close",
     CommandName.PREMIGRATE: "this agent can't rehearse a migration yet",

@@ -119,9 +119,13 @@ class FiguresBook:
         """Close the books of a committed pass and keep them durably."""
         self.count(report.figures)
         with self._lock:
-            done = _replace(self._notes.open_pass or PassFigures(number=commit.checkpoint), consistent=consistent)
+            counted = self._notes.open_pass or PassFigures(number=commit.checkpoint)
+            # What the agent forgot that it sent, since it was restarted, the receiver knows.
+            forgotten = max(0, commit.repeated_bytes - counted.resent_bytes)
+            done = _replace(counted, resent_bytes=counted.resent_bytes + forgotten, consistent=consistent)
             figures = _replace(
                 self._notes.figures,
+                resent_bytes=self._notes.figures.resent_bytes + forgotten,
                 passes=_bounded([*self._notes.figures.passes, done]),
                 checkpoint=commit.checkpoint,
                 remaining_bytes=0,

@@ -7,6 +7,7 @@ Source: os-release(5), proc(5), netdevice(7), SMS v3 RegisterServer.
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import struct
@@ -19,6 +20,7 @@ from wherry.disks.inventory import raw_devices
 
 _SIOCGIFADDR = 0x8915
 _SIOCGIFNETMASK = 0x891B
+_ODD = re.compile(r"[^ -~]|[\"\\]")
 _GRUB_PLACES = ("boot/grub", "boot/grub2")
 
 Addresses = Callable[[str], tuple[str, str]]
@@ -63,11 +65,11 @@ class HostFacts:
     def linux_block_check(self) -> str:
         """The JSON text by which the control plane decides whether blocks can be moved; at most 255 characters."""
         facts = {
-            "release_type": self.release_type[:32],
-            "release_version": self.release_version[:16],
-            "kernel_simplification": ".".join(self.kernel_version.split(".")[:2])[:16],
-            "architecture": self.architecture[:16],
-            "kernel_version": self.kernel_version[:64],
+            "release_type": _plain(self.release_type, 32),
+            "release_version": _plain(self.release_version, 16),
+            "kernel_simplification": _plain(".".join(self.kernel_version.split(".")[:2]), 16),
+            "architecture": _plain(self.architecture, 16),
+            "kernel_version": _plain(self.kernel_version, 64),
         }
         return json.dumps(facts, separators=(",", ":"))
 
@@ -94,6 +96,11 @@ def gather(root: Path = Path("/"), addresses: Addresses | None = None) -> HostFa
         interfaces=_interfaces(root, addresses or _socket_addresses),
         raw_devices=tuple(raw_devices(root)),
     )
+
+
+def _plain(text: str, longest: int) -> str:
+    """Return *text* without what JSON would have to escape, so that its length is known."""
+    return _ODD.sub("?", text)[:longest]
 
 
 def _text(path: Path) -> str:

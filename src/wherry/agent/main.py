@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import structlog
 
+from wherry.agent.channel import Channel
 from wherry.agent.commands import PollLoop
 from wherry.agent.control import Control, Steadfast, WorkStopped
 from wherry.agent.cutover import CutoverSettings
@@ -20,7 +21,7 @@ from wherry.agent.patience import Patience
 from wherry.agent.plane import Plane
 from wherry.agent.registration import disk_info, registration
 from wherry.agent.settings import AgentSettings
-from wherry.agent.survey import OpenDisks
+from wherry.agent.survey import OpenDisks, lines
 from wherry.agent.worker import Worker
 from wherry.client.control_plane import ControlPlane, join
 from wherry.client.errors import ControlPlaneError
@@ -131,6 +132,9 @@ def _work(settings: AgentSettings, control: Control, source_id: str, task_id: st
                 cutover=CutoverSettings(settings.max_freeze_s, settings.freeze_attempts, settings.frozen_hook),
             ),
             make_freeze=Freeze,
+            open_channel=lambda sure, report: Channel(
+                control, sure, report, signals.stop, task_id=task_id, source_id=source_id, lines=lines(disks)
+            ),
         )
     except BaseException:
         disks.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from wherry.agent.channel import Channel
+from wherry.agent.channel import Stagehand
 from wherry.agent.control import Control, Steadfast, WorkStopped
 from wherry.agent.cutover import Cutover, CutoverSettings, MakeFreeze
 from wherry.agent.decisions import Step, TaskView, next_step
@@ -20,13 +20,13 @@ from wherry.agent.load import LoadMeter
 from wherry.agent.passes import Passes
 from wherry.agent.patience import Patience
 from wherry.agent.progress import Reporter
-from wherry.agent.survey import Disks, lines
+from wherry.agent.session import Opener, Session
+from wherry.agent.survey import Disks
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
 from wherry.contract.enumerations import MigrationCycle, ReplicationPhase, SourceState, Subtask
 from wherry.errors import WherryError
 from wherry.replication.errors import ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated, ReplicaBusy
 from wherry.replication.pacing import Pace
-from wherry.replication.sending import SourceSession
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +57,10 @@ class WorkSettings:
     cutover: CutoverSettings
 
 
+OpenChannel = Callable[[Steadfast, Stagehand], Opener]
+"""Prepares the way to the receiver, which repeats its calls and reports its steps by what it's given."""
+
+
 class Work:
     """The work on one task. `run` returns when the task is done; one object a try."""
 
@@ -71,6 +75,7 @@ class Work:
         signals: Signals,
         settings: WorkSettings,
         make_freeze: MakeFreeze,
+        open_channel: OpenChannel,
         patience: Callable[[], Patience] = Patience,
     ) -> None:
         self._task_id = task_id
@@ -83,9 +88,7 @@ class Work:
         self._sure = Steadfast(signals.stop, patience())
         self._pace = Pace()
         self.reporter = Reporter(control, task_id, book, LoadMeter(), self._watch)
-        self._channel = Channel(
-            control, self._sure, self.reporter, signals.stop, task_id=task_id, source_id=source_id, lines=lines(disks)
-        )
+        self._channel = open_channel(self._sure, self.reporter)
         self._passes = Passes(disks, book, self._pace, signals.stop)
         self._passes.on_progress = self._fruitful
         self._cutover = Cutover(
@@ -148,7 +151,7 @@ class Work:
         self._fruitless = 0
         self._patience.reset()
 
-    def _work(self, session: SourceSession) -> None:
+    def _work(self, session: Session) -> None:
         while True:
             task = self._look()
             step = next_step(task, session.checkpoint)
@@ -163,14 +166,14 @@ class Work:
                 self._synchronise(session, task)
             self._fruitful()
 
-    def _full_copy(self, session: SourceSession) -> None:
+    def _full_copy(self, session: Session) -> None:
         self._state(SourceState.REPLICATE, MigrationCycle.REPLICATING)
         self._book.enter(ReplicationPhase.COPYING)
         self.reporter.show(Subtask.MIGRATE_LINUX_BLOCK, None)
         self._passes.run(session)
         self._report(Subtask.MIGRATE_LINUX_BLOCK, 100, "full copy committed")
 
-    def _synchronise(self, session: SourceSession, task: TaskView) -> None:
+    def _synchronise(self, session: Session, task: TaskView) -> None:
         if not task.synchronises:
             self._state(SourceState.SYNCING, MigrationCycle.SYNCING)
         self._book.enter(ReplicationPhase.SYNCING)
@@ -181,7 +184,7 @@ class Work:
         if self._signals.stop.is_set():
             raise WorkStopped
 
-    def _cut_over(self, session: SourceSession, task: TaskView) -> None:
+    def _cut_over(self, session: Session, task: TaskView) -> None:
         self._state(SourceState.CUTOVERING, MigrationCycle.CUTOVERING)
         self._report(task.copying_subtask, 100, "the last passes follow")
         self._report(Subtask.CONFIGURE_LINUX_BLOCK, 0, "last passes")

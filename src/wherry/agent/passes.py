@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from wherry.agent.control import WorkStopped
 from wherry.agent.figures import FiguresBook
+from wherry.agent.session import Session
 from wherry.agent.survey import Disks, Survey
 from wherry.replication.pacing import Pace
-from wherry.replication.sending import PassFigures, PassMemory, PassReport, SourceSession
+from wherry.replication.sending import PassFigures, PassMemory, PassReport
 
 SAVE_EVERY_S = 5.0
 """How often the figures of a running pass are kept durably, in seconds."""
@@ -30,7 +31,7 @@ class Passes:
         self._memory = PassMemory()
         self.on_progress: Callable[[], None] = lambda: None
 
-    def run(self, session: SourceSession) -> PassReport:
+    def run(self, session: Session) -> PassReport:
         """Run the session's next pass over the disks as they are, not frozen, and commit it.
 
         Raises WorkStopped when it was stopped, and what the session raises.
@@ -41,7 +42,7 @@ class Passes:
         self._book.end_pass(report, commit, consistent=False)
         return report
 
-    def send(self, session: SourceSession, survey: Survey, *, frozen: bool) -> PassReport:
+    def send(self, session: Session, survey: Survey, *, frozen: bool) -> PassReport:
         """Send what differs in the session's next pass, without committing it.
 
         With *frozen* nothing is flushed and nothing is written to a disk of this server: a write to a frozen filesystem

@@ -1,0 +1,125 @@
+"""Doubles of what the agent works with: disks, a session, a freeze; they keep a journal of what happened, in order."""
+# ruff: noqa: ARG002 - a double takes what the Protocol gives
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Self
+
+from wherry.agent.survey import Survey
+from wherry.contract.wherry import DiskRoot, ProofHalf
+from wherry.disks.extents import Extent
+from wherry.disks.freezing import FreezeOutcome, FreezeRefused
+from wherry.replication.pacing import Pace
+from wherry.replication.sending import Commit, Observer, PassFigures, PassMemory, PassReport, SourceDisk
+
+MIB = 1 << 20
+ROOT = DiskRoot(index=0, name="a", size=MIB, granule_size=65536, covered=[[0, 16]], root="ab" * 32)
+
+
+@dataclass
+class Journal:
+    """What happened, in order."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def __call__(self, line: str) -> None:
+        self.lines.append(line)
+
+
+class Disks:
+    """One disk with one filesystem, or none that is mounted."""
+
+    def __init__(self, journal: Journal, mount_points: Sequence[str]) -> None:
+        self.journal = journal
+        self.mount_points = mount_points
+        self.disks: Sequence[SourceDisk] = []
+        self.size = MIB
+
+    @contextmanager
+    def survey(self) -> Iterator[Survey]:
+        yield self
+
+    def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
+        self.journal(f"map flush={flush}")
+        return {0: [Extent(0, MIB)]}
+
+
+class Session:
+    """Commits what it's told; each pass finds as much changed as the test says."""
+
+    def __init__(self, journal: Journal, changed: Iterable[int] = ()) -> None:
+        self.journal = journal
+        self.changed = list(changed)
+        self.checkpoint: int | None = 3
+        self.open_pass: int | None = None
+        self.fail_commit: Exception | None = None
+        self.during_pass: Callable[[], None] = lambda: None
+
+    @property
+    def next_pass(self) -> int:
+        return 0 if self.checkpoint is None else self.checkpoint + 1
+
+    def run_pass(
+        self,
+        number: int,
+        disks: Sequence[SourceDisk],
+        used: Mapping[int, Sequence[Extent]],
+        memory: PassMemory,
+        observer: Observer | None = None,
+        pace: Pace | None = None,
+        *,
+        stop: threading.Event | None = None,
+    ) -> PassReport:
+        self.journal(f"pass {number}")
+        self.during_pass()
+        changed = self.changed.pop(0) if self.changed else 0
+        figures = PassFigures(number, MIB, MIB, changed, changed, changed, 0, changed, 0, 1.0, 0.1)
+        if observer is not None:
+            observer(figures)
+        return PassReport(not (stop is not None and stop.is_set()), figures, {0: [(0, 16)]})
+
+    def commit(self, consistent: bool, taken_at: int, covered: Mapping[int, Sequence[tuple[int, int]]]) -> Commit:
+        if self.fail_commit is not None:
+            raise self.fail_commit
+        self.checkpoint = self.next_pass
+        self.journal(f"commit {self.checkpoint} consistent={consistent}")
+        return Commit(self.checkpoint, 0, 0)
+
+    def half(self, taken_at: int, covered: Mapping[int, Sequence[tuple[int, int]]]) -> ProofHalf:
+        assert self.checkpoint is not None
+        return ProofHalf(checkpoint=self.checkpoint, taken_at=taken_at, disks=[ROOT])
+
+    def close(self) -> None:
+        self.journal("close")
+
+
+class Freeze:
+    """A freeze that holds, or that the watchdog ends."""
+
+    def __init__(
+        self, journal: Journal, *, holds: bool = True, expires_late: bool = False, refuses: bool = False
+    ) -> None:
+        self.journal = journal
+        self.holds = holds
+        self.expires_late = expires_late
+        self.refuses = refuses
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self.journal("close freeze")
+
+    def freeze(self) -> None:
+        if self.refuses:
+            raise FreezeRefused(mount_point="/srv", reason="busy")
+        self.journal("freeze")
+
+    def still_frozen(self) -> bool:
+        return self.holds
+
+    def thaw(self) -> FreezeOutcome:
+        self.journal("thaw")
+        return FreezeOutcome(frozen_ms=42, expired=self.expires_late or not self.holds)

@@ -1,0 +1,220 @@
+"""The cutover against a session, a freeze and a control plane that do as the test says."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.unit.agent_doubles import MIB, ROOT, Disks, Freeze, Journal, Session
+from wherry.agent.control import Steadfast, WorkStopped
+from wherry.agent.cutover import Cutover, CutoverSettings
+from wherry.agent.decisions import MAX_EXTRA_PASSES
+from wherry.agent.errors import FreezeExpired, HookFailed, ProofRefused
+from wherry.agent.figures import FiguresBook
+from wherry.agent.passes import Passes
+from wherry.agent.patience import Patience
+from wherry.client.errors import ControlPlaneError
+from wherry.contract.wherry import Proof, ProofHalf
+from wherry.disks.freezing import FreezeRefused
+from wherry.replication.errors import ConnectionLost
+from wherry.replication.pacing import Pace
+
+
+class Control:
+    """Signs at the second look, or refuses."""
+
+    def __init__(self, journal: Journal, refusal: ControlPlaneError | None = None) -> None:
+        self.journal = journal
+        self.refusal = refusal
+        self.looks = 0
+        self.on_look: Callable[[], None] = lambda: None
+
+    def hand_in(self, _task_id: str, half: ProofHalf) -> None:
+        self.journal(f"hand in {half.checkpoint}")
+
+    def proof(self, task_id: str, checkpoint: int) -> Proof | None:
+        self.looks += 1
+        self.on_look()
+        if self.looks == 1:
+            return None
+        if self.refusal is not None:
+            raise self.refusal
+        return Proof(
+            task_id=task_id, source_id="s", source_name="n", checkpoint=checkpoint, taken_at=1, disks=[ROOT],
+            signed_at=2, key_id="k", certificate="c", signature="s",
+        )  # fmt: skip
+
+
+class Stage:
+    """A cutover and everything around it."""
+
+    def __init__(
+        self, state: Path, *, freezes: Sequence[Freeze] | None = None, hook: str = "", mounted: bool = True,
+        changed: Iterable[int] = (),
+    ) -> None:  # fmt: skip
+        self.journal = Journal()
+        self.stop = threading.Event()
+        self.book = FiguresBook(state, "task-1")
+        self.session = Session(self.journal, changed)
+        self.control = Control(self.journal)
+        self.freezes = list(freezes if freezes is not None else [Freeze(self.journal)])
+        for freeze in self.freezes:
+            freeze.journal = self.journal
+        self.limits: list[tuple[list[str], float]] = []
+        disks = Disks(self.journal, ["/srv"] if mounted else [])
+        self.cutover = Cutover(
+            settings=CutoverSettings(max_freeze_s=2.5, attempts=3, hook=hook, refused_pause_s=0.0, proof_poll_s=0.0),
+            make_freeze=self.make_freeze,
+            disks=disks,
+            passes=Passes(disks, self.book, Pace(), self.stop),
+            book=self.book,
+            control=self.control,
+            sure=Steadfast(self.stop, Patience(first_s=0.0)),
+            stop=self.stop,
+            trace=lambda text: self.journal(f"trace {text}"),
+        )
+
+    def make_freeze(self, mount_points: Iterable[str], limit_s: float) -> AbstractContextManager[Freeze]:
+        self.limits.append((list(mount_points), limit_s))
+        return self.freezes.pop(0)
+
+    def run(self) -> list[str]:
+        self.cutover.run(self.session, "task-1")
+        return [line for line in self.journal.lines if not line.startswith("trace")]
+
+
+def test_a_quiet_server_is_frozen_for_one_pass_and_proven(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    assert stage.run() == [
+        "map flush=True", "pass 4", "commit 4 consistent=False",
+        "freeze", "map flush=False", "pass 5", "commit 5 consistent=True", "thaw", "close freeze",
+        "hand in 5",
+    ]  # fmt: skip
+    assert stage.limits == [(["/srv"], 2.5)]
+    assert stage.book.figures.frozen_ms == 42
+    assert stage.book.figures.checkpoint == 5
+    assert not stage.book.figures.watchdog_fired
+
+
+def test_a_busy_server_gets_extra_passes_before_the_freeze(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, changed=[400 * MIB, 100 * MIB, 20 * MIB, MIB])
+    assert stage.run().index("freeze") == 4 * 3
+
+
+def test_a_server_that_never_gets_quiet_is_frozen_all_the_same(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, changed=[900 * MIB // 3**number for number in range(20)])
+    lines = stage.run()
+    assert sum("consistent=False" in line for line in lines) <= MAX_EXTRA_PASSES
+
+
+def test_an_image_needs_no_freeze(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, mounted=False, freezes=[])
+    assert "commit 5 consistent=True" in stage.run()
+    assert stage.limits == []
+    assert stage.book.figures.frozen_ms == 0
+
+
+def test_a_pass_that_the_watchdog_cut_short_is_kept_but_not_called_consistent(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, freezes=[Freeze(Journal(), holds=False), Freeze(Journal())])
+    lines = stage.run()
+    assert [line for line in lines if line.startswith("commit")] == [
+        "commit 4 consistent=False",
+        "commit 5 consistent=False",
+        "commit 6 consistent=False",
+        "commit 7 consistent=True",
+    ]
+    assert lines[-1] == "hand in 7"
+    assert stage.book.figures.watchdog_fired
+
+
+def test_a_freeze_that_never_suffices_fails_the_task_with_a_code(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, freezes=[Freeze(Journal(), holds=False) for _ in range(3)])
+    with pytest.raises(FreezeExpired) as caught:
+        stage.run()
+    assert caught.value.code == FreezeExpired.code
+    assert "2.5 s" in caught.value.message
+    assert stage.freezes == []
+
+
+def test_a_freeze_that_is_refused_is_tried_again_and_then_told(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, freezes=[Freeze(Journal(), refuses=True) for _ in range(3)])
+    with pytest.raises(FreezeRefused):
+        stage.run()
+    assert stage.journal.lines.count("thaw") == 3
+
+
+def test_a_connection_that_breaks_while_frozen_thaws_at_once(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+
+    def cut() -> None:
+        if "freeze" in stage.journal.lines:
+            raise ConnectionLost(reason="cut")
+
+    stage.session.during_pass = cut
+    with pytest.raises(ConnectionLost):
+        stage.run()
+    assert stage.journal.lines[-2:] == ["thaw", "close freeze"]
+    assert stage.book.figures.frozen_ms == 42
+    assert stage.book.half is None
+
+
+def test_the_hook_runs_between_commit_and_thaw(tmp_path: Path) -> None:
+    log = tmp_path / "hook"
+    stage = Stage(tmp_path, hook=f"touch '{log}'")
+    stage.session.during_pass = lambda: stage.journal(f"hook ran: {log.exists()}")
+    stage.run()
+    assert log.exists()
+    assert "hook ran: True" not in stage.journal.lines
+
+
+def test_a_hook_that_fails_thaws_and_fails_the_task(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, hook="false")
+    with pytest.raises(HookFailed):
+        stage.run()
+    assert "thaw" in stage.journal.lines
+    assert not any(line.startswith("hand in") for line in stage.journal.lines)
+
+
+def test_a_snapshot_that_may_have_been_taken_after_the_thaw_is_taken_again(tmp_path: Path) -> None:
+    freezes = [Freeze(Journal(), expires_late=True), Freeze(Journal())]
+    stage = Stage(tmp_path, hook="true", freezes=freezes)
+    assert stage.run()[-1] == "hand in 7"
+
+
+def test_without_a_hook_a_late_thaw_spoils_nothing_that_was_read_before(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, freezes=[Freeze(Journal(), expires_late=True)])
+    assert stage.run()[-1] == "hand in 5"
+    assert stage.book.figures.watchdog_fired
+
+
+def test_a_restarted_agent_hands_the_same_half_in_again_instead_of_freezing_anew(tmp_path: Path) -> None:
+    first = Stage(tmp_path)
+    first.control.on_look = first.stop.set
+    with pytest.raises(WorkStopped):
+        first.run()
+    again = Stage(tmp_path, freezes=[])
+    again.session.checkpoint = 5
+    assert again.run() == ["hand in 5"]
+
+
+def test_a_half_of_another_checkpoint_is_of_no_use(tmp_path: Path) -> None:
+    FiguresBook(tmp_path, "task-1").hold(ProofHalf(checkpoint=9, taken_at=1, disks=[ROOT]))
+    assert Stage(tmp_path).run()[-1] == "hand in 5"
+
+
+def test_sides_that_differ_fail_the_task_and_the_half_is_dropped(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.control.refusal = ControlPlaneError("WHERRY.5010", "disk 0 differs", status=409)
+    with pytest.raises(ProofRefused, match="disk 0 differs"):
+        stage.run()
+    assert FiguresBook(tmp_path, "task-1").half is None
+
+
+def test_a_stop_in_a_pass_ends_the_cutover(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.session.during_pass = stage.stop.set
+    with pytest.raises(WorkStopped):
+        stage.run()
+    assert not any(line.startswith("commit") for line in stage.journal.lines)
