@@ -222,10 +222,10 @@ class Replica:
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
-        """Remember that the medium refused: memory and medium may differ then, and the next session recovers first."""
+        """Remember that something broke off: memory and medium may differ then, and the next session recovers first."""
         try:
             yield
-        except StorageFailed:
+        except BaseException:
             self._sound = False
             raise
 

@@ -1,0 +1,214 @@
+"""Doubles for the tests of replication: a storage that loses power, frames from plain bytes, disks in memory."""
+
+import errno
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wherry.replication.codecs import Codec, Packer, Unpacker
+from wherry.replication.errors import StorageFailed
+from wherry.replication.frames import (
+    FrameType,
+    Header,
+    Opened,
+    control_header,
+    data_digest,
+    encode_header,
+    open_frame,
+    zero_header,
+)
+from wherry.replication.granules import Buffer, granule_digests
+from wherry.replication.messages import AnyMessage, encode
+
+SECTOR = 512
+
+
+class PowerCut(BaseException):
+    """The machine died. Not an Exception, as no code may handle it."""
+
+
+@dataclass
+class SimulatedFile:
+    """What a file holds now, what of it is durable, and the writes in between."""
+
+    content: bytearray
+    durable: bytes
+    pending: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def after_power_cut(self, chance: random.Random, kept: float) -> "SimulatedFile":
+        """Return the file as the medium may hold it: each sector written since the last sync is there by *kept*."""
+        left = bytearray(self.durable)
+        for offset, data in self.pending:
+            for start in range(0, len(data), SECTOR):
+                if chance.random() >= kept:
+                    continue
+                piece = data[start : start + SECTOR]
+                end = offset + start + len(piece)
+                if end > len(left):
+                    left.extend(bytes(end - len(left)))
+                left[offset + start : end] = piece
+        sizes = sorted({len(self.durable), len(self.content)})
+        size = len(self.content) if kept == 1 else chance.choice(sizes) if kept else len(self.durable)
+        del left[size:]
+        left.extend(bytes(size - len(left)))
+        return SimulatedFile(bytearray(left), bytes(left))
+
+
+class SimulatedStorage:
+    """Files in memory. The power goes at step *cut_at*; *refuse* may raise OSError for an operation on a path."""
+
+    def __init__(self, files: dict[Path, SimulatedFile] | None = None, *, cut_at: int | None = None) -> None:
+        self.files = {} if files is None else files
+        self.steps = 0
+        self.cut_at = cut_at
+        self.refuse: Callable[[str, Path], int] = lambda operation, path: 0
+
+    @property
+    def is_dead(self) -> bool:
+        return self.cut_at is not None and self.steps >= self.cut_at
+
+    def step(self, operation: str, path: Path) -> None:
+        self.steps += 1
+        if self.cut_at is not None and self.steps >= self.cut_at:
+            raise PowerCut
+        number = self.refuse(operation, path)
+        if number:
+            raise StorageFailed.of(path, OSError(number, "refused"))
+
+    def after_power_cut(self, seed: int, kept: float) -> "SimulatedStorage":
+        chance = random.Random(seed)
+        return SimulatedStorage({path: file.after_power_cut(chance, kept) for path, file in self.files.items()})
+
+    def make_disk(self, path: Path, size: int) -> Path:
+        """Stand in for the receiver's making of an image."""
+        if path not in self.files:
+            self.files[path] = SimulatedFile(bytearray(size), bytes(size))
+        return path
+
+    def open(self, path: Path, *, direct: bool = False) -> "SimulatedDescriptor":
+        if path not in self.files:
+            raise StorageFailed.of(path, OSError(errno.ENOENT, "gone"))
+        return SimulatedDescriptor(self, path)
+
+    def create(self, path: Path, size: int) -> "SimulatedDescriptor":
+        self.step("create", path)
+        self.files[path] = SimulatedFile(bytearray(size), bytes(size))
+        return SimulatedDescriptor(self, path)
+
+    def exists(self, path: Path) -> bool:
+        return path in self.files
+
+    def read_record(self, path: Path) -> bytes | None:
+        return bytes(self.files[path].content) if path in self.files else None
+
+    def write_record(self, path: Path, content: bytes) -> None:
+        self.step("record", path)
+        self.files[path] = SimulatedFile(bytearray(content), content)
+
+    def remove(self, path: Path) -> None:
+        self.step("remove", path)
+        self.files.pop(path, None)
+
+    def sync_name(self, path: Path) -> None:
+        self.step("name", path)
+
+
+class SimulatedDescriptor:
+    def __init__(self, storage: SimulatedStorage, path: Path) -> None:
+        self._storage = storage
+        self._path = path
+        self._file = storage.files[path]
+
+    @property
+    def size(self) -> int:
+        return len(self._file.content)
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        piece = self._file.content[offset : offset + len(buffer)]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def write(self, parts: Sequence[Buffer], offset: int) -> None:
+        data = b"".join(bytes(part) for part in parts)
+        # The cut comes with the write under way: it's pending, in whole or in part.
+        self._put(offset, data)
+        self._storage.step("write", self._path)
+
+    def zero(self, offset: int, length: int) -> None:
+        self._put(offset, bytes(length))
+        self._storage.step("write", self._path)
+
+    def _put(self, offset: int, data: bytes) -> None:
+        if self._storage.is_dead:
+            return
+        content = self._file.content
+        if offset + len(data) > len(content):
+            content.extend(bytes(offset + len(data) - len(content)))
+        content[offset : offset + len(data)] = data
+        self._file.pending.append((offset, data))
+
+    def sync(self) -> None:
+        self._storage.step("sync", self._path)
+        self._file.durable = bytes(self._file.content)
+        self._file.pending.clear()
+
+    def truncate(self, size: int) -> None:
+        self._storage.step("truncate", self._path)
+        del self._file.content[size:]
+        self._file.content.extend(bytes(size - len(self._file.content)))
+        self._file.pending = [(offset, data) for offset, data in self._file.pending if offset < size]
+
+    def forget_cache(self) -> None:
+        return
+
+    def is_hole(self) -> bool:
+        return not any(self._file.content)
+
+    def close(self) -> None:
+        return
+
+
+def data_frame(disk: int, number: int, offset: int, data: bytes, *, pack: bool = True, sequence: int = 0) -> Opened:
+    """Return a DATA frame as it comes out of the receiver's checks."""
+    codec, payload = Packer().pack(memoryview(data)) if pack else (Codec.PLAIN, data)
+    digests = granule_digests(data)
+    digest = data_digest(digests, codec, payload)
+    header = Header(FrameType.DATA, codec, disk, number, sequence, offset, len(data), len(payload), digest)
+    return open_frame(header, encode_header(header), bytes(payload), Unpacker())
+
+
+def zero_frame(disk: int, number: int, offset: int, length: int) -> Opened:
+    """Return a ZERO frame."""
+    header = zero_header(0, disk, number, offset, length)
+    return open_frame(header, encode_header(header), b"", Unpacker())
+
+
+def control_frame(message: AnyMessage, sequence: int = 0) -> tuple[bytes, bytes]:
+    """Return a CONTROL frame: header and payload."""
+    payload = encode(message)
+    return encode_header(control_header(sequence, Codec.PLAIN, len(payload), payload)), payload
+
+
+class MemoryReader:
+    """A disk in memory, as a BlockReader."""
+
+    def __init__(self, content: bytearray) -> None:
+        self.content = content
+        self.reads: list[tuple[int, int]] = []
+        self.fail_at: int | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        if self.fail_at is not None and offset <= self.fail_at < offset + len(buffer):
+            raise OSError(errno.EIO, "Input/output error")
+        self.reads.append((offset, len(buffer)))
+        piece = self.content[offset : offset + len(buffer)]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        return

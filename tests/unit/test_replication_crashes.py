@@ -1,0 +1,181 @@
+"""The replica under power cuts: after every single step of storage, with everything, nothing or anything of it kept."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.unit.replication_doubles import PowerCut, SimulatedStorage, control_frame, data_frame, zero_frame
+from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE, granule_count, granule_digests
+from wherry.replication.messages import CommitPass, Committed, Covered, DiskLine, pack_runs
+from wherry.replication.replica import Replica
+
+SIZES = (11 * GRANULE_SIZE + 1536, 5 * GRANULE_SIZE)
+IMAGES = Path("/images")
+Content = tuple[bytes, ...]
+
+
+def image(index: int) -> Path:
+    return IMAGES / f"{index}"
+
+
+@dataclass
+class History:
+    """What the driver knows for certain: answered commits with their content, and what sync has confirmed since."""
+
+    checkpoint: int | None = None
+    committing: int | None = None
+    contents: dict[int, Content] = field(default_factory=dict)
+    confirmed: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    stored: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+    def confirm(self) -> None:
+        self.confirmed.update(self.stored)
+        self.stored.clear()
+
+
+def sources(seed: int) -> list[Content]:
+    """Return the content of both disks at three moments; granules are few patterns, so that frames are short."""
+    chance = random.Random(seed)
+    moments: list[Content] = []
+    current = [bytearray(size) for size in SIZES]
+    for _moment in range(3):
+        for disk in current:
+            for first in chance.sample(range(granule_count(len(disk))), 4):
+                pattern = b"" if chance.random() < 0.3 else chance.randbytes(8)
+                start = first * GRANULE_SIZE
+                length = min(GRANULE_SIZE, len(disk) - start)
+                disk[start : start + length] = (pattern or bytes(8)) * (length // 8)
+        moments.append(tuple(bytes(disk) for disk in current))
+    return moments
+
+
+def open_replica(storage: SimulatedStorage, directory: Path) -> Replica:
+    return Replica.open(
+        directory, "task", lambda index, size: storage.make_disk(image(index), size), storage=storage
+    )
+
+
+def differing(replica: Replica, content: Content) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the granules that a session would send: (disk, granule, data)."""
+    for index, disk in enumerate(content):
+        known = replica.digests(index, 0, granule_count(len(disk)))
+        for granule in range(granule_count(len(disk))):
+            data = disk[granule * GRANULE_SIZE : (granule + 1) * GRANULE_SIZE]
+            if granule_digests(data) != known[granule * DIGEST_SIZE : (granule + 1) * DIGEST_SIZE]:
+                yield index, granule, data
+
+
+def run_pass(replica: Replica, content: Content, history: History, chance: random.Random) -> None:
+    number = replica.next_pass
+    replica.begin(number)
+    for index, granule, data in differing(replica, content):
+        offset = granule * GRANULE_SIZE
+        opened = data_frame(index, number, offset, data) if any(data) else zero_frame(index, number, offset, len(data))
+        history.confirmed.pop((index, granule), None)
+        history.stored[index, granule] = opened.digests
+        replica.check(opened.header)
+        replica.store(opened)
+        if chance.random() < 0.4:
+            replica.sync()
+            history.confirm()
+    replica.sync()
+    history.confirm()
+    history.committing, history.contents[number] = number, content
+
+    def answered(committed: Committed) -> None:
+        history.checkpoint, history.committing = committed.checkpoint, None
+        history.confirmed.clear()
+
+    covered = {index: [(0, granule_count(len(disk)))] for index, disk in enumerate(content)}
+    frames = [control_frame(Covered(disk=index, runs=pack_runs(runs))) for index, runs in covered.items()]
+    message = CommitPass(number=number, consistent=True, taken_at=1)
+    replica.commit(message, covered, [*frames, control_frame(message)], answered)
+
+
+def migrate(storage: SimulatedStorage, directory: Path, moments: list[Content], history: History, seed: int) -> None:
+    """Run the passes that are missing, in sessions that end now and then."""
+    chance = random.Random(seed)
+    history.stored.clear()  # what a power cut may have taken
+    replica = open_replica(storage, directory)
+    try:
+        while replica.next_pass < len(moments):
+            with replica.session(lambda: None):
+                replica.prepare([DiskLine(index=index, name=f"d{index}", size=size) for index, size in enumerate(SIZES)])
+                run_pass(replica, moments[replica.next_pass], history, chance)
+        proof = replica.half(len(moments) - 1)
+        assert [disk.size for disk in proof.disks] == list(SIZES)
+    finally:
+        # The process is gone in any case: only its lock has to be let go.
+        replica._release()
+
+
+def check_after(storage: SimulatedStorage, directory: Path, history: History) -> None:
+    """Open what is left and hold it against what was promised."""
+    replica = open_replica(storage, directory)
+    try:
+        checkpoint = replica.checkpoint
+        number = None if checkpoint is None else checkpoint.number
+        assert number in {history.checkpoint, history.checkpoint if history.committing is None else history.committing}
+        for disk in replica.disks:
+            medium = bytes(storage.files[disk.path].content)
+            told = replica.digests(disk.index, 0, granule_count(disk.size))
+            if number is not None:
+                assert medium == history.contents[number][disk.index]
+            if replica.open_pass is None:
+                assert told == granule_digests(medium)
+            if number == history.checkpoint:
+                for (index, granule), digest in history.confirmed.items():
+                    if index == disk.index:
+                        assert told[granule * DIGEST_SIZE : (granule + 1) * DIGEST_SIZE] == digest
+    finally:
+        replica._release()
+
+
+def steps_of(directory: Path, moments: list[Content], seed: int) -> int:
+    storage = SimulatedStorage()
+    migrate(storage, directory, moments, History(), seed)
+    return storage.steps
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5, 1.0])
+def test_after_a_power_cut_at_any_step_nothing_confirmed_is_lost_and_no_digest_lies(
+    tmp_path: Path, kept: float
+) -> None:
+    seed = 5
+    moments = sources(seed)
+    total = steps_of(tmp_path, moments, seed)
+    assert total > 60
+    for cut_at in range(1, total + 1):
+        storage, history = SimulatedStorage(cut_at=cut_at), History()
+        with pytest.raises(PowerCut):
+            migrate(storage, tmp_path, moments, history, seed)
+        left = storage.after_power_cut(cut_at, kept)
+        check_after(left, tmp_path, history)
+        migrate(left, tmp_path, moments, history, seed + 1)
+        assert [bytes(left.files[image(index)].content) for index in range(2)] == list(moments[-1])
+        assert not [path for path in left.files if path.suffix == ".redo"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_power_cuts_during_recovery_change_nothing_of_that(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    moments = sources(seed)
+    total = steps_of(tmp_path, moments, seed)
+    storage, history = SimulatedStorage(cut_at=chance.randint(1, total)), History()
+    with pytest.raises(PowerCut):
+        migrate(storage, tmp_path, moments, history, seed)
+    for attempt in range(6):
+        storage = storage.after_power_cut(chance.randrange(1 << 30), chance.choice([0.0, 0.3, 0.7, 1.0]))
+        check_after(storage.after_power_cut(0, 1.0), tmp_path, history)
+        storage.cut_at = chance.randint(1, 12)
+        try:
+            migrate(storage, tmp_path, moments, history, seed + attempt)
+        except PowerCut:
+            continue
+        break
+    storage = storage.after_power_cut(1, 0.5)
+    migrate(storage, tmp_path, moments, history, seed)
+    assert [bytes(storage.files[image(index)].content) for index in range(2)] == list(moments[-1])
