@@ -42,9 +42,10 @@ def certificates_of(connection: Connection, task_id: str) -> CertificateRow | No
     return None if row is None else CertificateRow(**row)
 
 
-def insert_certificates(connection: Connection, row: CertificateRow) -> None:
-    """Store the certificates of a task."""
-    connection.execute(_certificate.insert().inline(), {name: getattr(row, name) for name in CertificateRow.__slots__})
+def put_certificates(connection: Connection, row: CertificateRow) -> None:
+    """Store the certificates of a task; new ones take the place of old ones."""
+    values = {name: getattr(row, name) for name in CertificateRow.__slots__ if name != "task_id"}
+    _replace(connection, _certificate, {"task_id": row.task_id}, values)
 
 
 def figures_of(connection: Connection, task_id: str) -> bytes | None:

@@ -35,7 +35,7 @@ class WaitingCommand:
 
     def record(self) -> CommandRecord:
         """Return what the rules look at."""
-        return CommandRecord(self.id, self.name, self.task_id)
+        return CommandRecord(self.id, self.name, self.task_id, self.bucket)
 
 
 @dataclass(frozen=True, slots=True)

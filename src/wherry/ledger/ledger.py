@@ -98,6 +98,8 @@ def open_ledger(path: Path) -> Ledger:
     """
     engine = open_engine(path)
     try:
+        # SQLite gives its log the mode of the database: secrets at rest are sealed, and still nobody's business.
+        path.touch(mode=0o600)
         migrate.upgrade(engine, path)
         return Ledger(engine)
     except (DatabaseError, sqlite3.Error, OSError) as error:

@@ -1,5 +1,6 @@
 """Bringing a database to the schema of this version, with the Alembic scripts that are part of the package."""
 
+import logging
 from pathlib import Path
 
 from alembic import command
@@ -17,6 +18,7 @@ def upgrade(engine: Engine, path: Path) -> None:
     Each script runs in a transaction of its own with the note that it ran, so that a crash leaves either schema.
     Raises LedgerTooNew where the database has a revision that isn't known here.
     """
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces itself at every start
     config = configuration()
     script = ScriptDirectory.from_config(config)
     with engine.connect() as connection:

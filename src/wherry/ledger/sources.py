@@ -77,9 +77,13 @@ def find(connection: Connection, account_id: str, source_id: str) -> SourceRow |
     return _first(connection, query)
 
 
-def find_by_identity(connection: Connection, account_id: str, mac: str, ip: str) -> SourceRow | None:
-    """Return the account's source with this first MAC and this address: the same machine, without an id to tell."""
-    query = select(_source).where(_source.c.account_id == account_id, _source.c.mac == mac, _source.c.ip == ip)
+def find_by_identity(connection: Connection, account_id: str, mac: str, address: str) -> SourceRow | None:
+    """Return the account's source with this first MAC and this address: the same machine, without an id to tell.
+
+    The address is the IPv4 address, or the IPv6 address of a source that has no other.
+    """
+    same_address = (_source.c.ip == address) | ((_source.c.ip == "") & (_source.c.ipv6 == address))
+    query = select(_source).where(_source.c.account_id == account_id, _source.c.mac == mac, same_address)
     return _first(connection, query.order_by(_source.c.add_date))
 
 
@@ -94,12 +98,10 @@ def find_page(
     return count, [_row(row) for row in connection.execute(query).mappings()]
 
 
-def find_in_state(
-    connection: Connection, account_id: str, state: str, *, enterprise_project_id: str, limit: int, offset: int
-) -> tuple[int, Sequence[SourceRow]]:
-    """Return how many sources are in *state*, and one page of them."""
-    wanted = SourceFilter(state=state, enterprise_project_id=enterprise_project_id)
-    return find_page(connection, account_id, wanted, limit=limit, offset=offset)
+def find_many(connection: Connection, account_id: str, source_ids: Sequence[str]) -> Mapping[str, SourceRow]:
+    """Return the sources of these ids, by id."""
+    query = select(_source).where(_source.c.id.in_(source_ids), _source.c.account_id == account_id)
+    return {row["id"]: _row(row) for row in connection.execute(query).mappings()}
 
 
 def count_states(connection: Connection, account_id: str) -> Mapping[str, int]:

@@ -64,6 +64,8 @@ class TaskRow:
             need_consistency_check=flag("is_need_consistency_check") is True,
             need_migration_test=flag("need_migration_test") is True,
             subtasks=tuple(SubtaskRecord(subtask.name, subtask.progress) for subtask in subtasks),
+            error_code=self.error_code,
+            error_params=tuple(self.error_params),
         )
 
 
@@ -131,11 +133,16 @@ def find_page(
     connection: Connection, account_id: str, wanted: TaskFilter, *, limit: int, offset: int
 ) -> tuple[int, Sequence[TaskRow]]:
     """Return how many tasks match, and one page of them, the oldest first."""
-    conditions = [_task.c.account_id == account_id, *_conditions(wanted)]
-    count = connection.execute(select(func.count()).select_from(_task).where(*conditions)).scalar_one()
-    order = (_task.c.create_date, _task.c.id)
-    query = select(_task).where(*conditions).order_by(*order).limit(limit).offset(offset)
-    return count, [_row(row) for row in connection.execute(query).mappings()]
+    return _page(connection, [_task.c.account_id == account_id, *_conditions(wanted)], limit=limit, offset=offset)
+
+
+def find_failed(
+    connection: Connection, account_id: str, *, enterprise_project_id: str, limit: int, offset: int
+) -> tuple[int, Sequence[TaskRow]]:
+    """Return how many tasks of the account show an error, and one page of them, the oldest first."""
+    wanted = TaskFilter(enterprise_project_id=enterprise_project_id)
+    conditions = [_task.c.account_id == account_id, _task.c.error_code != "", *_conditions(wanted)]
+    return _page(connection, conditions, limit=limit, offset=offset)
 
 
 def count_of(connection: Connection, account_id: str) -> int:
@@ -232,6 +239,15 @@ def note_subtask_report(
     if migrate_speed is not None:
         values["migrate_speed"] = migrate_speed
     connection.execute(update(_subtask).where(mine).values(values))
+
+
+def _page(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], *, limit: int, offset: int
+) -> tuple[int, Sequence[TaskRow]]:
+    count = connection.execute(select(func.count()).select_from(_task).where(*conditions)).scalar_one()
+    order = (_task.c.create_date, _task.c.id)
+    query = select(_task).where(*conditions).order_by(*order).limit(limit).offset(offset)
+    return count, [_row(row) for row in connection.execute(query).mappings()]
 
 
 def _insert_subtask(connection: Connection, row: SubtaskRow) -> None:

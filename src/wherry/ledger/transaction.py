@@ -16,6 +16,9 @@ from wherry.migration.records import (
     WithdrawCommands,
 )
 
+_WAKING = (SetSourceState, SetTaskState, IssueCommand)
+"""Changes that an agent in a long poll wants to hear of; progress comes too often."""
+
 
 class Transaction:
     """One unit's view of the ledger. It ends with the unit: keep no reference to it.
@@ -53,8 +56,8 @@ class Transaction:
         """
         for change in changes:
             self._apply(change, source_id, task_id, at, reason)
-        if changes:
-            self.topics.add(f"source:{source_id}")
+            if isinstance(change, _WAKING):
+                self.topics.add(f"source:{source_id}")
 
     def _apply(self, change: Change, source_id: str, task_id: str, at: int, reason: str) -> None:
         match change:

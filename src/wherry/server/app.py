@@ -1,0 +1,181 @@
+"""The ASGI application: finds the route, reads, authenticates, calls the handler, answers, and writes the access log.
+
+Every answer carries X-Request-Id. Nothing that a client sends ends in a stack trace: what a handler refuses is put
+into the envelope, and a fault of the control plane is logged and answered with 500.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from wherry.contract.errors import ApiError
+from wherry.errors import WherryError
+from wherry.iam.principals import Principal
+from wherry.iam.signature import SignedRequest
+from wherry.server.answers import Answer
+from wherry.server.bodies import BodyTooLarge, ClientGone, Receive, read_body
+from wherry.server.call import Call
+from wherry.server.envelope import internal_error, refuse
+from wherry.server.route import ErrorShape, Route
+from wherry.server.routing import Found, OtherMethod, Router
+from wherry.server.services import Services
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+
+MAX_PATH = 32 * 1024
+"""Bytes of path and query at most, as the gateway's rules have it."""
+
+_DRAIN_S = 3.0
+_DRAIN_BYTES = 64 * 1024 * 1024
+
+access_log = structlog.get_logger("wherry.access")
+log = structlog.get_logger(__name__)
+
+
+class Application:
+    """The control plane as an ASGI application."""
+
+    def __init__(self, services: Services, router: Router) -> None:
+        self._services = services
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Web sockets and lifespan messages aren't for this application."""
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        exchange = _Exchange(scope, receive, send)
+        try:
+            answer = await self._answer(exchange)
+        except ClientGone:
+            access_log.info("request", status=499, **exchange.facts(started))
+            return
+        await exchange.send_answer(answer)
+        access_log.info("request", status=answer.status, bytes=len(answer.body), **exchange.facts(started))
+
+    async def _answer(self, exchange: "_Exchange") -> Answer:
+        try:
+            return await self._serve(exchange)
+        except WherryError as error:
+            if not isinstance(error, ApiError):
+                log.warning("request failed", request_id=exchange.request_id, code=error.code, error=error.message)
+            exchange.too_large = isinstance(error, BodyTooLarge)
+            return refuse(error, exchange.request_id, self._services.refusals, exchange.shape)
+        except ClientGone:
+            raise
+        except Exception:
+            log.exception("request ended in a fault", request_id=exchange.request_id, path=exchange.path)
+            return refuse(internal_error(), exchange.request_id, self._services.refusals, exchange.shape)
+
+    async def _serve(self, exchange: "_Exchange") -> Answer:
+        raw_path: bytes = exchange.raw_path
+        if len(raw_path) + len(exchange.raw_query) > MAX_PATH:
+            raise ApiError("APIGW.0201", "the path is longer than 32 K", status=414)
+        found = self._router.find("GET" if exchange.method == "HEAD" else exchange.method, raw_path)
+        if isinstance(found, OtherMethod):
+            exchange.headers["allow"] = ", ".join(found.allowed)
+            raise ApiError("WHERRY.1008", f"{exchange.method} {exchange.path}"[:200])
+        if found is None:
+            raise ApiError("APIGW.0101", f"{exchange.method} {exchange.path}"[:200])
+        route = exchange.route = found.route
+        exchange.shape = route.errors
+        if not route.anonymous and not exchange.carries_credentials():
+            await self._authenticate(exchange, b"")  # refuses, before a stranger's body is read
+        body = await read_body(exchange.request_headers, exchange.receive, route.max_body)
+        caller = None if route.anonymous else await self._authenticate(exchange, body)
+        if caller is not None and caller.source_id:
+            await self._services.contacts.touch(caller.source_id)  # whatever an agent's key calls is a sign of life
+        return await route.handler(self._call(exchange, found, body, caller))
+
+    async def _authenticate(self, exchange: "_Exchange", body: bytes) -> Principal:
+        request = SignedRequest(exchange.method, exchange.raw_path, exchange.raw_query, exchange.request_headers, body)
+        caller = exchange.caller = await self._services.authenticator.authenticate(request)
+        return caller
+
+    def _call(self, exchange: "_Exchange", found: Found, body: bytes, caller: Principal | None) -> Call:
+        return Call(
+            services=self._services,
+            route=found.route,
+            caller=caller,
+            parameters=found.parameters,
+            raw_query=exchange.raw_query,
+            headers=exchange.request_headers,
+            body=body,
+            request_id=exchange.request_id,
+            at=self._services.clock(),
+        )
+
+
+class _Exchange:
+    """A request and the answer to it, as far as both are known."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.raw_path: bytes = scope["raw_path"]
+        self.raw_query: bytes = scope["query_string"]
+        self.request_headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self.client = scope.get("client")
+        self.receive = receive
+        self.request_id = uuid4().hex
+        self.headers: dict[str, str] = {}
+        self.route: Route | None = None
+        self.caller: Principal | None = None
+        self.shape = ErrorShape.KEYSTONE if self.path.startswith("/v3/auth/") else ErrorShape.SMS
+        self.too_large = False
+        self._send = send
+
+    def carries_credentials(self) -> bool:
+        """Tell whether a token or a signature came with the request."""
+        return any(name in {b"x-auth-token", b"authorization"} for name, _ in self.request_headers)
+
+    async def send_answer(self, answer: Answer) -> None:
+        headers = [
+            (b"content-type", answer.content_type.encode()),
+            (b"content-length", str(len(answer.body)).encode()),
+            (b"x-request-id", self.request_id.encode()),
+        ]
+        headers += [(name.encode(), value.encode()) for name, value in {**self.headers, **answer.headers}.items()]
+        if self.too_large:
+            headers.append((b"connection", b"close"))
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        if self.too_large:
+            await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
+            await self._drain()
+            await self._send({"type": "http.response.body", "body": b""})
+        else:
+            await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def _drain(self) -> None:
+        """Throw some of what the client still sends away, so that it comes to read the answer before the end."""
+        deadline, size = time.perf_counter() + _DRAIN_S, 0
+        while size < _DRAIN_BYTES and time.perf_counter() < deadline:
+            try:
+                async with asyncio.timeout(_DRAIN_S):
+                    message = await self.receive()
+            except TimeoutError:
+                return
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return
+            size += len(message.get("body", b""))
+
+    def facts(self, started: float) -> dict[str, object]:
+        """Return what the access log says of the request: no query, no headers, hence no secrets."""
+        facts: dict[str, object] = {
+            "request_id": self.request_id,
+            "method": self.method,
+            "path": self.path,
+            "operation": self.route.operation if self.route is not None else "",
+            "ms": round((time.perf_counter() - started) * 1000, 2),
+        }
+        if self.client is not None:
+            facts["client"] = self.client[0]
+        if self.caller is not None:
+            facts["caller"] = self.caller.access_key or self.caller.user_name
+            facts["kind"] = self.caller.kind
+        return facts

@@ -1,0 +1,176 @@
+"""`wherry serve`: opens the data directory, listens, serves, and drains when it's told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from socket import socket
+
+import structlog
+import uvicorn
+import uvloop
+
+from wherry.iam.authentication import Authenticator
+from wherry.iam.refusals import RefusalCodec
+from wherry.iam.tokens import TokenIssuer
+from wherry.ledger import accounts
+from wherry.ledger.ledger import Ledger, open_ledger
+from wherry.server import installation, listening
+from wherry.server.app import Application
+from wherry.server.contacts import Contacts
+from wherry.server.data_directory import DataDirectory
+from wherry.server.directory import LedgerDirectory
+from wherry.server.errors import DataDirectoryRefused
+from wherry.server.installation import Keys
+from wherry.server.routes import ROUTES
+from wherry.server.routing import Router
+from wherry.server.services import Services
+from wherry.server.waiting import Waiters
+
+_KEEP_ALIVE_S = 75
+_DRAIN_S = 30
+_STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+log = structlog.get_logger(__name__)
+
+
+def serve(data: Path, listen: str, tls: bool) -> None:  # noqa: FBT001 - the command line's switch
+    """Serve the control plane from the directory *data* at the address *listen* until SIGTERM or SIGINT.
+
+    Requests that run are finished, long polls are answered at once, and what was accepted is durable when this returns.
+    Raises WherryError with words where the directory, the ledger or the address can't be used.
+    """
+    address = listening.parse_address(listen)
+    with DataDirectory(data) as directory, listening.listen(address) as listener:
+        url = listening.endpoint(address, listener, tls=tls)
+        try:
+            keys = installation.open_keys(directory)
+            names = listening.certificate_names(address)
+            context = installation.server_context(directory, keys.authority, names) if tls else None
+        except OSError as error:
+            raise DataDirectoryRefused(path=data, reason=error.strerror or str(error)) from error
+        uvloop.run(_run(directory, keys, listener, url, context))
+    log.info("stopped", endpoint=url)
+
+
+async def _run(
+    directory: DataDirectory, keys: Keys, listener: socket, url: str, context: ssl.SSLContext | None
+) -> None:
+    async with _open_services(directory, keys, url, tls=context is not None) as services:
+        server = _Server(Application(services, Router(ROUTES)), context, services.waiters)
+        with _stopped_by_signals(server):
+            log.info("serving", endpoint=url, data=str(directory.path))
+            await server.serve(sockets=[listener])
+
+
+@contextlib.asynccontextmanager
+async def _open_services(directory: DataDirectory, keys: Keys, url: str, *, tls: bool) -> AsyncIterator[Services]:
+    """Open the ledger and everything over it; what is still to be written is written at the end."""
+    ledger = open_ledger(directory.ledger)
+    try:
+        services = _assemble(ledger, keys, url, tls=tls)
+        ledger.listen(services.waiters.publish)
+        await _first_account(directory, services)
+        await services.contacts.load()
+        flushing = asyncio.create_task(services.contacts.run())
+        try:
+            yield services
+        finally:
+            flushing.cancel()
+            await services.contacts.flush()
+    finally:
+        await ledger.close()
+
+
+def _assemble(ledger: Ledger, keys: Keys, url: str, *, tls: bool) -> Services:
+    directory = LedgerDirectory(ledger)
+    key_box = keys.master.box("access-keys")
+    tokens = TokenIssuer(keys.master.box("tokens").fernet)
+    return Services(
+        ledger=ledger,
+        directory=directory,
+        authenticator=Authenticator(directory, key_box, tokens),
+        tokens=tokens,
+        refusals=RefusalCodec(keys.master.box("refusals").fernet),
+        key_box=key_box,
+        secret_box=keys.master.box("secrets"),
+        authority=keys.authority,
+        proofs=keys.proofs,
+        contacts=Contacts(ledger, _now_ms),
+        waiters=Waiters(),
+        endpoint=url,
+        tls=tls,
+        clock=_now_ms,
+    )
+
+
+async def _first_account(directory: DataDirectory, services: Services) -> None:
+    fresh = not await services.ledger.read(accounts.every)
+    try:
+        admin = installation.admin_file(directory, services.endpoint, tls=services.tls, fresh=fresh)
+    except OSError as error:
+        raise DataDirectoryRefused(path=directory.path, reason=error.strerror or str(error)) from error
+    if fresh and admin is not None:
+        await installation.create_account(services.ledger, admin, services.key_box)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which ends long polls first when it shuts down, and leaves signals to us."""
+
+    def __init__(self, application: Application, context: ssl.SSLContext | None, waiters: Waiters) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                log_level=logging.WARNING,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=listening.BACKLOG,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=_DRAIN_S,
+            )
+        )
+        self.config.load()
+        self.config.ssl = context
+        self._waiters = waiters
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: uvicorn would die of them again after a clean end."""
+        yield
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Answer everybody who waits, then finish what runs."""
+        self._waiters.close()
+        await super().shutdown(sockets)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(server: _Server) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        log.info("draining", connections=len(server.server_state.connections))
+        server.should_exit = True
+
+    for number in _STOPPING_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in _STOPPING_SIGNALS:
+            loop.remove_signal_handler(number)

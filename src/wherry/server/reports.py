@@ -1,0 +1,62 @@
+"""UpdateCopyState and UpdateTaskSpeed: what agents report besides the results of commands."""
+
+from msgspec import to_builtins
+
+from wherry.contract.sources import CopyStateUpdate
+from wherry.contract.tasks import TaskProgress
+from wherry.ledger import sources, tasks
+from wherry.ledger.transaction import Transaction
+from wherry.migration import copystate, progress
+from wherry.server.access import heard_of, record_of, source_of, task_of
+from wherry.server.answers import EMPTY, Answer
+from wherry.server.call import Call
+
+
+async def update_copy_state(call: Call) -> Answer:
+    """Let an agent's word on the state of its source take effect."""
+    update = call.decode(CopyStateUpdate)
+    source_id = call.parameters["source_id"]
+
+    def unit(tx: Transaction) -> None:
+        source = source_of(tx.connection, call, source_id)
+        task = tasks.of_source(tx.connection, source_id)
+        record = record_of(tx.connection, task)
+        changes = copystate.apply(source.record(), record, update.copy_state, update.migration_cycle)
+        tx.apply(
+            changes,
+            source_id=source_id,
+            task_id="" if task is None else task.id,
+            at=call.at,
+            reason=f"{call.route.operation}: {update.copy_state[:64]}/{update.migration_cycle[:64]}",
+        )
+        call.record(tx, source_id, f"{update.copy_state}/{update.migration_cycle}")
+
+    await call.services.ledger.write(unit)
+    await heard_of(call, source_id)
+    return EMPTY
+
+
+async def update_task_speed(call: Call) -> Answer:
+    """Store how far an agent is with a subtask, and let it take effect."""
+    report = call.decode(TaskProgress)
+    task_id = call.parameters["task_id"]
+    figures = to_builtins(report)
+
+    def unit(tx: Transaction) -> str:
+        task = task_of(tx.connection, call, task_id)
+        record = task.record(tasks.subtasks_of(tx.connection, task_id))
+        changes = progress.apply(record, report.subtask_name, report.progress)
+        reason = f"{call.route.operation}: {report.subtask_name} at {report.progress} %"
+        tx.apply(changes, source_id=task.source_id, task_id=task_id, at=call.at, reason=reason)
+        speed = report.migrate_speed
+        tasks.note_subtask_report(
+            tx.connection, task_id, report.subtask_name, migrate_speed=speed, process_trace=report.process_trace
+        )
+        tasks.change(tx.connection, task_id, {"figures": {**task.figures, **figures, "at": call.at}})
+        sizes = {"replicatesize": report.replicate_size, "totalsize": report.total_size}
+        sources.change(tx.connection, task.source_id, sizes)
+        call.record(tx, task_id, f"{report.subtask_name} {report.progress}")
+        return task.source_id
+
+    await heard_of(call, await call.services.ledger.write(unit))
+    return EMPTY

@@ -1,0 +1,160 @@
+"""The route table: every operation with its path, its handler and its names in the audit log.
+
+The IAM action and the kinds of callers of each operation stand in `wherry.iam.permissions` under the same id; `Route`
+shows them together.
+"""
+
+from wherry.server import (
+    channel_secrets,
+    commands,
+    identity,
+    joining,
+    receivers,
+    registration,
+    replication,
+    reports,
+    sources,
+    task_deletion,
+    tasks,
+    versions,
+)
+from wherry.server.route import AuditName, ErrorShape, Route
+
+_LOGIN_BODY = 64 * 1024
+
+_SERVER = "/v3/sources/{server_id}"
+_SOURCE = "/v3/sources/{source_id}"
+_TASK = "/v3/tasks/{task_id}"
+_OWN_TASK = "/wherry/v1/tasks/{task_id}"
+_RECEIVER = "/wherry/v1/receivers/{receiver_id}"
+_HALVES = f"{_OWN_TASK}/checkpoints/{{checkpoint}}/halves"
+
+SOURCES = (
+    Route(
+        "RegisterServer",
+        "POST",
+        "/v3/sources",
+        registration.register_server,
+        AuditName("SourceServer", "RegisterSourceServer"),
+    ),
+    Route("ListServers", "GET", "/v3/sources", sources.list_servers),
+    Route("ShowOverview", "GET", "/v3/sources/overview", sources.show_overview),
+    Route("ShowServer", "GET", _SOURCE, sources.show_server),
+    Route("UpdateServerName", "PUT", _SOURCE, sources.update_server_name, AuditName("SourceServer", "updateSource")),
+    Route("DeleteServer", "DELETE", _SOURCE, sources.delete_server, AuditName("SourceServer", "removeSource")),
+    Route(
+        "DeleteServers",
+        "POST",
+        "/v3/sources/delete",
+        sources.delete_servers,
+        AuditName("SourceServer", "removeSources"),
+    ),
+    Route(
+        "UpdateDiskInfo",
+        "PUT",
+        f"{_SOURCE}/diskinfo",
+        registration.update_disk_info,
+        AuditName("SourceServer", "updateSourceDiskInfo"),
+    ),
+    Route(
+        "UpdateCopyState",
+        "PUT",
+        f"{_SOURCE}/changestate",
+        reports.update_copy_state,
+        AuditName("SourceServerStatus", "updateCopyState"),
+    ),
+    Route("ListErrorServers", "GET", "/v3/errors", sources.list_error_servers),
+    Route("ShowCommand", "GET", f"{_SERVER}/command", commands.show_command),
+    Route(
+        "UpdateCommandResult",
+        "POST",
+        f"{_SERVER}/command_result",
+        commands.update_command_result,
+        AuditName("commandResult", "processCommandResult"),
+    ),
+)
+
+TASKS = (
+    Route("CreateTask", "POST", "/v3/tasks", tasks.create_task, AuditName("Task", "CreateTask")),
+    Route("ListTasks", "GET", "/v3/tasks", tasks.list_tasks),
+    Route("ShowTask", "GET", _TASK, tasks.show_task),
+    Route("UpdateTask", "PUT", _TASK, tasks.update_task, AuditName("Task", "UpdateTask")),
+    Route("DeleteTask", "DELETE", _TASK, task_deletion.delete_task, AuditName("Task", "deleteTask")),
+    Route("DeleteTasks", "POST", "/v3/tasks/delete", task_deletion.delete_tasks, AuditName("Task", "deleteTasks")),
+    Route(
+        "UpdateTaskStatus", "POST", f"{_TASK}/action", tasks.update_task_status, AuditName("Task", "updateTaskStatus")
+    ),
+    Route(
+        "UpdateTaskSpeed",
+        "PUT",
+        f"{_TASK}/progress",
+        reports.update_task_speed,
+        AuditName("Task", "updateTaskProgressSpeed"),
+    ),
+    Route("ShowCertKey", "GET", f"{_TASK}/certkey", channel_secrets.show_cert_key),
+    Route("ShowPassphrase", "GET", f"{_TASK}/passphrase", channel_secrets.show_passphrase),
+)
+
+VERSIONS = (
+    Route("ListApiVersion", "GET", "/", versions.list_api_version, anonymous=True, max_body=_LOGIN_BODY),
+    Route("ShowApiVersion", "GET", "/{version}", versions.show_api_version, anonymous=True, max_body=_LOGIN_BODY),
+    Route("Ready", "GET", "/readyz", versions.ready, anonymous=True, max_body=_LOGIN_BODY),
+    Route("Health", "GET", "/healthz", versions.health, anonymous=True, max_body=_LOGIN_BODY),
+)
+
+IDENTITY = (
+    Route(
+        "CreateToken",
+        "POST",
+        "/v3/auth/tokens",
+        identity.create_token,
+        AuditName("token", "createToken"),
+        anonymous=True,
+        max_body=_LOGIN_BODY,
+        errors=ErrorShape.KEYSTONE,
+    ),
+    Route("ShowToken", "GET", "/v3/auth/tokens", identity.show_token, errors=ErrorShape.KEYSTONE),
+    Route("ListDomains", "GET", "/v3/auth/domains", identity.list_domains, errors=ErrorShape.KEYSTONE),
+    Route("ListProjects", "GET", "/v3/projects", identity.list_projects, errors=ErrorShape.KEYSTONE),
+)
+
+WHERRY = (
+    Route(
+        "CreateJoinToken",
+        "POST",
+        "/wherry/v1/join-tokens",
+        joining.create_token,
+        AuditName("joinToken", "createJoinToken"),
+    ),
+    Route(
+        "Join",
+        "POST",
+        "/wherry/v1/join",
+        joining.join,
+        AuditName("joinToken", "join"),
+        anonymous=True,
+        max_body=_LOGIN_BODY,
+    ),
+    Route("ListReceivers", "GET", "/wherry/v1/receivers", receivers.list_receivers),
+    Route("UpdateReceiver", "PUT", _RECEIVER, receivers.update_receiver, AuditName("receiver", "updateReceiver")),
+    Route("ListAssignments", "GET", f"{_RECEIVER}/assignments", receivers.list_assignments),
+    Route("ShowRoute", "GET", f"{_OWN_TASK}/route", receivers.show_route, AuditName("Task", "assignReceiver")),
+    Route("UpdateReplication", "PUT", f"{_OWN_TASK}/replication", replication.update_replication),
+    Route("ShowReplication", "GET", f"{_OWN_TASK}/replication", replication.show_replication),
+    Route("ListEvents", "GET", f"{_OWN_TASK}/events", replication.list_events),
+    Route(
+        "SubmitSourceHalf", "PUT", f"{_HALVES}/source", replication.submit_source_half, AuditName("proof", "submitHalf")
+    ),
+    Route(
+        "SubmitReceiverHalf",
+        "PUT",
+        f"{_HALVES}/receiver",
+        replication.submit_receiver_half,
+        AuditName("proof", "submitHalf"),
+    ),
+    Route("ShowProof", "GET", f"{_OWN_TASK}/checkpoints/{{checkpoint}}/proof", replication.show_proof),
+    Route("ShowProof", "GET", f"{_OWN_TASK}/proof", replication.show_newest_proof),
+)
+
+ROUTES = (*SOURCES, *TASKS, *VERSIONS, *IDENTITY, *WHERRY)
+"""Every operation."""

@@ -1,0 +1,42 @@
+"""What handlers work with: the ledger, iam's parts and the control plane's own bookkeeping, made once at start."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wherry.iam.authentication import Authenticator
+from wherry.iam.certificates import Authority, ProofSigner
+from wherry.iam.keys import SecretBox
+from wherry.iam.refusals import RefusalCodec
+from wherry.iam.tokens import TokenIssuer
+from wherry.ledger.ledger import Ledger
+from wherry.server.contacts import Contacts
+from wherry.server.directory import LedgerDirectory
+from wherry.server.waiting import Waiters
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of a running control plane.
+
+    Attributes:
+        endpoint: the URL under which it's reached, as shown in catalogs and links.
+        clock: the time in epoch milliseconds.
+        key_box: seals the secrets of access keys.
+        secret_box: seals the other secrets at rest: passphrases, target passwords.
+        tls: whether it's served over TLS with a certificate of `authority`.
+    """
+
+    ledger: Ledger
+    directory: LedgerDirectory
+    authenticator: Authenticator
+    tokens: TokenIssuer
+    refusals: RefusalCodec
+    key_box: SecretBox
+    secret_box: SecretBox
+    authority: Authority
+    proofs: ProofSigner
+    contacts: Contacts
+    waiters: Waiters
+    endpoint: str
+    tls: bool
+    clock: Callable[[], int]

@@ -1,0 +1,191 @@
+"""Source servers: listing, showing, renaming, deleting."""
+
+from collections.abc import Sequence
+
+from msgspec import to_builtins
+from sqlalchemy import Connection
+
+from wherry.contract.errors import ApiError
+from wherry.contract.overview import Overview
+from wherry.contract.sources import (
+    ListErrorServersQuery,
+    ListServersQuery,
+    MigrationError,
+    MigrationErrorList,
+    SourceIds,
+    SourceList,
+    SourceUpdate,
+)
+from wherry.ledger import commands, credentials, migprojects, sources, tasks
+from wherry.ledger.sources import SourceFilter, SourceRow
+from wherry.ledger.transaction import Transaction
+from wherry.migration.deletion import check_source
+from wherry.server import source_views, task_views
+from wherry.server.access import allow, record_of, source_of
+from wherry.server.answers import EMPTY, Answer, json_answer
+from wherry.server.call import Call
+from wherry.server.task_deletion import remove_task
+
+_DEFAULT_LIMIT = 200
+_DEFAULT_ERRORS = 50
+
+
+async def list_servers(call: Call) -> Answer:
+    """Return the sources that match, and how many there are."""
+    allow(call)
+    query = call.query(ListServersQuery)
+    wanted = SourceFilter(
+        state=query.state or "",
+        name=query.name or "",
+        id=query.id or "",
+        ip=query.ip or "",
+        ipv6=query.ipv6 or "",
+        migproject_id=query.migproject or "",
+        migration_cycle=query.migration_cycle or "",
+        connected=query.connected,
+        enterprise_project_id=query.enterprise_project_id or "",
+        has_consistency_result=query.is_consistency_result_exist,
+        target_vm_id=query.vm_id or "",
+    )
+
+    def read(connection: Connection) -> SourceList:
+        limit, offset = query.limit or _DEFAULT_LIMIT, query.offset or 0
+        count, page = sources.find_page(connection, call.account_id, wanted, limit=limit, offset=offset)
+        ids = [row.id for row in page]
+        current = tasks.of_sources(connection, ids)
+        steps = tasks.subtasks_of_many(connection, [task.id for task in current.values()])
+        checked = sources.with_consistency_result(connection, ids)
+        shown = []
+        for row in page:
+            task = current.get(row.id)
+            subtasks = () if task is None else steps.get(task.id, ())
+            shown.append(source_views.summary(row, task, subtasks, has_consistency_result=row.id in checked))
+        return SourceList(count=count, source_servers=shown)
+
+    return json_answer(await call.services.ledger.read(read))
+
+
+async def show_server(call: Call) -> Answer:
+    """Return everything that is known of a source."""
+
+    def read(connection: Connection) -> Answer:
+        row = source_of(connection, call, call.parameters["source_id"])
+        task = tasks.of_source(connection, row.id)
+        subtasks = () if task is None else tasks.subtasks_of(connection, task.id)
+        return json_answer(source_views.detail(row, task, subtasks))
+
+    return await call.services.ledger.read(read)
+
+
+async def show_overview(call: Call) -> Answer:
+    """Return how many sources are in which state."""
+    allow(call)
+
+    def read(connection: Connection) -> Overview:
+        counts = sources.count_states(connection, call.account_id)
+        shown = {name: counts.get(name, 0) for name in Overview.__struct_fields__ if name != "unconfigured"}
+        return Overview(**shown, unconfigured=sources.count_without_task(connection, call.account_id))
+
+    return json_answer(await call.services.ledger.read(read))
+
+
+async def list_error_servers(call: Call) -> Answer:
+    """Return the sources whose task has failed, with the error."""
+    allow(call)
+    query = call.query(ListErrorServersQuery)
+
+    def read(connection: Connection) -> MigrationErrorList:
+        count, failed = tasks.find_failed(
+            connection,
+            call.account_id,
+            enterprise_project_id=query.enterprise_project_id or "",
+            limit=query.limit or _DEFAULT_ERRORS,
+            offset=query.offset or 0,
+        )
+        rows = sources.find_many(connection, call.account_id, [task.source_id for task in failed])
+        return MigrationErrorList(
+            count=count, migration_errors=[_failure(task, rows[task.source_id]) for task in failed]
+        )
+
+    return json_answer(await call.services.ledger.read(read))
+
+
+async def update_server_name(call: Call) -> Answer:
+    """Rename a source, move it to another project, or choose which of its disks are migrated."""
+    update = call.decode(SourceUpdate)
+
+    def unit(tx: Transaction) -> None:
+        row = source_of(tx.connection, call, call.parameters["source_id"])
+        values: dict[str, object] = {}
+        if update.name:
+            values["name"] = update.name
+        if update.migproject_id:
+            project = migprojects.find(tx.connection, call.account_id, update.migproject_id)
+            if project is None:
+                raise ApiError("SMS.9001", "migprojectid: there is no such project", params=("migprojectid",))
+            values["migproject_id"] = project.id
+            values["enterprise_project_id"] = project.document.get("enterprise_project") or "default"
+        chosen = {"disks": update.disks, "volume_groups": update.volume_groups}
+        if any(chosen.values()) and tasks.of_source(tx.connection, row.id) is None:
+            choice = {name: to_builtins(value) for name, value in chosen.items() if value is not None}
+            values["document"] = {**row.document, "choice": choice}
+        if values:
+            sources.change(tx.connection, row.id, values)
+        call.record(tx, row.id)
+
+    await call.services.ledger.write(unit)
+    return EMPTY
+
+
+async def delete_server(call: Call) -> Answer:
+    """Remove the record of a source with its task."""
+    await _delete(call, [call.parameters["source_id"]])
+    return EMPTY
+
+
+async def delete_servers(call: Call) -> Answer:
+    """Remove the records of several sources: all or none."""
+    await _delete(call, call.decode(SourceIds).ids)
+    return EMPTY
+
+
+async def _delete(call: Call, source_ids: Sequence[str]) -> None:
+    def unit(tx: Transaction) -> list[str]:
+        unbound: list[str] = []
+        for source_id in dict.fromkeys(source_ids):
+            unbound += _remove(tx, call, source_of(tx.connection, call, source_id))
+        return unbound
+
+    unbound = await call.services.ledger.write(unit)
+    for access_key in unbound:
+        call.services.authenticator.forget_key(access_key)
+    for source_id in source_ids:
+        call.services.contacts.forget(source_id)
+
+
+def _remove(tx: Transaction, call: Call, source: SourceRow) -> list[str]:
+    """Remove a source and its task, and return the keys that were bound to it: their agents may register again."""
+    task = tasks.of_source(tx.connection, source.id)
+    check_source(source.record(), record_of(tx.connection, task))
+    if task is not None:
+        remove_task(tx, call, task)
+    unbound = credentials.keys_bound_to(tx.connection, source.id)
+    for access_key in unbound:
+        credentials.bind_key(tx.connection, access_key, None)
+    commands.withdraw(tx.connection, source.id, None, at=call.at)
+    sources.delete(tx.connection, source.id)
+    tx.topics.add(f"source:{source.id}")
+    call.record(tx, source.id)
+    return unbound
+
+
+def _failure(task: tasks.TaskRow, source: SourceRow) -> MigrationError:
+    target = task.document.get("target_server", {})
+    return MigrationError(
+        error_json=task_views.error_json(task) or "",
+        host_name=source.document.get("hostname", ""),
+        name=source.name,
+        source_id=source.id,
+        source_ip=source.ip or source.ipv6,
+        target_ip=task.document.get("migration_ip") or target.get("ip") or "",
+    )
