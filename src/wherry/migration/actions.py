@@ -6,7 +6,7 @@ choice open, `docs/adr/0003-cutover-is-start.md` and the notes here say what was
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from wherry.contract.enumerations import Action, CommandName, MigrationCycle, SourceState, Subtask, TaskState
@@ -124,7 +124,7 @@ _REFUSALS: Mapping[Action, str] = {
     Action.STOP: "SMS.1038",
     Action.RESTART: "SMS.1040",
 }
-_OTHER_REFUSAL = "WHERRY.2001"
+_OTHER_REFUSAL = "WHERRY.5601"
 
 TABLE: Mapping[Action, Mapping[TaskState, Outcome]] = MappingProxyType(
     {
@@ -172,15 +172,13 @@ CONDITIONS: Mapping[Action, Sequence[Condition]] = MappingProxyType(
             Condition(
                 "the subtask CHECK_CONSISTENCY is running",
                 _OTHER_REFUSAL,
-                lambda _source, task, _request: any(
-                    step.name == Subtask.CHECK_CONSISTENCY and step.progress < 100 for step in task.subtasks
-                ),
+                lambda _source, task, _request: subtasks.checking_consistency(task),
             ),
         ),
         Action.MIGRATION_TEST: (
             Condition(
                 "the task was created with need_migration_test",
-                "WHERRY.2002",
+                "WHERRY.5602",
                 lambda _source, task, _request: task.need_migration_test,
             ),
         ),
@@ -188,7 +186,15 @@ CONDITIONS: Mapping[Action, Sequence[Condition]] = MappingProxyType(
 )
 """What actions ask for besides the task's state."""
 
-_ISSUED = (CommandName.START, CommandName.STOP, CommandName.SYNC, CommandName.SKIP, CommandName.PREMIGRATE)
+_OVERTAKEN: Mapping[CommandName, Sequence[CommandName]] = {
+    **dict.fromkeys(
+        (CommandName.START, CommandName.STOP),
+        (CommandName.START, CommandName.STOP, CommandName.SYNC, CommandName.SKIP, CommandName.PREMIGRATE),
+    ),
+    CommandName.SKIP: (CommandName.SKIP,),
+    CommandName.PREMIGRATE: (CommandName.PREMIGRATE,),
+}
+"""Which commands that still wait a new one makes pointless."""
 
 
 def decide(action: Action, state: TaskState) -> Outcome:
@@ -209,8 +215,8 @@ def available(source: SourceRecord, task: TaskRecord) -> list[Action]:
 def apply(source: SourceRecord, task: TaskRecord, request: TaskAction) -> list[Change]:
     """Return what *request* changes.
 
-    A new command takes the place of those that the agent hasn't answered yet, so an agent never gets a START that a
-    STOP has overtaken.
+    A new command takes the place of those that it makes pointless and that the agent hasn't answered yet, so an agent
+    never gets a START that a STOP has overtaken.
 
     Raises ApiError with the table's code when the action is refused.
     """
@@ -229,7 +235,7 @@ def apply(source: SourceRecord, task: TaskRecord, request: TaskAction) -> list[C
         changes.append(SetSourceState(outcome.source, outcome.cycle))
     changes.extend(SetSubtask(name, 0, action) for name in _new_subtasks(task, request))
     if outcome.command is not None:
-        changes.append(WithdrawCommands(_ISSUED))
+        changes.append(WithdrawCommands(_OVERTAKEN[outcome.command]))
         changes.append(IssueCommand(outcome.command, task.id))
     return changes
 
@@ -241,8 +247,9 @@ def _failed_condition(source: SourceRecord, task: TaskRecord, request: TaskActio
 
 def _new_subtasks(task: TaskRecord, request: TaskAction) -> Sequence[Subtask]:
     match request.operation:
-        case Action.START if task.state is TaskState.READY:
-            return _with_consistency_check(subtasks.initial(task), task, request)
+        case Action.START:
+            checked = task.need_consistency_check or request.is_need_consistency_check is True
+            return subtasks.missing(replace(task, need_consistency_check=checked))
         case Action.RESTART if task.state in _DONE:
             return subtasks.synchronisation(task)
         case Action.TEST | Action.CUTOVER:
@@ -251,10 +258,3 @@ def _new_subtasks(task: TaskRecord, request: TaskAction) -> Sequence[Subtask]:
             return (Subtask.CLONE_VM,)
         case _:
             return ()
-
-
-def _with_consistency_check(names: Sequence[Subtask], task: TaskRecord, request: TaskAction) -> Sequence[Subtask]:
-    if not request.is_need_consistency_check or task.need_consistency_check:
-        return names
-    before = [name for name in names if name not in subtasks.LAUNCH]
-    return (*before, Subtask.CHECK_CONSISTENCY, *(name for name in names if name in subtasks.LAUNCH))

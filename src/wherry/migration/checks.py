@@ -16,7 +16,7 @@ from wherry.contract.enumerations import BootLoader, CheckName, CheckResult, OsT
 from wherry.contract.sources import EnvironmentCheck, Registration
 from wherry.contract.storage import Disk, PhysicalVolume
 
-UNKNOWN_FACT = "WHERRY.3001"
+UNKNOWN_FACT = "WHERRY.5701"
 _KNOWN_STYLES = frozenset({"MBR", "GPT", ""})
 _FILE_LEVEL_FILESYSTEMS = frozenset({"ext2", "ext3", "ext4", "xfs", "vfat", "swap", "LVM2_member", "btrfs", ""})
 _MAX_TEXT = 255
@@ -117,7 +117,7 @@ def _rsync(registration: Registration) -> Finding:
 def _raw_devices(registration: Registration) -> Finding:
     if registration.raw_devices is None:
         return _unknown("raw_devices")
-    return _warn("WHERRY.3002", registration.raw_devices) if registration.raw_devices.strip() else _FINE
+    return _warn("WHERRY.5702", registration.raw_devices) if registration.raw_devices.strip() else _FINE
 
 
 def _disk_info(registration: Registration) -> Finding:
@@ -149,7 +149,7 @@ def _partition_style(registration: Registration) -> Finding:
         if disk.partition_style is not None and disk.partition_style.upper() not in _KNOWN_STYLES
     ]
     if odd:
-        return _warn("WHERRY.3003", *odd)
+        return _warn("WHERRY.5703", *odd)
     silent = [f"{disk.name}.partition_style" for disk in disks if disk.partition_style is None]
     return _unknown(*(silent or ["disks"])) if silent or not disks else _FINE
 
@@ -190,7 +190,7 @@ def _free_space(registration: Registration) -> Finding:
         for partition in _partitions(registration.disks or ())
         if partition.size and partition.used_size is not None and partition.used_size > partition.size * 0.99
     ]
-    return _warn("WHERRY.3006", *full) if full else _FINE
+    return _warn("WHERRY.5706", *full) if full else _FINE
 
 
 def _system_root(registration: Registration) -> Finding:
@@ -198,7 +198,7 @@ def _system_root(registration: Registration) -> Finding:
 
 
 def _oem_system(registration: Registration) -> Finding:
-    return _warn("WHERRY.3004") if registration.oem_system else _FINE
+    return _warn("WHERRY.5704") if registration.oem_system else _FINE
 
 
 def _flag(field: str, code: str) -> Check:
@@ -246,7 +246,7 @@ _WINDOWS: Sequence[tuple[CheckName, Check]] = (
     (CheckName.OEM_SYSTEM, _oem_system),
     (CheckName.DRIVER_FILE, _flag("driver_files", "SMS.6511")),
     (CheckName.SERVICE, _flag("system_services", "SMS.6533")),
-    (CheckName.ACCOUNT_RIGHTS, _flag("account_rights", "WHERRY.3005")),
+    (CheckName.ACCOUNT_RIGHTS, _flag("account_rights", "WHERRY.5705")),
     (CheckName.NETWORK, _network),
     (CheckName.AGENT_VERSION, _agent_version),
 )

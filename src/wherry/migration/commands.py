@@ -4,6 +4,7 @@ Source: the protocol reference, "states" 3.1 and 3.2. A report takes effect only
 for it; any other is kept by the ledger and does nothing, so that duplicates and late results are harmless.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,9 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from wherry.contract.catalogue import CATALOGUE
 from wherry.contract.commands import CommandReport
 from wherry.contract.enumerations import (
+    Action,
     CommandName,
     CommandResult,
     LogCollectStatus,
@@ -21,6 +22,7 @@ from wherry.contract.enumerations import (
     SourceState,
     TaskState,
 )
+from wherry.migration import subtasks
 from wherry.migration.records import (
     AnswerCommand,
     Change,
@@ -28,6 +30,7 @@ from wherry.migration.records import (
     IssueCommand,
     SetLogCollectStatus,
     SetSourceState,
+    SetSubtask,
     SetTaskState,
     SourceRecord,
     TaskRecord,
@@ -36,8 +39,9 @@ from wherry.migration.records import (
 _STOPPED = frozenset({TaskState.ABORTING, TaskState.ABORT, TaskState.MIGRATE_FAIL, TaskState.SYNC_FAIL})
 _FINISHED = frozenset({TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS})
 _FAILED = (TaskState.MIGRATE_FAIL, TaskState.SYNC_FAIL)
-_UNKNOWN_FAILURE = "WHERRY.2003"
+_UNKNOWN_FAILURE = "WHERRY.5603"
 _MAX_PARAM = 255
+_CODE = re.compile(r"[A-Za-z]{2,12}\.[0-9]{4}")
 
 
 class NextCommand(NamedTuple):
@@ -160,6 +164,8 @@ def _effect_changes(effect: Effect, source: SourceRecord, task: TaskRecord, deta
         changes.append(SetTaskState(effect.task, task.error_code, task.error_params))
     elif effect.task is not None:
         changes.append(SetTaskState(effect.task))
+    if task.state is TaskState.READY and effect.task is TaskState.RUNNING:
+        changes.extend(SetSubtask(name, 0, Action.START) for name in subtasks.missing(task))
     if effect.source is not None:
         changes.append(SetSourceState(effect.source, effect.cycle))
     if effect.log is not None:
@@ -182,7 +188,8 @@ def _leave_skipping(source: SourceRecord, task: TaskRecord) -> list[Change]:
 def failure_of(detail: bytes) -> tuple[str, tuple[str, ...]]:
     """Return the error code and its parameters that a failed result's detail holds.
 
-    A detail without a code of the catalogue gives WHERRY.2003 with the agent's own words as the parameter.
+    A code is whatever looks like one: agents have codes of their own. A detail without gives WHERRY.5603. The agent's
+    words are the parameter where it gives no others.
     """
     try:
         failure = msgspec.json.decode(detail, type=_Failure)
@@ -191,7 +198,7 @@ def failure_of(detail: bytes) -> tuple[str, tuple[str, ...]]:
     params = failure.error_param if isinstance(failure.error_param, list) else _listed(failure.error_param)
     if not params and failure.msg:
         params = [failure.msg]
-    code = failure.error_code if failure.error_code in CATALOGUE else _UNKNOWN_FAILURE
+    code = failure.error_code if _CODE.fullmatch(failure.error_code) else _UNKNOWN_FAILURE
     return code, tuple(param[:_MAX_PARAM] for param in params[:20])
 
 

@@ -3,6 +3,9 @@
 Source: the protocol reference, "states" 1.2 and 1.5.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from wherry.contract.enumerations import (
     COPY_STATE_INITIALIZE,
     CommandName,
@@ -27,8 +30,49 @@ GUARDED = frozenset(
 )
 """In these states a report is accepted, not even validated, and changes nothing."""
 
-_AT_WORK = frozenset({TaskState.RUNNING, TaskState.SYNCING, TaskState.SKIPPING})
-_AGENT_FAILED = "SMS.0007"
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a reported state makes of a task; a state of the task that isn't in `task` stays.
+
+    `cycle` None fits any. `needs_syncing`: only for a task that was created to be kept in sync.
+    """
+
+    state: SourceState
+    task: Mapping[TaskState, TaskState]
+    cycle: MigrationCycle | None = None
+    needs_syncing: bool = False
+    error_code: str = ""
+
+
+_BEFORE_CUTOVER = frozenset({SourceState.WAITING, SourceState.INITIALIZE, SourceState.REPLICATE, SourceState.SYNCING})
+_AT_WORK = (TaskState.RUNNING, TaskState.SYNCING, TaskState.SKIPPING)
+
+REPORTS: Sequence[Report] = (
+    Report(
+        SourceState.SYNCING,
+        {TaskState.RUNNING: TaskState.SYNCING},
+        MigrationCycle.SYNCING,
+        needs_syncing=True,
+    ),
+    Report(
+        SourceState.FINISHED,
+        dict.fromkeys(_AT_WORK, TaskState.MIGRATE_SUCCESS),
+        MigrationCycle.CUTOVERED,
+    ),
+    Report(
+        SourceState.ERROR,
+        {
+            TaskState.RUNNING: TaskState.MIGRATE_FAIL,
+            TaskState.SKIPPING: TaskState.MIGRATE_FAIL,
+            TaskState.SYNCING: TaskState.SYNC_FAIL,
+        },
+        error_code="SMS.0007",
+    ),
+    Report(SourceState.STOPPING, dict.fromkeys(_AT_WORK, TaskState.ABORTING)),
+    Report(SourceState.STOPPED, dict.fromkeys(_AT_WORK, TaskState.ABORT)),
+)
+"""What follows for the task from what an agent reports of its source."""
 
 
 def apply(source: SourceRecord, task: TaskRecord | None, copystate: str, cycle: str) -> list[Change]:
@@ -43,6 +87,8 @@ def apply(source: SourceRecord, task: TaskRecord | None, copystate: str, cycle: 
         return []
     state = _state(copystate)
     stage = _cycle(cycle)
+    if state in _BEFORE_CUTOVER and _cutover_ordered(source, task):
+        return []
     changes: list[Change] = []
     if state is not source.state or (stage is not None and stage != source.migration_cycle):
         changes.append(SetSourceState(state, stage))
@@ -51,31 +97,27 @@ def apply(source: SourceRecord, task: TaskRecord | None, copystate: str, cycle: 
     return changes
 
 
+def _cutover_ordered(source: SourceRecord, task: TaskRecord | None) -> bool:
+    """Whether the user has told the task to cut over.
+
+    A report of an earlier stage, a late one or that of an agent that has to copy again first, must not undo the order:
+    the agent would go on synchronising for ever.
+    """
+    return source.state is SourceState.CUTOVERING and task is not None and task.state is TaskState.SYNCING
+
+
 def _on_task(task: TaskRecord, state: SourceState, stage: MigrationCycle | None) -> list[Change]:
-    target = _task_state_after(task, state, stage) if task.state in _AT_WORK else None
-    if target is None:
-        return []
-    changes: list[Change] = [SetTaskState(target, _AGENT_FAILED if state is SourceState.ERROR else "")]
-    if target is TaskState.ABORTING:
-        # From now on the guard keeps the agent's reports out; the result of STOP is what ends this.
-        changes.append(IssueCommand(CommandName.STOP, task.id))
-    return changes
-
-
-def _task_state_after(task: TaskRecord, state: SourceState, stage: MigrationCycle | None) -> TaskState | None:
-    match state, stage:
-        case SourceState.SYNCING, MigrationCycle.SYNCING if task.syncing and task.state is TaskState.RUNNING:
-            return TaskState.SYNCING
-        case SourceState.FINISHED, MigrationCycle.CUTOVERED:
-            return TaskState.MIGRATE_SUCCESS
-        case SourceState.ERROR, _:
-            return TaskState.SYNC_FAIL if task.state is TaskState.SYNCING else TaskState.MIGRATE_FAIL
-        case SourceState.STOPPING, _:
-            return TaskState.ABORTING
-        case SourceState.STOPPED, _:
-            return TaskState.ABORT
-        case _:
-            return None
+    for report in REPORTS:
+        target = report.task.get(task.state)
+        fits = report.state is state and report.cycle in {None, stage} and (task.syncing or not report.needs_syncing)
+        if not fits or target is None:
+            continue
+        changes: list[Change] = [SetTaskState(target, report.error_code)]
+        if target is TaskState.ABORTING:
+            # From now on the guard keeps the agent's reports out; the result of STOP is what ends this.
+            changes.append(IssueCommand(CommandName.STOP, task.id))
+        return changes
+    return []
 
 
 def _state(word: str) -> SourceState:

@@ -7,7 +7,8 @@ from wherry.contract.enumerations import MigrationCycle, SourceState, Subtask, T
 from wherry.migration import subtasks
 from wherry.migration.records import Change, SetSourceState, SetSubtask, SetTaskState, TaskRecord
 
-_AT_WORK = frozenset({TaskState.RUNNING, TaskState.SYNCING, TaskState.SKIPPING})
+AT_WORK = frozenset({TaskState.RUNNING, TaskState.SYNCING, TaskState.SKIPPING})
+"""States of a task that the end of the launch turns into MIGRATE_SUCCESS."""
 
 
 def apply(task: TaskRecord, subtask: str, progress: int) -> list[Change]:
@@ -18,7 +19,7 @@ def apply(task: TaskRecord, subtask: str, progress: int) -> list[Change]:
     if task.state is TaskState.DELETING:
         return []
     changes: list[Change] = [SetSubtask(subtask, progress)]
-    if task.state in _AT_WORK and _launched(task, subtask, progress):
+    if task.state in AT_WORK and _launched(task, subtask, progress):
         changes.append(SetTaskState(TaskState.MIGRATE_SUCCESS))
         changes.append(SetSourceState(SourceState.FINISHED, MigrationCycle.CUTOVERED))
     return changes

@@ -48,6 +48,22 @@ def initial(task: TaskRecord) -> Sequence[Subtask]:
     )
 
 
+def missing(task: TaskRecord) -> Sequence[Subtask]:
+    """Return those of `initial` that the task doesn't have yet: all of them, unless it was started before."""
+    there = {step.name for step in task.subtasks}
+    return [name for name in initial(task) if name not in there]
+
+
+def checking_consistency(task: TaskRecord) -> bool:
+    """Whether the consistency check is what the agent is at: all steps before it are done, itself is not."""
+    for step in task.subtasks:
+        if step.name == Subtask.CHECK_CONSISTENCY:
+            return step.progress < 100
+        if step.progress < 100:
+            return False
+    return False
+
+
 def launch(task: TaskRecord) -> Sequence[Subtask]:
     """Return the subtasks of the launch, the last of which ends the task."""
     return (_CONFIGURE[_kind(task)], Subtask.DETACH_AGENT_IMAGE)
