@@ -14,7 +14,7 @@ from types import FrameType
 from rich.console import Console
 
 from demo import screen
-from demo.errors import DemoRefused
+from demo.errors import DemoRefused, ServiceEnded
 from demo.scenario import Options, Scenario
 from demo.services import ROOT
 from demo.story import Story
@@ -107,8 +107,8 @@ def play(scenario: Scenario, console: Console) -> Summary:
                 story.end(well=False)
                 raise
             story.end(well=summary.equal)
-    except WherryError:
-        show_logs(scenario, console)
+    except WherryError as error:
+        show_logs(scenario, error, console)
         raise
     screen.print_closing(summary, console)
     if scenario.options.picture is not None:
@@ -116,10 +116,11 @@ def play(scenario: Scenario, console: Console) -> Summary:
     return summary
 
 
-def show_logs(scenario: Scenario, console: Console) -> None:
-    """Print what the programs said last."""
+def show_logs(scenario: Scenario, error: WherryError, console: Console) -> None:
+    """Print what the programs said last: the one that ended, where *error* says that one did, else all."""
+    ended = error.details.get("name") if isinstance(error, ServiceEnded) else None
     for program in scenario.programs:
-        if tail := program.tail():
+        if ended in {None, program.name} and (tail := program.tail()):
             console.print(f"--- the end of {program.log}\n{tail}\n", markup=False, highlight=False, soft_wrap=True)
 
 
