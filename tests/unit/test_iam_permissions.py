@@ -64,7 +64,7 @@ def test_a_user_without_policies_may_only_what_needs_none() -> None:
     allowed = {name for name in OPERATIONS if may(user(), name)}
     assert allowed == {
         *("CreatePrivacyAgreements", "ShowPrivacyAgreements", "ListApiVersion", "ShowApiVersion"),
-        *("ListProjects", "ListDomains"),
+        *("ListProjects", "ListDomains", "ShowToken"),
     }
 
 
@@ -130,7 +130,7 @@ def test_an_agent_may_what_agents_call_on_its_own_source_and_nothing_else() -> N
     wherry = {name for name in WHERRY_OPERATIONS if may(agent(), name, own)}
     assert wherry == {
         *("ShowRoute", "UpdateReplication", "ShowReplication", "SubmitSourceHalf", "ShowProof"),
-        *("ListProjects", "ListDomains"),
+        *("ListProjects", "ListDomains", "ShowToken"),
     }
 
 

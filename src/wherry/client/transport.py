@@ -18,7 +18,7 @@ from wherry.client.signing import sdk_date, sign
 CONNECT_S: Final = 10.0
 ANSWER_S: Final = 30.0
 # Shorter than the server's own limit, so that a connection is never used while the server is closing it.
-_KEEP_ALIVE_S: Final = 4.0
+_KEEP_ALIVE_S: Final = 30.0
 _TOLERATED_SKEW_S: Final = 300
 
 

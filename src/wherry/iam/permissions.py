@@ -122,6 +122,7 @@ WHERRY_OPERATIONS: Final = {
     "ShowProof": Operation("wherry:task:getProof", ("sms:server:getTask", QUERY), "task", agent=True, receiver=True),
     "ListEvents": Operation("wherry:task:listEvents", ("sms:server:getTask", QUERY), "task"),
     "DecodeRefusal": Operation("wherry:refusal:decode", (), "refusal"),
+    "ShowToken": Operation("", agent=True, receiver=True),
     "ListProjects": Operation("", agent=True, receiver=True),
     "ListDomains": Operation("", agent=True, receiver=True),
 }
