@@ -55,6 +55,7 @@ class Session:
         self.checkpoint: int | None = 3
         self.open_pass: int | None = None
         self.fail_commit: Exception | None = None
+        self.rates: list[float] = []
         self.during_pass: Callable[[], None] = lambda: None
 
     @property
@@ -73,6 +74,7 @@ class Session:
         stop: threading.Event | None = None,
     ) -> PassReport:
         self.journal(f"pass {number}")
+        self.rates.append(pace.rate_mbit if pace is not None else 0.0)
         self.during_pass()
         changed = self.changed.pop(0) if self.changed else 0
         figures = PassFigures(number, MIB, MIB, changed, changed, changed, 0, changed, 0, 1.0, 0.1)

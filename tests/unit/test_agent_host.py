@@ -33,7 +33,13 @@ def test_facts_are_read_from_the_files_of_the_machine(tmp_path: Path) -> None:
     assert facts.firmware == "BIOS"
     assert facts.boot_loader == "GRUB"
     assert facts.platform == "vmware"
-    assert not facts.paravirtualization
+
+
+def test_a_server_without_virtio_drivers_says_so(tmp_path: Path) -> None:
+    assert not gather(tmp_path, lambda _name: ("", "")).paravirtualization
+    for driver in ("virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net"):
+        (tmp_path / "sys/module" / driver).mkdir(parents=True)
+    assert gather(tmp_path, lambda _name: ("", "")).paravirtualization
 
 
 def test_the_interface_of_the_default_route_comes_first_and_loopback_is_left_out(tmp_path: Path) -> None:

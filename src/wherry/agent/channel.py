@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import Control, Steadfast, WorkStopped
+from wherry.agent.control import ChannelDesk, Steadfast, WorkStopped
 from wherry.agent.session import Session
 from wherry.contract.enumerations import Subtask
 from wherry.contract.wherry import Route
@@ -41,7 +41,7 @@ class Channel:
 
     def __init__(
         self,
-        control: Control,
+        control: ChannelDesk,
         sure: Steadfast,
         report: Stagehand,
         stop: threading.Event,

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import Control, passing
+from wherry.agent.control import CommandDesk, passing
 from wherry.agent.decisions import Decision, Deed, WorkerView, decide, resumable
 from wherry.agent.errors import RecordGone, StopTimedOut
 from wherry.agent.patience import Patience
@@ -45,7 +45,7 @@ class PollLoop:
     def __init__(
         self,
         *,
-        control: Control,
+        control: CommandDesk,
         source_id: str,
         worker: Hands,
         forget: Callable[[str], None],

@@ -1,7 +1,7 @@
 """What the agent needs of the control plane, in its own words.
 
-The Protocol is what the rest of the agent sees; tests bring a control plane of their own. The SMS spellings of paths
-and bodies stand in `wherry.agent.plane`, which speaks to the real one.
+Each part of the agent sees the desk that it needs; tests bring desks of their own. `wherry.agent.plane` is the real
+one, and turns these words into the SMS operations.
 """
 
 import threading
@@ -32,17 +32,11 @@ class WorkStopped(Exception):
         super().__init__(reason)
 
 
-class Control(Protocol):
-    """The control plane. Every call may raise ControlPlaneUnreachable and ControlPlaneError."""
-
-    def register(self, body: Registration) -> str:
-        """Register the server, or register it again; return its source id."""
+class CommandDesk(Protocol):
+    """Where commands come from. Every call of these desks may raise ControlPlaneUnreachable and ControlPlaneError."""
 
     def source(self, source_id: str) -> SourceDetail:
         """Return the record of the source."""
-
-    def update_disks(self, source_id: str, body: DiskInfo) -> None:
-        """Replace what the control plane knows of the disks."""
 
     def command(self, source_id: str, wait_s: float) -> Command:
         """Return the command that is due; waits for one at most *wait_s* seconds."""
@@ -50,8 +44,9 @@ class Control(Protocol):
     def answer(self, source_id: str, command: str, answer: Answer) -> None:
         """Post the result of a command."""
 
-    def task(self, task_id: str) -> TaskView:
-        """Return the task as it is now."""
+
+class ChannelDesk(Protocol):
+    """Where the way to the receiver is asked for."""
 
     def channel_identity(self, task_id: str) -> Identity:
         """Return certificate, key and passphrase of the task's data channel."""
@@ -59,8 +54,9 @@ class Control(Protocol):
     def route(self, task_id: str) -> Route | None:
         """Return where the task's blocks go; None while no receiver is connected."""
 
-    def report_state(self, source_id: str, copy_state: str, cycle: str) -> None:
-        """Report the state of the source and its stage."""
+
+class ReportDesk(Protocol):
+    """Where it's told how the work on a task goes."""
 
     def report_progress(self, task_id: str, body: TaskProgress) -> None:
         """Report the progress of a subtask."""
@@ -68,11 +64,35 @@ class Control(Protocol):
     def report_figures(self, task_id: str, figures: ReplicationFigures) -> None:
         """Report the figures of the replication."""
 
+
+class Notary(Protocol):
+    """Takes halves of proofs and gives signed ones."""
+
     def hand_in(self, task_id: str, half: ProofHalf) -> None:
         """Hand in the source's half of a proof."""
 
     def proof(self, task_id: str, checkpoint: int) -> Proof | None:
         """Return the signed proof of a checkpoint; None while a half is missing."""
+
+
+class TaskDesk(ReportDesk, Notary, Protocol):
+    """All that the work on a task needs, the way to the receiver excepted."""
+
+    def task(self, task_id: str) -> TaskView:
+        """Return the task as it is now."""
+
+    def report_state(self, source_id: str, copy_state: str, cycle: str) -> None:
+        """Report the state of the source and its stage."""
+
+
+class Control(CommandDesk, ChannelDesk, TaskDesk, Protocol):
+    """The whole of it."""
+
+    def register(self, body: Registration) -> str:
+        """Register the server, or register it again; return its source id."""
+
+    def update_disks(self, source_id: str, body: DiskInfo) -> None:
+        """Replace what the control plane knows of the disks."""
 
 
 class Steadfast:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import Steadfast, WorkStopped
+from wherry.agent.control import Notary, Steadfast, WorkStopped
 from wherry.agent.decisions import settled
 from wherry.agent.errors import FreezeExpired, HookFailed, ProofRefused
 from wherry.agent.figures import FiguresBook
@@ -23,7 +23,7 @@ from wherry.agent.session import Session
 from wherry.agent.survey import Disks
 from wherry.client.errors import ControlPlaneError
 from wherry.contract.enumerations import ReplicationPhase
-from wherry.contract.wherry import Proof, ProofHalf
+from wherry.contract.wherry import ProofHalf
 from wherry.disks.freezing import FreezeOutcome, FreezeRefused
 from wherry.disks.watching import WatchdogFailed
 from wherry.errors import WherryError
@@ -43,16 +43,6 @@ class Freezing(Protocol):
 
     def thaw(self) -> FreezeOutcome:
         """Thaw them and tell how it went."""
-
-
-class Notary(Protocol):
-    """Takes halves and gives signed proofs: the part of the control plane that a cutover needs."""
-
-    def hand_in(self, task_id: str, half: ProofHalf) -> None:
-        """Hand in the source's half of a proof."""
-
-    def proof(self, task_id: str, checkpoint: int) -> Proof | None:
-        """Return the signed proof of a checkpoint; None while a half is missing."""
 
 
 MakeFreeze = Callable[[Iterable[str], float], AbstractContextManager[Freezing]]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.contract.enumerations import PlatformText
-from wherry.disks.inventory import raw_devices
+from wherry.disks.inventory import missing_virtio_drivers, raw_devices
 
 _SIOCGIFADDR = 0x8915
 _SIOCGIFNETMASK = 0x891B
@@ -42,7 +42,11 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What the machine is. *memory_mb* in MiB, as the registration wants it."""
+    """What the machine is.
+
+    *memory_mb* in MiB, as the registration wants it. *paravirtualization*: it has the drivers that a copy needs on a
+    KVM host.
+    """
 
     hostname: str
     os_version: str
@@ -89,7 +93,7 @@ def gather(root: Path = Path("/"), addresses: Addresses | None = None) -> HostFa
         cpu_quantity=os.cpu_count() or 1,
         memory_mb=_memory_mb(root),
         boot_loader="GRUB" if any((root / place).exists() for place in _GRUB_PLACES) else "",
-        paravirtualization=_text(root / "sys/hypervisor/guest_type") == "PV",
+        paravirtualization=not missing_virtio_drivers(root),
         has_rsync=shutil.which("rsync") is not None,
         has_tc=shutil.which("tc") is not None,
         platform=_platform(root),

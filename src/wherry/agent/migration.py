@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from wherry.agent.channel import Stagehand
-from wherry.agent.control import Control, Steadfast, WorkStopped
+from wherry.agent.control import Steadfast, TaskDesk, WorkStopped
 from wherry.agent.cutover import Cutover, CutoverSettings, MakeFreeze
 from wherry.agent.decisions import Step, TaskView, next_step
 from wherry.agent.figures import FiguresBook
@@ -69,7 +69,7 @@ class Work:
         *,
         task_id: str,
         source_id: str,
-        control: Control,
+        control: TaskDesk,
         disks: Disks,
         book: FiguresBook,
         signals: Signals,
@@ -140,9 +140,10 @@ class Work:
         the task first. What the receiver says by an ERROR frame (its disk is full, say) doesn't, but for a session
         that an earlier one still blocks.
         """
-        self._fruitless += 1
         passes = not isinstance(error, PeerRefused) or error.code in {ReplicaBusy.code, ProtocolViolated.code}
-        if not passes or (not isinstance(error, ConnectionLost) and self._fruitless > FRUITLESS_TRIES):
+        if not isinstance(error, ConnectionLost):
+            self._fruitless += 1
+        if not passes or self._fruitless > FRUITLESS_TRIES:
             raise error
         log.warning("receiver_lost", task_id=self._task_id, code=error.code, reason=error.message)
         self.reporter.trace(f"{error.code}: {error.message} Trying again.")

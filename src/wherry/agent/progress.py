@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from wherry.agent.control import Control, Steadfast, passing
+from wherry.agent.control import ReportDesk, Steadfast, passing
 from wherry.agent.figures import FiguresBook
 from wherry.agent.load import Load
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
@@ -88,7 +88,7 @@ class Reporter:
     """Reports for one task. `show` is cheap; `flush` waits until the control plane has what was shown last."""
 
     def __init__(
-        self, control: Control, task_id: str, book: FiguresBook, load: Callable[[], Load], look: Callable[[], None]
+        self, control: ReportDesk, task_id: str, book: FiguresBook, load: Callable[[], Load], look: Callable[[], None]
     ) -> None:
         """*look* is called between the reports, for reading the task anew; it may raise what a control plane raises."""
         self._control = control

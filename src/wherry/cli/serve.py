@@ -6,8 +6,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from wherry import logs
-from wherry.cli.address import parse_address
-from wherry.cli.folder import private_folder
 from wherry.server.main import serve as run_server
 
 
@@ -31,6 +29,5 @@ def serve(
     tls:
         Speak HTTPS with a certificate of the private CA. --no-tls is for a proxy on the same machine.
     """
-    parse_address(listen)
     logs.configure()
-    run_server(private_folder(data), listen, tls)
+    run_server(data, listen, tls)

@@ -1,0 +1,156 @@
+"""The three programs as real processes, for system tests: started, signalled, killed, and always ended."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from wherry.client.control_plane import ControlPlane
+from wherry.contract.sources import SourceSummary
+from wherry.contract.storage import WantedDisk
+from wherry.contract.tasks import SourceReference, TaskCreation, WantedTarget
+
+T = TypeVar("T")
+
+WHERRY = Path(sys.executable).with_name("wherry")
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Program:
+    """One program of the house; its log is a file."""
+
+    name: str
+    arguments: Sequence[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([WHERRY, *self.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def terminate(self) -> int:
+        """Ask it to end and return its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+    def require_alive(self) -> None:
+        assert self.process is not None
+        assert self.process.poll() is None, f"{self.name} ended:\n{self.words()}"
+
+    def words(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+@dataclass
+class Rig:
+    """A control plane, a receiver and an agent for *disk* in a folder of their own."""
+
+    folder: Path
+    disk: Path
+    programs: dict[str, Program] = field(default_factory=dict)
+
+    def start(self) -> None:
+        data = self.folder / "data"
+        self._add("serve", ["serve", "--data", str(data), "--listen", "127.0.0.1:0"])
+        admin_file = data / "admin.json"
+        self.until("the control plane", admin_file.exists)
+        self.admin = json.loads(admin_file.read_text())
+        self.plane = ControlPlane(
+            self.admin["endpoint"], self.admin["access_key"], self.admin["secret_key"], Path(self.admin["ca_file"])
+        )
+        self.plane.ready()
+        self._add("receiver", [*self._joining("receiver"), "--images", str(self.images), "--listen", "127.0.0.1:0"])
+        self._add("agent", [*self._joining("agent"), "--disk", str(self.disk), "--sync-interval", "0.5"])
+        self.until("the receiver", lambda: any(found.connected for found in self.plane.list_receivers().receivers))
+        self.source = self.until("the source", self._source)
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    def _source(self) -> SourceSummary | None:
+        return next(iter(self.plane.list_servers().source_servers), None)
+
+    def _joining(self, role: str) -> list[str]:
+        token = self.folder / f"{role}.token"
+        self.wherry(
+            "join-token", "create", "--admin-file", str(self.folder / "data/admin.json"), "--role", role,
+            "--output", str(token),
+        )  # fmt: skip
+        return [
+            role, "--server", self.admin["endpoint"], "--ca-file", self.admin["ca_file"],
+            "--token-file", str(token), "--state", str(self.folder / role), "--name", f"the-{role}",
+        ]  # fmt: skip
+
+    def _add(self, name: str, arguments: Sequence[str]) -> None:
+        self.programs[name] = Program(name, arguments, self.folder / f"{name}.log")
+        self.programs[name].start()
+
+    def wherry(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([WHERRY, *arguments], capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+
+    def create_task(self, *, syncing: bool, speed_limit: int = 0) -> str:
+        return self.plane.create_task(
+            TaskCreation(
+                name="move",
+                type="MIGRATE_BLOCK",
+                os_type="LINUX",
+                region_name="here",
+                region_id="here",
+                project_name="here",
+                project_id=self.admin["project_id"],
+                source_server=SourceReference(id=self.source.id),
+                target_server=WantedTarget(name="target", vm_id="target-1", disks=self._wanted_disks()),
+                exist_server=True,
+                syncing=syncing,
+                speed_limit=speed_limit,
+            )
+        )
+
+    def _wanted_disks(self) -> list[WantedDisk]:
+        disks = self.plane.show_server(self.source.id).disks or ()
+        return [
+            WantedDisk(disk_id=f"disk-{index}", name=disk.name, size=disk.size, physical_volumes=[])
+            for index, disk in enumerate(disks)
+        ]
+
+    def until(self, what: str, look: Callable[[], T | None], limit_s: float = PATIENCE_S) -> T:
+        """Return what *look* returns once that is something true."""
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            found = look()
+            if found:
+                return found
+            for program in self.programs.values():
+                program.require_alive()
+            time.sleep(0.05)
+        words = "\n".join(f"--- {program.name}\n{program.words()[-3000:]}" for program in self.programs.values())
+        raise AssertionError(f"{what} did not come within {limit_s} s\n{words}")
+
+    def end(self) -> None:
+        for program in self.programs.values():
+            program.end()
+        if hasattr(self, "plane"):
+            self.plane.close()
+
+
+def descriptors_of(process: subprocess.Popen[bytes]) -> int:
+    """Return how many files a process holds open."""
+    return len(os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208
