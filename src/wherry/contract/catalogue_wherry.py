@@ -1,20 +1,20 @@
 """Wherry's own codes, for what the protocol has none for.
 
-WHERRY.1xxx: Wherry's own API; WHERRY.2xxx: actions and commands; WHERRY.3xxx: environment checks.
+WHERRY.55xx: Wherry's own API; WHERRY.56xx: actions and commands; WHERRY.57xx: environment checks.
 """
 
 from wherry.contract.error_entry import ErrorEntry
 
 ENTRIES = (
     ErrorEntry(
-        "WHERRY.1001",
+        "WHERRY.5501",
         404,
         "No receiver is connected",
         "No receiver has announced itself lately, or none is allowed to take this task.",
         "Start a receiver with `wherry receiver` and join it with a token; the agent asks again by itself.",
     ),
     ErrorEntry(
-        "WHERRY.1002",
+        "WHERRY.5502",
         409,
         "The two halves of the proof differ",
         "The digests that the source read and those that the receiver read from its medium aren't the same, so the "
@@ -23,63 +23,63 @@ ENTRIES = (
         "both machines.",
     ),
     ErrorEntry(
-        "WHERRY.1003",
+        "WHERRY.5503",
         404,
         "The proof is not complete yet",
         "One side hasn't delivered its half for this checkpoint.",
         "Wait a moment and ask again; look whether agent and receiver are connected.",
     ),
     ErrorEntry(
-        "WHERRY.1004",
+        "WHERRY.5504",
         401,
         "The join token is not valid",
         "The token is unknown, has expired, or was used before.",
         "Make a new one with `wherry join-token` or POST /wherry/v1/join-tokens.",
     ),
     ErrorEntry(
-        "WHERRY.1005",
+        "WHERRY.5505",
         404,
         "The receiver does not exist",
         "No receiver of this account has this id.",
         "List the receivers by GET /wherry/v1/receivers.",
     ),
     ErrorEntry(
-        "WHERRY.1006",
+        "WHERRY.5506",
         400,
         "The request's body couldn't be read",
         "The connection ended, or the announced length wasn't kept, before the whole body had come.",
         "Send the request again; look at proxies between client and control plane if it comes again.",
     ),
     ErrorEntry(
-        "WHERRY.1007",
+        "WHERRY.5507",
         409,
         "The half of the proof conflicts with one that is already stored",
         "The same side delivered another half for the same checkpoint before; a checkpoint never changes.",
         "Take a new checkpoint and deliver its half.",
     ),
     ErrorEntry(
-        "WHERRY.1008",
+        "WHERRY.5508",
         405,
         "The method is not allowed here",
         "The path exists, but not with this HTTP method.",
         "Look the operation up in the documentation.",
     ),
     ErrorEntry(
-        "WHERRY.1009",
+        "WHERRY.5509",
         503,
         "The control plane is shutting down",
         "It was told to stop and answers only what it had begun.",
         "Send the request again in a few seconds.",
     ),
     ErrorEntry(
-        "WHERRY.1010",
+        "WHERRY.5510",
         404,
         "There are no figures for this task yet",
         "The agent hasn't reported on the task's replication so far.",
         "Start the task and look whether its agent is connected.",
     ),
     ErrorEntry(
-        "WHERRY.1011",
+        "WHERRY.5511",
         409,
         "The source already has an agent with another key",
         "An agent's key is bound to the source that it registered first; this one is bound to another source or the "

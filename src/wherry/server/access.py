@@ -40,10 +40,10 @@ def task_of(connection: Connection, call: Call, task_id: str) -> TaskRow:
 
 
 def receiver_of(connection: Connection, call: Call, receiver_id: str) -> ReceiverRow:
-    """Return the receiver that the call is about. Raises ApiError WHERRY.1005 or PermissionMissing."""
+    """Return the receiver that the call is about. Raises ApiError WHERRY.5505 or PermissionMissing."""
     row = receivers.find(connection, call.account_id, receiver_id)
     if row is None:
-        raise ApiError("WHERRY.1005")
+        raise ApiError("WHERRY.5505")
     allow(call, Resource(row.id, receiver_id=row.id))
     return row
 

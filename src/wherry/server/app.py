@@ -12,8 +12,10 @@ from uuid import uuid4
 
 import structlog
 
+from wherry.contract.decoding import decode_id
 from wherry.contract.errors import ApiError
 from wherry.errors import WherryError
+from wherry.iam.permissions import require
 from wherry.iam.principals import Principal
 from wherry.iam.signature import SignedRequest
 from wherry.server.answers import Answer
@@ -79,7 +81,7 @@ class Application:
         found = self._router.find("GET" if exchange.method == "HEAD" else exchange.method, raw_path)
         if isinstance(found, OtherMethod):
             exchange.headers["allow"] = ", ".join(found.allowed)
-            raise ApiError("WHERRY.1008", f"{exchange.method} {exchange.path}"[:200])
+            raise ApiError("WHERRY.5508", f"{exchange.method} {exchange.path}"[:200])
         if found is None:
             raise ApiError("APIGW.0101", f"{exchange.method} {exchange.path}"[:200])
         route = exchange.route = found.route
@@ -90,6 +92,9 @@ class Application:
         caller = None if route.anonymous else await self._authenticate(exchange, body)
         if caller is not None and caller.source_id:
             await self._services.contacts.touch(caller.source_id)  # whatever an agent's key calls is a sign of life
+        if caller is not None:
+            _admit(route, caller)
+            _check_ids(found)
         return await route.handler(self._call(exchange, found, body, caller))
 
     async def _authenticate(self, exchange: "_Exchange", body: bytes) -> Principal:
@@ -109,6 +114,18 @@ class Application:
             request_id=exchange.request_id,
             at=self._services.clock(),
         )
+
+
+def _admit(route: Route, caller: Principal) -> None:
+    """Refuse a kind of caller that may never call the operation, before its body is looked at."""
+    if caller.kind not in route.callers:
+        require(caller, route.operation)
+
+
+def _check_ids(found: Found) -> None:
+    for name, value in found.parameters.items():
+        if name.endswith("_id"):
+            decode_id(value, name)
 
 
 class _Exchange:

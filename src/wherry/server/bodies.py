@@ -29,7 +29,7 @@ class ClientGone(Exception):  # noqa: N818 - nobody is left to be told
 async def read_body(headers: Sequence[tuple[bytes, bytes]], receive: Receive, limit: int) -> bytes:
     """Return the whole body, *limit* bytes at most.
 
-    Raises BodyTooLarge, at once where the announced length says so; ApiError WHERRY.1006 where the body doesn't come in
+    Raises BodyTooLarge, at once where the announced length says so; ApiError WHERRY.5506 where the body doesn't come in
     time; ClientGone where the connection ends.
     """
     for name, value in headers:
@@ -43,7 +43,7 @@ async def read_body(headers: Sequence[tuple[bytes, bytes]], receive: Receive, li
             async with asyncio.timeout(_BODY_TIME_S):
                 body = await _rest(body, receive, limit)
         except TimeoutError:
-            raise ApiError("WHERRY.1006", f"it did not come within {_BODY_TIME_S:.0f} s") from None
+            raise ApiError("WHERRY.5506", f"it did not come within {_BODY_TIME_S:.0f} s") from None
     if len(body) > limit:
         raise BodyTooLarge(limit)
     return body

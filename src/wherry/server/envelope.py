@@ -18,7 +18,7 @@ _GATEWAY = "APIGW."
 def refuse(error: WherryError, request_id: str, codec: RefusalCodec, shape: ErrorShape) -> Answer:
     """Return the answer that says why a request was refused or failed."""
     if isinstance(error, LedgerClosed):
-        error = ApiError("WHERRY.1009")
+        error = ApiError("WHERRY.5509")
     status = error.status if isinstance(error, ApiError) else 500
     headers = _headers(status)
     if shape is ErrorShape.KEYSTONE:

@@ -69,7 +69,7 @@ async def join(call: Call) -> Answer:
 
 
 def _find(tx: Transaction, token: str, now: int) -> tuple[JoinTokenRow, AccountRow]:
-    """Return the stored token and its account. Raises ApiError WHERRY.1004 when it can't be used."""
+    """Return the stored token and its account. Raises ApiError WHERRY.5504 when it can't be used."""
     row = credentials.find_join_token(tx.connection, hash_join_token(token))
     account = None if row is None else accounts.find(tx.connection, row.account_id)
     stored = None
@@ -86,9 +86,9 @@ def _find(tx: Transaction, token: str, now: int) -> tuple[JoinTokenRow, AccountR
     try:
         check_join_token(token, stored, now_ms=now)
     except AuthenticationFailed as error:
-        raise ApiError("WHERRY.1004", error.reason) from None
+        raise ApiError("WHERRY.5504", error.reason) from None
     if row is None or account is None:  # refused above; this tells the type checker
-        raise ApiError("WHERRY.1004")
+        raise ApiError("WHERRY.5504")
     return row, account
 
 

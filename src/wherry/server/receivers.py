@@ -86,7 +86,7 @@ async def show_route(call: Call) -> Answer:
     )
     await heard_of(call, task.source_id)
     if row is None or not _connected(row, call.at):
-        raise ApiError("WHERRY.1001", "the receiver of the task is not connected")
+        raise ApiError("WHERRY.5501", "the receiver of the task is not connected")
     return json_answer(
         Route(
             task_id=task.id,
@@ -99,12 +99,12 @@ async def show_route(call: Call) -> Answer:
 
 
 def _assign(tx: Transaction, call: Call, task_id: str) -> TaskRow:
-    """Give the task to the connected receiver with the fewest tasks. Raises ApiError WHERRY.1001 when there's none."""
+    """Give the task to the connected receiver with the fewest tasks. Raises ApiError WHERRY.5501 when there's none."""
     task = task_of(tx.connection, call, task_id)
     if task.receiver_id is None:
         chosen = receivers.least_busy(tx.connection, call.account_id, contact_since=call.at - _WINDOW_MS)
         if chosen is None:
-            raise ApiError("WHERRY.1001")
+            raise ApiError("WHERRY.5501")
         tasks.change(tx.connection, task_id, {"receiver_id": chosen.id})
         tx.assignments_changed(chosen.id)
         call.record(tx, task_id, f"receiver {chosen.id}")

@@ -71,7 +71,7 @@ def _find_known(connection: Connection, call: Call, registration: Registration) 
     """Return the record of the machine that registers, None when it's new.
 
     It's known by the id that it sends, or else by its key, or else by its first MAC and its address. Raises
-    PermissionMissing when an agent sends another's id, ApiError WHERRY.1011 when it looks like another agent's machine.
+    PermissionMissing when an agent sends another's id, ApiError WHERRY.5511 when it looks like another agent's machine.
     """
     # The key may have been bound since the caller was authenticated, by a registration that ran beside this one.
     principal = replace(call.principal, source_id=_bound_source(connection, call))
@@ -86,7 +86,7 @@ def _find_known(connection: Connection, call: Call, registration: Registration) 
     mac = _first_mac(registration)
     twin = sources.find_by_identity(connection, call.account_id, mac, _address(registration)) if mac else None
     if twin is not None and principal.kind is Kind.AGENT and credentials.keys_bound_to(connection, twin.id):
-        raise ApiError("WHERRY.1011", f"source {twin.id}")
+        raise ApiError("WHERRY.5511", f"source {twin.id}")
     return twin
 
 

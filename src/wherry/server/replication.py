@@ -43,7 +43,7 @@ async def show_replication(call: Call) -> Answer:
 
     figures = await call.services.ledger.read(read)
     if figures is None:
-        raise ApiError("WHERRY.1010")
+        raise ApiError("WHERRY.5510")
     return Answer(figures)
 
 
@@ -89,9 +89,9 @@ async def show_proof(call: Call) -> Answer:
         halves = channels.halves_of(connection, task.id, checkpoint)
         if set(halves) != set(ProofSide):
             missing = ", ".join(sorted(set(ProofSide) - set(halves)))
-            raise ApiError("WHERRY.1003", f"checkpoint {checkpoint}, missing: {missing}")
+            raise ApiError("WHERRY.5503", f"checkpoint {checkpoint}, missing: {missing}")
         names = _differing(*(convert(halves[side], ProofHalf) for side in (ProofSide.SOURCE, ProofSide.RECEIVER)))
-        raise ApiError("WHERRY.1002", f"checkpoint {checkpoint}, disks: {', '.join(names)}", params=tuple(names))
+        raise ApiError("WHERRY.5502", f"checkpoint {checkpoint}, disks: {', '.join(names)}", params=tuple(names))
 
     return await call.services.ledger.read(read)
 
@@ -103,7 +103,7 @@ async def show_newest_proof(call: Call) -> Answer:
         task = task_of(connection, call, call.parameters["task_id"])
         proof = channels.proof_of(connection, call.account_id, task.id, None)
         if proof is None:
-            raise ApiError("WHERRY.1003", "no checkpoint of the task is proven yet")
+            raise ApiError("WHERRY.5503", "no checkpoint of the task is proven yet")
         return Answer(proof.document)
 
     return await call.services.ledger.read(read)
@@ -123,7 +123,7 @@ async def _submit(call: Call, side: ProofSide) -> Answer:
         halves = channels.halves_of(tx.connection, task.id, checkpoint)
         if side in halves:
             if halves[side] != document:
-                raise ApiError("WHERRY.1007", f"checkpoint {checkpoint}, side {side}")
+                raise ApiError("WHERRY.5507", f"checkpoint {checkpoint}, side {side}")
             return task.source_id  # the same word again: a repeated request
         channels.put_half(tx.connection, task.id, checkpoint, side, document, at=call.at)
         other = next((halves[name] for name in halves), None)

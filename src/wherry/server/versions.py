@@ -24,7 +24,7 @@ async def show_api_version(call: Call) -> Answer:
 async def ready(call: Call) -> Answer:
     """Tell that requests are answered; not while shutting down."""
     if call.services.waiters.closed:
-        raise ApiError("WHERRY.1009")
+        raise ApiError("WHERRY.5509")
     return json_answer({"ready": True})
 
 
