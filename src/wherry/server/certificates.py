@@ -46,7 +46,7 @@ def _keep(services: Services, task: TaskRow, made: TaskCertificates) -> Callable
         if stored is not None and not _expires_soon(stored, now):
             return stored
         channels.put_certificates(tx.connection, new)
-        if task.receiver_id is not None:
+        if stored is not None and task.receiver_id is not None:
             tx.assignments_changed(task.receiver_id)
         return new
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from socket import socket
+from typing import Any
 
 import structlog
 import uvicorn
@@ -33,6 +34,7 @@ from wherry.server.waiting import Waiters
 
 _KEEP_ALIVE_S = 75
 _DRAIN_S = 30
+_HANG_UP_S = 0.3
 _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
@@ -156,7 +158,27 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Answer everybody who waits, then finish what runs."""
         self._waiters.close()
-        await super().shutdown(sockets)
+        hanging_up = asyncio.create_task(self._hang_up())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            hanging_up.cancel()
+
+    async def _hang_up(self) -> None:
+        """Cut connections that have nothing left to say: a client that doesn't read would hold up the end of TLS."""
+        quiet: set[Any] = set()
+        while True:
+            await asyncio.sleep(_HANG_UP_S)
+            idle: set[Any] = {connection for connection in self.server_state.connections if _is_idle(connection)}
+            for connection in idle & quiet:
+                connection.transport.abort()
+            quiet = idle
+
+
+def _is_idle(connection: Any) -> bool:
+    """Tell whether a connection of uvicorn's httptools protocol has no request, and nothing left to send."""
+    finished = connection.cycle is None or connection.cycle.response_complete
+    return bool(finished and connection.transport.get_write_buffer_size() == 0)
 
 
 @contextlib.contextmanager

@@ -45,6 +45,8 @@ class Route:
         anonymous: answered without authentication.
         max_body: bytes of its body at most.
         errors: the shape of its refusals.
+        parameter_names: the names in braces, in their order.
+        callers: the kinds of principals that may call it at all; empty where it's anonymous.
     """
 
     operation: str
@@ -56,9 +58,11 @@ class Route:
     max_body: int = MAX_BODY
     errors: ErrorShape = ErrorShape.SMS
     parameter_names: tuple[str, ...] = field(init=False)
+    callers: frozenset[Kind] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameter_names", tuple(re.findall(r"{(\w+)}", self.path)))
+        object.__setattr__(self, "callers", frozenset() if self.anonymous else _callers(self.operation))
 
     @property
     def action(self) -> str:
@@ -66,12 +70,10 @@ class Route:
         rule = OPERATIONS.get(self.operation)
         return "" if rule is None else rule.action
 
-    @property
-    def callers(self) -> frozenset[Kind]:
-        """The kinds of principals that may call it at all; empty where it's anonymous."""
-        if self.anonymous:
-            return frozenset()
-        rule = OPERATIONS[self.operation]
-        return frozenset(
-            kind for kind, may in ((Kind.USER, True), (Kind.AGENT, rule.agent), (Kind.RECEIVER, rule.receiver)) if may
-        )
+
+def _callers(operation: str) -> frozenset[Kind]:
+    rule = OPERATIONS.get(operation)
+    if rule is None:  # about the caller himself, such as what his token says
+        return frozenset(Kind)
+    kinds = ((Kind.USER, True), (Kind.AGENT, rule.agent), (Kind.RECEIVER, rule.receiver))
+    return frozenset(kind for kind, may in kinds if may)

@@ -12,7 +12,7 @@ from wherry.contract.sources import Registration
 from wherry.contract.tasks import ListTasksQuery, TaskAction, TaskCreation, TaskList, TaskUpdate
 from wherry.contract.values import CreatedId
 from wherry.iam.permissions import Resource
-from wherry.ledger import sources, tasks, templates
+from wherry.ledger import sources, tasks
 from wherry.ledger.sources import SourceRow
 from wherry.ledger.tasks import TaskFilter, TaskRow
 from wherry.ledger.transaction import Transaction
@@ -143,8 +143,6 @@ def _validate(tx: Transaction, call: Call, wanted: TaskCreation, source: SourceR
         current_task=current,
         target_taken=taken,
     )
-    if wanted.vm_template_id and templates.find(tx.connection, call.account_id, wanted.vm_template_id) is None:
-        raise ApiError("SMS.7101", wanted.vm_template_id, params=("vm_template_id",))
 
 
 def _row(call: Call, wanted: TaskCreation, source: SourceRow) -> TaskRow:
