@@ -6,7 +6,6 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from wherry import logs
 from wherry.agent.main import run_agent
 from wherry.agent.settings import MAX_FREEZE_S, SYNC_INTERVAL_S, AgentSettings
 from wherry.cli.folder import private_folder
@@ -52,7 +51,6 @@ def agent(
     sync_interval:
         Pause in seconds between two passes while the task is synchronising.
     """
-    logs.configure()
     settings = AgentSettings(
         server=server,
         ca_file=ca_file,

@@ -1,9 +1,12 @@
 """Runs a program until a signal: SIGTERM and SIGINT let it end what it does, a second one ends it at once."""
 
+import logging
 import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+
+from wherry import logs
 
 END_S = 90.0
 """How long a program may take to end after the signal, in seconds."""
@@ -12,8 +15,11 @@ END_S = 90.0
 def run_until_signalled(life: Callable[[threading.Event], None]) -> None:
     """Run *life* in a thread of its own and set its event when a signal comes; raise what it raised.
 
-    The main thread does nothing but wait, so that a signal is heard whatever the program is busy with.
+    Its log goes to standard error. The main thread does nothing but wait, so that a signal is heard whatever the program is busy with.
     """
+    logs.configure()
+    # One line for each poll would drown the rest.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()
     failures: list[BaseException] = []
 

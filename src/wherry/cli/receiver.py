@@ -6,7 +6,6 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from wherry import logs
 from wherry.cli.address import parse_address
 from wherry.cli.folder import private_folder
 from wherry.cli.program import run_until_signalled
@@ -53,7 +52,6 @@ def receiver(
         How many connections of agents are served at the same time.
     """
     host, port = parse_address(listen)
-    logs.configure()
     settings = ReceiverSettings(
         server=server,
         ca_file=ca_file,
