@@ -15,9 +15,13 @@ from wherry.client.control_plane import ControlPlane, join
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A control plane with TLS on loopback, ended by SIGTERM after the last test."""
+    """A control plane with TLS, ended by SIGTERM after the last test. Nothing that is sent may make it fault."""
     with running_server(tmp_path_factory.mktemp("contract") / "data") as running:
         yield running
+    log = running.log.read_text()
+    assert "Traceback" not in log, "a request ended in a fault of the server"
+    assert running.admin.secret_key not in log
+    assert running.admin.password not in log
 
 
 @pytest.fixture(scope="session")

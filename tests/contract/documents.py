@@ -119,7 +119,7 @@ def registration(name: str = "Web-01 ü", **changes: Any) -> Json:
         "volume_groups": [VOLUME_GROUP],
         "agent_version": "25.2.0",
         "kernel_version": "6.1.0-18-amd64",
-        "migration_cycle": "checking",
+        "migration_cycle": "setting",
         "state": "waiting",
         "oem_system": False,
         "start_type": "MANUAL",
