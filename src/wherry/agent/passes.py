@@ -11,8 +11,8 @@ from wherry.agent.survey import Disks, Survey
 from wherry.replication.pacing import Pace
 from wherry.replication.sending import PassFigures, PassMemory, PassReport
 
-SAVE_EVERY_S = 5.0
-"""How often the figures of a running pass are kept durably, in seconds."""
+SAVE_EVERY_S = 1.0
+"""How often the figures of a running pass are kept durably, in seconds: what a killed agent may forget that it sent."""
 
 
 def now_ms() -> int:
