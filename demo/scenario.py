@@ -105,10 +105,10 @@ class Scenario:
             self.story.begin("The source", "making an image file with ext4, filling it from /usr")
             source = image_source(self.work, scale)
             images = self.work / "images"
-        kinds = " and ".join(filesystem.kind for filesystem in source.filesystems)
+        kinds = " + ".join(filesystem.kind for filesystem in source.filesystems)
         filled = amounts.size(scale.files + scale.noise)
-        how = "mounted, written all the time" if source.mount_points else "an image file, no writer: we aren't root"
-        self.story.tell(f"{amounts.size(source.size)}, GPT, {kinds} with {filled} of files; {how}")
+        how = "mounted, being written" if source.mount_points else "an image file, no writer: we aren't root"
+        self.story.tell(f"{amounts.size(source.size)}, GPT, {kinds}, {filled} of files; {how}")
         return source, images
 
     def _start_writer(self, source: Source) -> Service | None:
@@ -138,7 +138,7 @@ class Scenario:
         self.story.tell("wherry serve, receiver, agent; the two are joining with one-time tokens")
         self._wait("The receiver's joining", migration.receiver_is_there)
         self._wait("The agent's registration", lambda: migration.source_is_there("demo-agent"))
-        self.story.tell(f"serve, receiver, agent: joined with one-time tokens, TLS, {admin.endpoint}")
+        self.story.tell("serve, receiver, agent over TLS, joined with one-time tokens")
         return migration, agent, receiver
 
     def _start_task(self, migration: Migration) -> None:
@@ -147,8 +147,8 @@ class Scenario:
             raise DemoRefused(reason="The control plane isn't running.")
         migration.create_task(self.admin.project_id, speed_limit=limit)
         migration.act("start")
-        pace = f", at most {limit} Mbit/s so that there's time to strike" if limit else ""
-        self.story.begin("Full copy", f"task {migration.task_id}, MIGRATE_BLOCK, syncing{pace}")
+        pace = f", held to {limit} Mbit/s so that there's time to strike" if limit else ""
+        self.story.begin("Full copy", f"MIGRATE_BLOCK task, syncing{pace}")
 
     def _verify(self, migration: Migration, source: Source, images: Path) -> Verdict:
         self.story.begin("Verification", "cmp of every used byte, e2fsck, xfs_repair, diff, wherry verify")

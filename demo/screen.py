@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,10 +171,10 @@ def _passes(figures: ReplicationFigures) -> Padding:
 def closing_table(summary: Summary) -> Table:
     """Return the table that ends the demonstration."""
     table = Table(title="The move", title_style="bold", show_header=False, min_width=58, border_style="cyan")
-    table.add_column(style="dim")
+    table.add_column()
     table.add_column(justify="right")
     for name, value in summary.rows():
-        table.add_row(name, value)
+        table.add_row(Text(name, "dim"), value)
     table.add_section()
     checks = f"{len(summary.verdict.checks)} checks held, {len(summary.verdict.findings)} did not"
     table.add_row(Text(summary.judgement, "bold green" if summary.equal else "bold red"), checks)
@@ -199,4 +200,6 @@ def save_picture(story: Story, summary: Summary, path: Path) -> None:
     )
     console.print(picture(story), closing_table(summary))
     path.parent.mkdir(parents=True, exist_ok=True)
-    console.save_svg(str(path), title="make demo")
+    drawing = console.export_svg(title="make demo CHAOS=1" if summary.kills else "make demo")
+    # Without the fonts that rich would have the viewer fetch from elsewhere.
+    path.write_text(re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL))

@@ -111,7 +111,8 @@ def test_the_picture_is_a_whole_svg_file(tmp_path: Path) -> None:
     screen.save_picture(story, summary(), tmp_path / "images" / "demo.svg")
     text = (tmp_path / "images" / "demo.svg").read_text()
     assert text.startswith("<svg")
-    assert "make&#160;demo" in text or "make demo" in text
+    assert "make&#160;demo&#160;CHAOS=1" in text
+    assert "@font-face" not in text
 
 
 def test_amounts() -> None:
