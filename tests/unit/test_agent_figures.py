@@ -70,6 +70,38 @@ def test_a_restarted_agent_goes_on_counting_the_pass_that_was_interrupted(tmp_pa
     assert again.figures.passes[0].seconds == pytest.approx(3.0)
 
 
+def test_a_killed_agent_goes_on_from_what_it_jotted_down(tmp_path: Path) -> None:
+    book = FiguresBook(tmp_path, "task-1")
+    book.begin_pass(0)
+    book.count(running(0, 400))
+    book.jot()
+    assert FiguresBook(tmp_path, "task-1").figures.read_bytes == 400
+    book.end_pass(report(0, 1000), Commit(0, 1000, 0), consistent=False)
+    again = FiguresBook(tmp_path, "task-1")
+    assert again.figures.read_bytes == 1000
+    assert [done.number for done in again.figures.passes] == [0]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"figures": 3}'])
+def test_notes_that_were_lost_with_the_machine_are_done_without(tmp_path: Path, content: bytes) -> None:
+    book = FiguresBook(tmp_path, "task-1")
+    book.begin_pass(0)
+    book.end_pass(report(0, 1000), Commit(0, 1000, 0), consistent=False)
+    (tmp_path / "tasks" / "task-1.running.json").write_bytes(content)
+    assert FiguresBook(tmp_path, "task-1").figures.read_bytes == 1000
+
+
+def test_old_jottings_never_win_over_what_was_kept_later(tmp_path: Path) -> None:
+    book = FiguresBook(tmp_path, "task-1")
+    book.begin_pass(0)
+    book.count(running(0, 400))
+    book.jot()
+    old = (tmp_path / "tasks" / "task-1.running.json").read_bytes()
+    book.end_pass(report(0, 1000), Commit(0, 1000, 0), consistent=False)
+    (tmp_path / "tasks" / "task-1.running.json").write_bytes(old)
+    assert FiguresBook(tmp_path, "task-1").figures.read_bytes == 1000
+
+
 def test_what_the_receiver_got_twice_counts_even_when_the_agent_forgot_that_it_sent_it(tmp_path: Path) -> None:
     book = FiguresBook(tmp_path, "task-1")
     book.begin_pass(0)

@@ -32,6 +32,10 @@ from wherry.process import run as run_program
 log = structlog.get_logger(__name__)
 
 
+HOOK_MARGIN = 0.1
+"""Share of the freeze's limit that is left when the hook has to have ended."""
+
+
 class Freezing(Protocol):
     """One freeze of the server's filesystems; `wherry.disks.freezing.Freeze` is the real one."""
 
@@ -182,7 +186,8 @@ class Cutover:
         """Run the operator's command while the filesystems are frozen; return its failure instead of raising it."""
         if not self._settings.hook:
             return None
-        timeout_s = max(0.1, deadline - time.monotonic())
+        # It ends before the watchdog fires, so that it's clear whose fault an expired freeze is.
+        timeout_s = max(0.1, deadline - time.monotonic() - HOOK_MARGIN * self._settings.max_freeze_s)
         try:
             run_program(shlex.split(self._settings.hook), timeout_s=timeout_s)
         except (WherryError, ValueError) as error:

@@ -1,9 +1,12 @@
 """The figures of a task's replication, kept on disk so that a restarted agent goes on counting.
 
-``<state>/tasks/<task id>.json`` also holds the source's half of a proof from the frozen pass's commit until the control
-plane has signed it: an agent that dies in between hands the same half in again instead of freezing the server anew.
+``<state>/tasks/<task id>.json`` is written durably at the end of each pass. It also holds the source's half of a proof
+from the frozen pass's commit until the control plane has signed it: an agent that dies in between hands the same half
+in again instead of freezing the server anew. ``<task id>.running.json`` follows a pass while it runs, without waiting
+for the disk, which would slow the server down: it outlives a killed agent, and may be lost with the machine.
 """
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -38,26 +41,44 @@ class FiguresBook:
         folder = state / "tasks"
         folder.mkdir(mode=0o700, exist_ok=True)
         self._path = folder / f"{task_id}.json"
+        self._running_path = folder / f"{task_id}.running.json"
         self._lock = threading.Lock()
-        self._notes = self._load() or Notes(figures=ReplicationFigures(phase=ReplicationPhase.CONNECTING))
+        self._notes = self._load()
         self._before = self._notes
 
-    def _load(self) -> Notes | None:
+    def _load(self) -> Notes:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Notes)
+            notes = msgspec.json.decode(self._path.read_bytes(), type=Notes)
         except FileNotFoundError:
-            return None
+            notes = Notes(figures=ReplicationFigures(phase=ReplicationPhase.CONNECTING))
         except (OSError, msgspec.MsgspecError) as error:
             raise StateUnreadable(path=self._path, reason=str(error)) from error
+        try:
+            running = msgspec.json.decode(self._running_path.read_bytes(), type=Notes)
+        except (OSError, msgspec.MsgspecError):  # there's none, or the machine crashed while it was written
+            return notes
+        newer = running.figures.read_bytes > notes.figures.read_bytes
+        return _replace(running, half=notes.half) if newer else notes
 
     def save(self) -> None:
         """Keep the notes durably."""
         with self._lock:
             notes = self._notes
         write_file(self._path, msgspec.json.encode(notes), mode=0o600)
+        self._running_path.unlink(missing_ok=True)
+
+    def jot(self) -> None:
+        """Keep the notes so that they outlive this process, without waiting for the disk."""
+        with self._lock:
+            notes = self._notes
+        temporary = self._running_path.with_suffix(".new")
+        with contextlib.suppress(OSError):  # a full disk of the source is no reason to stop moving it
+            temporary.write_bytes(msgspec.json.encode(notes))
+            temporary.replace(self._running_path)
 
     def forget(self) -> None:
         """Remove the notes; the task is gone."""
+        self._running_path.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 
     @property

@@ -11,9 +11,6 @@ from wherry.agent.survey import Disks, Survey
 from wherry.replication.pacing import Pace
 from wherry.replication.sending import PassFigures, PassMemory, PassReport
 
-SAVE_EVERY_S = 1.0
-"""How often the figures of a running pass are kept durably, in seconds: what a killed agent may forget that it sent."""
-
 
 def now_ms() -> int:
     """Return the time in epoch milliseconds."""
@@ -57,7 +54,7 @@ class Passes:
             self._disks.disks,
             used,
             self._memory,
-            self._observer(durable=not frozen),
+            self._observer(frozen=frozen),
             self._pace,
             stop=self._stop,
         )
@@ -68,16 +65,12 @@ class Passes:
             raise WorkStopped
         return report
 
-    def _observer(self, *, durable: bool) -> Callable[[PassFigures], None]:
-        saved_at = time.monotonic()
-
+    def _observer(self, *, frozen: bool) -> Callable[[PassFigures], None]:
         def observe(figures: PassFigures) -> None:
-            nonlocal saved_at
             self._book.count(figures)
             if figures.durable_bytes:
                 self.on_progress()
-            if durable and time.monotonic() - saved_at > SAVE_EVERY_S:
-                saved_at = time.monotonic()
-                self._book.save()
+            if not frozen:
+                self._book.jot()
 
         return observe

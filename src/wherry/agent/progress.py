@@ -88,7 +88,14 @@ class Reporter:
     """Reports for one task. `show` is cheap; `flush` waits until the control plane has what was shown last."""
 
     def __init__(
-        self, control: ReportDesk, task_id: str, book: FiguresBook, load: Callable[[], Load], look: Callable[[], None]
+        self,
+        control: ReportDesk,
+        task_id: str,
+        book: FiguresBook,
+        load: Callable[[], Load],
+        look: Callable[[], None],
+        *,
+        every_s: float = REPORT_EVERY_S,
     ) -> None:
         """*look* is called between the reports, for reading the task anew; it may raise what a control plane raises."""
         self._control = control
@@ -96,6 +103,7 @@ class Reporter:
         self._book = book
         self._load = load
         self._look = look
+        self._every_s = every_s
         self._stage: Stage | None = None
         self._sent: tuple[Stage, ReplicationFigures] | None = None
         self._ending = threading.Event()
@@ -154,7 +162,7 @@ class Reporter:
 
     def _run(self) -> None:
         rounds = 0
-        while not self._ending.wait(REPORT_EVERY_S):
+        while not self._ending.wait(self._every_s):
             rounds += 1
             try:
                 self.flush()
