@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from wherry.ledger import accounts, audit, commands, schema, sqlite
+from wherry.ledger import accounts, audit, commands, migrate, schema, sqlite
 from wherry.ledger.errors import CommitFailed, LedgerClosed, LedgerTooNew, LedgerUnusable
 from wherry.ledger.ledger import Ledger, open_ledger
 from wherry.ledger.transaction import Transaction
@@ -244,6 +245,10 @@ def test_the_migrations_make_exactly_the_schema(tmp_path: Path) -> None:
             assert await differences(ledger) == []
 
     asyncio.run(check())
+
+
+def test_the_revision_of_the_schema_is_the_newest_script() -> None:
+    assert ScriptDirectory.from_config(migrate.configuration()).get_current_head() == schema.REVISION
 
 
 def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DatabaseError
 
-from wherry.ledger import migrate
+from wherry.ledger import schema
 from wherry.ledger.errors import LedgerUnusable
 from wherry.ledger.sqlite import SqliteBatch, open_engine
 from wherry.ledger.transaction import Transaction
@@ -100,8 +100,19 @@ def open_ledger(path: Path) -> Ledger:
     try:
         # SQLite gives its log the mode of the database: secrets at rest are sealed, and still nobody's business.
         path.touch(mode=0o600)
-        migrate.upgrade(engine, path)
+        if schema_revision(engine) != schema.REVISION:
+            from wherry.ledger import migrate  # noqa: PLC0415 - Alembic is slow to load, and seldom needed
+
+            migrate.upgrade(engine, path)
         return Ledger(engine)
     except (DatabaseError, sqlite3.Error, OSError) as error:
         engine.dispose()
         raise LedgerUnusable(path=path, reason=str(getattr(error, "orig", None) or error)) from error
+
+
+def schema_revision(engine: Engine) -> str | None:
+    """Return the revision of the schema that the database has; None for an empty database."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

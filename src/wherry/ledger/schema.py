@@ -25,6 +25,9 @@ from sqlalchemy import (
 
 from wherry.ledger.documents import Document, JsonText
 
+REVISION = "0001"
+"""The newest script in `migrations/versions`: what a database with this schema is at."""
+
 METADATA = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",

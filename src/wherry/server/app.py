@@ -124,7 +124,7 @@ def _admit(route: Route, caller: Principal) -> None:
 
 def _check_ids(found: Found) -> None:
     for name, value in found.parameters.items():
-        if name.endswith("_id"):
+        if name.endswith("_id") or name == "id":
             decode_id(value, name)
 
 

@@ -62,7 +62,7 @@ def serve(data: Path, listen: str, tls: bool) -> None:  # noqa: FBT001 - the com
 async def _run(
     directory: DataDirectory, keys: Keys, listener: socket, url: str, context: ssl.SSLContext | None
 ) -> None:
-    async with _open_services(directory, keys, url, tls=context is not None) as services:
+    async with open_services(directory, keys, url, tls=context is not None) as services:
         server = _Server(Application(services, Router(ROUTES)), context, services.waiters)
         with _stopped_by_signals(server):
             log.info("serving", endpoint=url, data=str(directory.path))
@@ -70,7 +70,7 @@ async def _run(
 
 
 @contextlib.asynccontextmanager
-async def _open_services(directory: DataDirectory, keys: Keys, url: str, *, tls: bool) -> AsyncIterator[Services]:
+async def open_services(directory: DataDirectory, keys: Keys, url: str, *, tls: bool) -> AsyncIterator[Services]:
     """Open the ledger and everything over it; what is still to be written is written at the end."""
     ledger = open_ledger(directory.ledger)
     try:

@@ -7,15 +7,20 @@ shows them together.
 from wherry.server import (
     channel_secrets,
     commands,
+    consistency,
     identity,
     joining,
+    migprojects,
     receivers,
     registration,
     replication,
     reports,
+    service,
     sources,
     task_deletion,
+    task_settings,
     tasks,
+    templates,
     versions,
 )
 from wherry.server.route import AuditName, ErrorShape, Route
@@ -26,6 +31,8 @@ _SERVER = "/v3/sources/{server_id}"
 _SOURCE = "/v3/sources/{source_id}"
 _TASK = "/v3/tasks/{task_id}"
 _OWN_TASK = "/wherry/v1/tasks/{task_id}"
+_TEMPLATE = "/v3/vm/templates/{id}"
+_PROJECT = "/v3/migprojects/{mig_project_id}"
 _RECEIVER = "/wherry/v1/receivers/{receiver_id}"
 _HALVES = f"{_OWN_TASK}/checkpoints/{{checkpoint}}/halves"
 
@@ -95,6 +102,106 @@ TASKS = (
     Route("ShowPassphrase", "GET", f"{_TASK}/passphrase", channel_secrets.show_passphrase),
 )
 
+SETTINGS = (
+    Route("ShowsSpeedLimits", "GET", f"{_TASK}/speed-limit", task_settings.show_speed_limits),
+    Route(
+        "UpdateSpeed",
+        "POST",
+        f"{_TASK}/speed-limit",
+        task_settings.update_speed,
+        AuditName("taskSpeed", "updateSpeedLimit"),
+    ),
+    Route("ShowConfigSetting", "GET", f"{_TASK}/configuration-setting", task_settings.show_config_setting),
+    Route(
+        "UploadSpecialConfigurationSetting",
+        "POST",
+        f"{_TASK}/configuration-setting",
+        task_settings.upload_config_settings,
+        AuditName("Task", "updateSpecialConfigSetting"),
+    ),
+    Route(
+        "CollectLog",
+        "POST",
+        f"{_TASK}/log",
+        task_settings.collect_log,
+        AuditName("collectLog", "task-collect-log-request"),
+    ),
+    Route(
+        "UpdateNetworkCheckInfo",
+        "POST",
+        "/v3/{task_id}/update-network-check-info",
+        task_settings.update_network_check_info,
+        AuditName("Task", "updateNetworkCheckInfo"),
+    ),
+    Route(
+        "UpdateConsistencyResult",
+        "POST",
+        f"{_TASK}/consistency-result",
+        consistency.update_consistency_result,
+        AuditName("ConsistencyCheckResult", "UpdateConsistencyResult"),
+    ),
+    Route("ShowConsistencyResult", "GET", f"{_TASK}/consistency-result", consistency.show_consistency_result),
+)
+
+TEMPLATES = (
+    Route(
+        "CreateTemplate", "POST", "/v3/vm/templates", templates.create_template, AuditName("Template", "addTemplate")
+    ),
+    Route("ListTemplates", "GET", "/v3/vm/templates", templates.list_templates),
+    Route("ShowTemplate", "GET", _TEMPLATE, templates.show_template),
+    Route("UpdateTemplate", "PUT", _TEMPLATE, templates.update_template, AuditName("Template", "updateTemplate")),
+    Route("DeleteTemplate", "DELETE", _TEMPLATE, templates.delete_template, AuditName("Template", "deleteTemplate")),
+    Route(
+        "DeleteTemplates",
+        "POST",
+        "/v3/vm/templates/delete",
+        templates.delete_templates,
+        AuditName("Template", "deleteTemplates"),
+    ),
+    Route("ShowTargetPassword", "GET", f"{_TEMPLATE}/target-password", templates.show_target_password),
+)
+
+PROJECTS = (
+    Route(
+        "CreateMigproject",
+        "POST",
+        "/v3/migprojects",
+        migprojects.create_migproject,
+        AuditName("MigProject", "addMigProject"),
+    ),
+    Route("ListMigprojects", "GET", "/v3/migprojects", migprojects.list_migprojects),
+    Route("ShowMigproject", "GET", _PROJECT, migprojects.show_migproject),
+    Route(
+        "UpdateMigproject", "PUT", _PROJECT, migprojects.update_migproject, AuditName("MigProject", "updateMigProject")
+    ),
+    Route(
+        "UpdateDefaultMigproject",
+        "PUT",
+        f"{_PROJECT}/default",
+        migprojects.update_default_migproject,
+        AuditName("MigProject", "setMigProjectDefault"),
+    ),
+    Route(
+        "DeleteMigproject",
+        "DELETE",
+        _PROJECT,
+        migprojects.delete_migproject,
+        AuditName("MigProject", "removeMigProject"),
+    ),
+)
+
+SERVICE = (
+    Route("ShowConfig", "GET", "/v3/config", service.show_config),
+    Route(
+        "CreatePrivacyAgreements",
+        "POST",
+        "/v3/privacy-agreements",
+        service.create_privacy_agreement,
+        AuditName("PrivacyAgreement", "CreatePrivacyAgreements"),
+    ),
+    Route("ShowPrivacyAgreements", "GET", "/v3/privacy-agreements", service.show_privacy_agreement),
+)
+
 VERSIONS = (
     Route("ListApiVersion", "GET", "/", versions.list_api_version, anonymous=True, max_body=_LOGIN_BODY),
     Route("ShowApiVersion", "GET", "/{version}", versions.show_api_version, anonymous=True, max_body=_LOGIN_BODY),
@@ -156,5 +263,5 @@ WHERRY = (
     Route("ShowProof", "GET", f"{_OWN_TASK}/proof", replication.show_newest_proof),
 )
 
-ROUTES = (*SOURCES, *TASKS, *VERSIONS, *IDENTITY, *WHERRY)
+ROUTES = (*SOURCES, *TASKS, *SETTINGS, *TEMPLATES, *PROJECTS, *SERVICE, *VERSIONS, *IDENTITY, *WHERRY)
 """Every operation."""
