@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from wherry.client.control_plane import ControlPlane
+from wherry.client.errors import ControlPlaneError
 from wherry.contract.sources import SourceSummary
 from wherry.contract.storage import WantedDisk
 from wherry.contract.tasks import SourceReference, TaskCreation, WantedTarget
+from wherry.contract.wherry import ReplicationFigures
 
 T = TypeVar("T")
 
@@ -64,7 +66,13 @@ class Rig:
 
     folder: Path
     disk: Path
+    agent_options: Sequence[str] = ()
+    images: Path = Path()
     programs: dict[str, Program] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.images == Path():
+            self.images = self.folder / "images"
 
     def start(self) -> None:
         data = self.folder / "data"
@@ -77,13 +85,11 @@ class Rig:
         )
         self.plane.ready()
         self._add("receiver", [*self._joining("receiver"), "--images", str(self.images), "--listen", "127.0.0.1:0"])
-        self._add("agent", [*self._joining("agent"), "--disk", str(self.disk), "--sync-interval", "0.5"])
+        self._add(
+            "agent", [*self._joining("agent"), "--disk", str(self.disk), "--sync-interval", "0.5", *self.agent_options]
+        )
         self.until("the receiver", lambda: any(found.connected for found in self.plane.list_receivers().receivers))
         self.source = self.until("the source", self._source)
-
-    @property
-    def images(self) -> Path:
-        return self.folder / "images"
 
     def _source(self) -> SourceSummary | None:
         return next(iter(self.plane.list_servers().source_servers), None)
@@ -130,6 +136,22 @@ class Rig:
             WantedDisk(disk_id=f"disk-{index}", name=disk.name, size=disk.size, physical_volumes=[])
             for index, disk in enumerate(disks)
         ]
+
+    def state(self, task_id: str) -> str:
+        return self.plane.show_task(task_id).state.value
+
+    def words_of(self, task_id: str) -> str:
+        """Return the texts for people that the task's steps show."""
+        return "\n".join(step.process_trace or "" for step in self.plane.show_task(task_id).sub_tasks or ())
+
+    def figures(self, task_id: str) -> ReplicationFigures | None:
+        """Return the figures of a task, None while it has none."""
+        try:
+            return self.plane.show_replication(task_id)
+        except ControlPlaneError as error:
+            if error.status == 404:
+                return None
+            raise
 
     def until(self, what: str, look: Callable[[], T | None], limit_s: float = PATIENCE_S) -> T:
         """Return what *look* returns once that is something true."""

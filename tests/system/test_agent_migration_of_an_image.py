@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from tests.system.migration_rig import Rig
-from wherry.contract.wherry import ReplicationFigures
 
 MIB = 1 << 20
 SIZE = 48 * MIB + 512
@@ -37,62 +36,50 @@ def rig(tmp_path: Path, image: Path) -> Iterator[Rig]:
         rig.end()
 
 
-def figures(rig: Rig, task_id: str) -> ReplicationFigures | None:
-    found = rig.plane.list_tasks(id=task_id).tasks
-    if not found or found[0].state == "READY":
-        return None
-    try:
-        return rig.plane.show_replication(task_id)
-    except Exception as error:
-        if getattr(error, "status", None) == 404:
-            return None
-        raise
-
-
 def test_an_image_arrives_equal_whatever_is_restarted(rig: Rig, image: Path, tmp_path: Path) -> None:
     agent, receiver = rig.programs["agent"], rig.programs["receiver"]
     task_id = rig.create_task(syncing=True, speed_limit=40)
-    state = lambda: rig.plane.show_task(task_id).state.value  # noqa: E731
 
     # The agent is restarted in the first copy.
     rig.plane.update_task_status(task_id, "start")
-    rig.until("some copied bytes", lambda: (now := figures(rig, task_id)) and now.sent_bytes > MIB)
+    rig.until("some copied bytes", lambda: (now := rig.figures(task_id)) and now.sent_bytes > MIB)
     assert agent.terminate() == 0
     interrupted = rig.plane.show_replication(task_id)
     assert not interrupted.passes
     agent.start()
     rig.until(
-        "more copied bytes", lambda: (now := figures(rig, task_id)) and now.sent_bytes > interrupted.sent_bytes + MIB
+        "more copied bytes", lambda: (now := rig.figures(task_id)) and now.sent_bytes > interrupted.sent_bytes + MIB
     )
 
     # The task is stopped and started by its user.
     rig.plane.update_task_status(task_id, "stop")
-    rig.until("the stop", lambda: state() == "ABORT")
+    rig.until("the stop", lambda: rig.state(task_id) == "ABORT")
     assert rig.plane.show_server(rig.source.id).state.value == "stopped"
     rig.plane.update_task_status(task_id, "start")
-    rig.until("some more copied bytes", lambda: state() == "RUNNING" and figures(rig, task_id))
+    rig.until("the start", lambda: rig.state(task_id) == "RUNNING")
 
     # The receiver is killed in the first copy.
     rig.until("a started copy", lambda: rig.plane.show_server(rig.source.id).state.value == "replicate")
     receiver.kill()
     receiver.start()
-    rig.until("the synchronisation", lambda: state() == "SYNCING")
+    rig.until("the synchronisation", lambda: rig.state(task_id) == "SYNCING")
 
     # The source changes, and is cut over.
     with image.open("r+b") as file:
         file.seek(9 * MIB)
         file.write(b"changed" * 1000)
     passes = rig.plane.show_replication(task_id).pass_number
-    rig.until("two more passes", lambda: (now := figures(rig, task_id)) and now.pass_number > passes + 1)
+    rig.until("two more passes", lambda: (now := rig.figures(task_id)) and now.pass_number > passes + 1)
     rig.plane.update_task_status(task_id, "cutover")
-    rig.until("the end", lambda: state() == "MIGRATE_SUCCESS")
+    rig.until("the end", lambda: rig.state(task_id) == "MIGRATE_SUCCESS")
     source = rig.plane.show_server(rig.source.id)
     assert (source.state.value, source.migration_cycle) == ("finished", "cutovered")
 
     copy = rig.images / task_id / "disk-0.raw"
     assert copy.read_bytes() == image.read_bytes()
     assert copy.stat().st_blocks * 512 < SIZE - 8 * MIB, "holes of the source are holes of the copy"
-    done = rig.until("the last figures", lambda: (now := figures(rig, task_id)) if now_done(rig, task_id) else None)
+    done = rig.plane.show_replication(task_id)
+    assert done.phase == "done"
     assert done.disk_bytes == SIZE
     assert done.frozen_ms == 0
     assert not done.watchdog_fired
@@ -100,18 +87,14 @@ def test_an_image_arrives_equal_whatever_is_restarted(rig: Rig, image: Path, tmp
     assert done.passes[-1].consistent
 
     verified(rig, task_id, copy, image, tmp_path)
-    for program in ("agent", "receiver", "serve"):
-        assert rig.programs[program].terminate() == 0, rig.programs[program].words()
+    for name in ("agent", "receiver", "serve"):
+        assert rig.programs[name].terminate() == 0, rig.programs[name].words()
     secrets = [
         rig.admin["secret_key"],
         *(Path(f"{tmp_path}/{role}.token").read_text() for role in ("agent", "receiver")),
     ]
     for program in rig.programs.values():
         assert not any(secret.strip() in program.words() for secret in secrets)
-
-
-def now_done(rig: Rig, task_id: str) -> bool:
-    return rig.plane.show_replication(task_id).phase == "done"
 
 
 def verified(rig: Rig, task_id: str, copy: Path, image: Path, folder: Path) -> None:
@@ -143,7 +126,7 @@ def verified(rig: Rig, task_id: str, copy: Path, image: Path, folder: Path) -> N
 def test_a_task_without_synchronisation_runs_to_its_end_by_itself(rig: Rig, image: Path) -> None:
     task_id = rig.create_task(syncing=False)
     rig.plane.update_task_status(task_id, "start")
-    rig.until("the end", lambda: rig.plane.show_task(task_id).state.value == "MIGRATE_SUCCESS")
+    rig.until("the end", lambda: rig.state(task_id) == "MIGRATE_SUCCESS")
     assert (rig.images / task_id / "disk-0.raw").read_bytes() == image.read_bytes()
     assert rig.plane.show_proof(task_id).disks[0].name == image.name
     steps = {step.name: step.progress for step in rig.plane.show_task(task_id).sub_tasks or ()}

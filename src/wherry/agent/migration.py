@@ -40,6 +40,10 @@ _CYCLES = {
 }
 """The stage that a failure belongs to; all else is the first copy."""
 
+_RECEIVER_ENDING = "WHERRY.3004"  # of the receiver, whose inside the agent doesn't know
+_PASSING_REFUSALS = frozenset({ReplicaBusy.code, ProtocolViolated.code, _RECEIVER_ENDING})
+"""What a receiver refuses with for a while only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signals:
@@ -140,7 +144,7 @@ class Work:
         the task first. What the receiver says by an ERROR frame (its disk is full, say) doesn't, but for a session
         that an earlier one still blocks.
         """
-        passes = not isinstance(error, PeerRefused) or error.code in {ReplicaBusy.code, ProtocolViolated.code}
+        passes = not isinstance(error, PeerRefused) or error.code in _PASSING_REFUSALS
         if not isinstance(error, ConnectionLost):
             self._fruitless += 1
         if not passes or self._fruitless > FRUITLESS_TRIES:

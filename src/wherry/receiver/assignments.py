@@ -1,7 +1,8 @@
 """What the receiver is assigned: watches the control plane's list and serves exactly that."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -9,9 +10,7 @@ from wherry.client.errors import ControlPlaneError
 from wherry.contract.wherry import Assignment, Assignments
 from wherry.receiver.admission import Admission
 from wherry.receiver.patience import Ended, Patience
-from wherry.receiver.proofs import Proofs
 from wherry.receiver.reconciliation import Served, orphans, reconcile
-from wherry.receiver.replicas import Replicas
 from wherry.replication.transport import Identity
 
 log = structlog.get_logger(__name__)
@@ -25,11 +24,28 @@ FetchAssignments = Callable[[int | None], Assignments]
 """Returns the assignments; waits a while as long as their version is the known one."""
 
 
+class Shelf(Protocol):
+    """What the watch needs of the replicas."""
+
+    def present(self) -> Sequence[str]:
+        """Return the ids of the tasks that have a replica on the medium."""
+
+    def release(self, task_id: str) -> None:
+        """Close a replica that is served no more; the data stay."""
+
+
+class Debts(Protocol):
+    """What the watch needs of the proofs."""
+
+    def catch_up(self, task_id: str) -> None:
+        """Have a replica looked at for a half that is still owed."""
+
+
 class AssignmentWatch:
     """Follows the assignments until the receiver ends."""
 
     def __init__(
-        self, fetch: FetchAssignments, admission: Admission, replicas: Replicas, proofs: Proofs, stop: threading.Event
+        self, fetch: FetchAssignments, admission: Admission, replicas: Shelf, proofs: Debts, stop: threading.Event
     ) -> None:
         self._fetch = fetch
         self._admission = admission

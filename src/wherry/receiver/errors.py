@@ -30,13 +30,13 @@ class ListenFailed(WherryError):
     default_fix = "Choose another port with --listen, or stop the other program."
 
 
-class TaskBusy(WherryError):
-    """The replica of a task is still held by an earlier session."""
+class ReceiverEnding(WherryError):
+    """The receiver is about to end and begins nothing new."""
 
     code = "WHERRY.3004"
-    template = "The replica of the task {task_id} is still in use by an earlier session."
-    default_cause = "An earlier connection of the same agent hasn't ended yet."
-    default_fix = "Nothing to do: the agent tries again by itself."
+    template = "The receiver is ending."
+    default_cause = "It was told to stop, for an update perhaps."
+    default_fix = "Nothing to do: the agent goes on when the receiver is back."
 
 
 class MediumFailed(WherryError):
@@ -46,21 +46,3 @@ class MediumFailed(WherryError):
     template = "The receiver's medium failed: {reason}."
     default_cause = "The disk is full, or it reported an error."
     default_fix = "Make room or mend the medium under the images folder, then start the task again."
-
-
-class ReplicaBroken(WherryError):
-    """A replica can't be opened."""
-
-    code = "WHERRY.3006"
-    template = "The replica of the task {task_id} can't be opened: {reason}."
-    default_cause = "Files of the replica were changed, removed or damaged."
-    default_fix = "Move the task's folder away from the images folder and start the task again: it is copied anew."
-
-
-class SessionFailed(WherryError):
-    """A session ended by an error that nobody foresaw."""
-
-    code = "WHERRY.3099"
-    template = "The session failed: {reason}."
-    default_cause = "A fault of the receiver; its log holds the traceback."
-    default_fix = "The agent tries again by itself; report the traceback if it comes again."

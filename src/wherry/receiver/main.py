@@ -54,7 +54,10 @@ def _live(
     admission = Admission()
     proofs = Proofs(driver, replicas, lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half), stop)
     listener = Listener(
-        (settings.listen_host, settings.listen_port), admission, Sessions(replicas, proofs), settings.max_connections
+        (settings.listen_host, settings.listen_port),
+        admission,
+        Sessions(replicas, proofs, admission.serves),
+        settings.max_connections,
     )
     watch = AssignmentWatch(
         lambda known: client.list_assignments(identity.receiver_id, known=known, wait_s=settings.poll_wait_s),

@@ -7,8 +7,9 @@ start, as long as the replica is still at that checkpoint.
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -18,9 +19,8 @@ from wherry.contract.wherry import ProofHalf
 from wherry.durable import sync_directory, write_file
 from wherry.receiver.drivers import Driver
 from wherry.receiver.patience import Ended, Patience
-from wherry.receiver.replicas import Replicas
 from wherry.replication.errors import CheckpointGone
-from wherry.replication.replica import Checkpoint, Replica
+from wherry.replication.replica import Checkpoint
 
 log = structlog.get_logger(__name__)
 
@@ -28,10 +28,31 @@ HandIn = Callable[[str, ProofHalf], None]
 """Hands the receiver's half of a task's proof in. Raises ControlPlaneUnreachable and ControlPlaneError."""
 
 
+class Provable(Protocol):
+    """What a proof needs of a replica."""
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest committed pass."""
+
+    def half(self, checkpoint: int) -> ProofHalf:
+        """Read the medium and return the receiver's half. Raises CheckpointGone, StorageFailed."""
+
+
+class ReplicaShelf(Protocol):
+    """Where replicas are found."""
+
+    def present(self) -> Sequence[str]:
+        """Return the ids of the tasks that have a replica on the medium."""
+
+    def get(self, task_id: str) -> Provable:
+        """Return the replica of a task, opened."""
+
+
 class Proofs:
     """Computes, keeps and hands in halves."""
 
-    def __init__(self, driver: Driver, replicas: Replicas, hand_in: HandIn, stop: threading.Event) -> None:
+    def __init__(self, driver: Driver, replicas: ReplicaShelf, hand_in: HandIn, stop: threading.Event) -> None:
         self._driver = driver
         self._replicas = replicas
         self._hand_in = hand_in
@@ -77,7 +98,7 @@ class Proofs:
             if not path.name.endswith(".proven.json"):
                 self._deliver(task_id, path)
 
-    def _compute(self, task_id: str, replica: Replica, checkpoint: Checkpoint) -> None:
+    def _compute(self, task_id: str, replica: Provable, checkpoint: Checkpoint) -> None:
         directory = self._driver.replica_directory(task_id)
         if _known(directory, checkpoint.number):
             return

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from wherry.receiver.drivers import Driver
+from wherry.receiver.errors import ReceiverEnding
 from wherry.replication.replica import Replica
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ class Replicas:
         """Return the replica of *task_id*, opened or made when it's the first time.
 
         Opening applies what was committed before a crash, which may take a while; it holds up nobody but this task.
-        Raises what `Replica.open` raises, and OSError where the driver's place refuses the folder.
+        Raises ReceiverEnding, what `Replica.open` raises, and OSError where the driver's place refuses the folder.
         """
         with self._lock:
             gate = self._opening.setdefault(task_id, threading.Lock())
@@ -45,7 +46,7 @@ class Replicas:
                     self._open[task_id] = replica
                     return replica
             replica.close()
-            raise RuntimeError("the receiver is ending")
+            raise ReceiverEnding
 
     def present(self) -> Sequence[str]:
         """Return the ids of the tasks that have a replica on the medium, open or not."""

@@ -1,5 +1,7 @@
 """Serves the agents' sessions: finds the replica, lets replication do its work, tells the proofs about commits."""
 
+from collections.abc import Callable
+
 import structlog
 
 from wherry.errors import WherryError
@@ -20,7 +22,9 @@ log = structlog.get_logger(__name__)
 class Sessions:
     """The handler of the listener's connections."""
 
-    def __init__(self, replicas: Replicas, proofs: Proofs) -> None:
+    def __init__(self, replicas: Replicas, proofs: Proofs, serves: Callable[[str], bool]) -> None:
+        """*serves* tells whether a task is still assigned to this receiver."""
+        self._serves = serves
         self._replicas = replicas
         self._proofs = proofs
 
@@ -54,7 +58,8 @@ class Sessions:
             )
         finally:
             # A connection that broke right after the commit ended the session before the proof was thought of.
-            self._proofs.catch_up(task_id)
+            if self._serves(task_id):
+                self._proofs.catch_up(task_id)
 
 
 def _refuse(accepted: Accepted, refusal: WherryError) -> None:
