@@ -14,6 +14,7 @@ from wherry.iam.keys import MasterKey
 from wherry.iam.principals import Kind, Principal
 from wherry.iam.refusals import AuthenticationFailed
 from wherry.iam.signature import SignedRequest
+from wherry.iam.token_reading import OwnTokens
 from wherry.iam.tokens import TokenIssuer
 
 BOX = MasterKey(b"m" * 32).box("access-keys")
@@ -55,7 +56,8 @@ class Setting:
         self.now = 1_769_592_600.0
         self.directory = Dictionaries()
         self.tokens = TokenIssuer(Fernet(Fernet.generate_key()))
-        self.authenticator = Authenticator(self.directory, BOX, self.tokens, clock=lambda: self.now)
+        reader = OwnTokens(self.directory, self.tokens, clock=lambda: self.now)
+        self.authenticator = Authenticator(self.directory, BOX, reader, clock=lambda: self.now)
 
     def signed(self, access_key: str = "AK1", secret_key: str = "SK1") -> SignedRequest:
         headers = {"host": "h", "x-sdk-date": sdk_date(self.now)}

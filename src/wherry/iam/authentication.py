@@ -7,22 +7,20 @@ between several processes.
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from wherry.iam.directory import Directory, User, UserName
+from wherry.iam.directory import Directory
 from wherry.iam.keys import SecretBox
-from wherry.iam.principals import Kind, Principal
+from wherry.iam.memory import Memory
+from wherry.iam.principals import Principal
 from wherry.iam.refusals import AuthenticationFailed
 from wherry.iam.signature import SignedRequest, read_claim, verify
-from wherry.iam.tokens import TokenClaims, TokenIssuer
+from wherry.iam.token_reading import TokenReader
+from wherry.iam.tokens import TokenClaims
 
 REMEMBER_S: Final = 5.0
-_REMEMBERED: Final = 8192
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +30,21 @@ class _OpenKey:
 
 
 class Authenticator:
-    """Finds out who sent a request."""
+    """Finds out who sent a request.
+
+    Args:
+        directory: knows the access keys.
+        box: opens their secrets.
+        tokens: knows whom a token stands for.
+        clock: the time in epoch seconds.
+        remember_s: how long a look-up counts, in seconds.
+    """
 
     def __init__(
         self,
         directory: Directory,
         box: SecretBox,
-        tokens: TokenIssuer,
+        tokens: TokenReader,
         *,
         clock: Callable[[], float] = time.time,
         remember_s: float = REMEMBER_S,
@@ -47,11 +53,15 @@ class Authenticator:
         self._box = box
         self._tokens = tokens
         self._clock = clock
-        self._keys: _Memory[str, _OpenKey] = _Memory(remember_s, clock)
-        self._shown: _Memory[bytes, tuple[Principal, TokenClaims]] = _Memory(remember_s, clock)
+        self._keys: Memory[str, _OpenKey] = Memory(remember_s, clock)
+        self._shown: Memory[bytes, tuple[Principal, TokenClaims]] = Memory(remember_s, clock)
 
     async def authenticate(self, request: SignedRequest) -> Principal:
-        """Return the principal of *request*. Raises AuthenticationFailed, and nothing else for whatever was sent."""
+        """Return the principal of *request*.
+
+        Raises AuthenticationFailed, and nothing else for whatever was sent; where tokens are read elsewhere, ApiError
+        with status 503 while that place is away.
+        """
         for name, value in request.headers:
             if name == b"x-auth-token":
                 principal, _ = await self.by_token(value.decode("latin-1").strip())
@@ -59,18 +69,12 @@ class Authenticator:
         return await self._by_signature(request)
 
     async def by_token(self, token: str) -> tuple[Principal, TokenClaims]:
-        """Return the principal and the claims of *token*. Raises AuthenticationFailed."""
+        """Return the principal and the claims of *token*. Raises what `TokenReader.read` does."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._shown.get(digest)
         if known is not None and self._clock() * 1000 < known[1].expires_at_ms:
             return known
-        claims = self._tokens.read(token, now_ms=int(self._clock() * 1000))
-        user = await self._directory.user(UserName(id=claims.user_id))
-        if user is None or not user.enabled or user.domain_id != claims.domain_id:
-            raise AuthenticationFailed("the token's user does not exist or is disabled")
-        if await self._directory.token_revoked(claims.revocation_id, claims.user_id, claims.issued_at_ms):
-            raise AuthenticationFailed("the token was revoked", code="APIGW.0307")
-        found = (principal_of(user, claims), claims)
+        found = await self._tokens.read(token)
         self._shown.put(digest, found)
         return found
 
@@ -101,52 +105,3 @@ class Authenticator:
         key = _OpenKey(self._box.open(stored.sealed_secret).encode(), stored.principal)
         self._keys.put(access_key, key)
         return key
-
-
-def principal_of(user: User, claims: TokenClaims) -> Principal:
-    """Return the principal that a token of *user* stands for."""
-    return Principal(
-        kind=Kind.USER,
-        domain_id=user.domain_id,
-        domain_name=user.domain_name,
-        user_id=user.id,
-        user_name=user.name,
-        project_id=claims.project_id,
-        account_owner=user.account_owner,
-        policies=user.policies,
-        token_id=claims.revocation_id,
-    )
-
-
-K = TypeVar("K")
-
-
-class _Memory(Generic[K, T]):
-    """The last look-ups, each for a few seconds; the oldest go first when there are too many."""
-
-    def __init__(self, remember_s: float, clock: Callable[[], float]) -> None:
-        self._remember_s = remember_s
-        self._clock = clock
-        self._entries: OrderedDict[K, tuple[float, T]] = OrderedDict()
-
-    def get(self, key: K) -> T | None:
-        entry = self._entries.get(key)
-        if entry is None:
-            return None
-        if self._clock() >= entry[0]:
-            del self._entries[key]
-            return None
-        return entry[1]
-
-    def put(self, key: K, value: T) -> None:
-        self._entries[key] = (self._clock() + self._remember_s, value)
-        self._entries.move_to_end(key)
-        if len(self._entries) > _REMEMBERED:
-            self._entries.popitem(last=False)
-
-    def drop(self, key: K) -> None:
-        self._entries.pop(key, None)
-
-    def drop_where(self, test: Callable[[T], bool]) -> None:
-        for key in [key for key, (_, value) in self._entries.items() if test(value)]:
-            del self._entries[key]

@@ -1,7 +1,7 @@
 """What iam needs of storage: accounts, users, keys and revoked tokens, behind one Protocol.
 
-The server implements `Directory` over the ledger; tests implement it over dictionaries. An alternative back end
-(OpenStack Keystone) implements the same.
+The server implements `Directory` over the ledger; tests implement it over dictionaries. Where users and tokens are an
+OpenStack Keystone's (`wherry.iam.keystone_tokens`), access keys still live here.
 """
 
 from collections.abc import Sequence

@@ -17,6 +17,7 @@ import uvloop
 
 from wherry.iam.authentication import Authenticator
 from wherry.iam.refusals import RefusalCodec
+from wherry.iam.token_reading import OwnTokens
 from wherry.iam.tokens import TokenIssuer
 from wherry.ledger import accounts
 from wherry.ledger.ledger import Ledger, open_ledger
@@ -95,7 +96,7 @@ def _assemble(ledger: Ledger, keys: Keys, url: str, *, tls: bool) -> Services:
     return Services(
         ledger=ledger,
         directory=directory,
-        authenticator=Authenticator(directory, key_box, tokens),
+        authenticator=Authenticator(directory, key_box, OwnTokens(directory, tokens)),
         tokens=tokens,
         refusals=RefusalCodec(keys.master.box("refusals").fernet),
         key_box=key_box,
