@@ -18,17 +18,13 @@ def agent(
     state: Path,
     ca_file: Path | None = None,
     token_file: Path | None = None,
-    disk: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="")] = (),
-    name: str = "",
+    disk: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = (),
+    name: Annotated[str, Parameter(show_default=False)] = "",
     max_freeze: Annotated[float, Parameter(validator=Number(gt=0, lte=3600))] = MAX_FREEZE_S,
-    frozen_hook: str = "",
+    frozen_hook: Annotated[str, Parameter(show_default=False)] = "",
     sync_interval: Annotated[float, Parameter(validator=Number(gte=0, lte=86400))] = SYNC_INTERVAL_S,
 ) -> None:
     """Run the agent on the server that is to be moved.
-
-    It registers the server, asks the control plane for commands and sends the disks to a receiver when it's told to.
-    It needs root for real disks; an image file can be moved by anybody. SIGTERM ends it; the next start goes on where
-    it was.
 
     Parameters
     ----------

@@ -18,10 +18,34 @@ app = App(
     version=f"wherry {version('wherry')}",
     help_format="markdown",
 )
-app.command("wherry.cli.serve:serve", name="serve")
-app.command("wherry.cli.agent:agent", name="agent")
-app.command("wherry.cli.receiver:receiver", name="receiver")
-app.command("wherry.cli.verify:verify", name="verify")
+_HELP = {
+    "serve": (
+        "Run the control plane: the SMS v3 API, the identity service and Wherry's own API.\n\n"
+        "The first start makes an account, a user and a private CA, and writes how to reach them to "
+        "DATA/admin.json. The server is ready when GET /readyz answers 200; SIGTERM lets it finish what it "
+        "has begun."
+    ),
+    "agent": (
+        "Run the agent on the server that is to be moved.\n\n"
+        "It registers the server, asks the control plane for commands and sends the disks to a receiver when "
+        "it's told to. It needs root for real disks; an image file can be moved by anybody. SIGTERM ends it; "
+        "the next start goes on where it was."
+    ),
+    "receiver": (
+        "Run a receiver: it takes the disks of migrating servers and keeps them as raw images.\n\n"
+        "It announces itself to the control plane and serves the tasks that are assigned to it. SIGTERM ends "
+        "it; what was acknowledged stays, and the agents go on when it's back."
+    ),
+    "verify": (
+        "Check that disks or images hold exactly what a signed proof says.\n\n"
+        "Exit status 0: the signature is right and every disk is equal. 1: it isn't. Every covered byte is "
+        "read."
+    ),
+}
+"""What each command says of itself; it stands here because the modules of the commands aren't loaded for `--help`."""
+
+for _name, _help in _HELP.items():
+    app.command(f"wherry.cli.{_name}:{_name}", name=_name, help=_help)
 app.command("wherry.cli.join_token:app", name="join-token", help="Make the one-time tokens that programs join with.")
 
 

@@ -15,7 +15,8 @@ END_S = 90.0
 def run_until_signalled(life: Callable[[threading.Event], None]) -> None:
     """Run *life* in a thread of its own and set its event when a signal comes; raise what it raised.
 
-    Its log goes to standard error. The main thread does nothing but wait, so that a signal is heard whatever the program is busy with.
+    Its log goes to standard error. The main thread does nothing but wait, so that a signal is heard whatever the
+    program is busy with.
     """
     logs.configure()
     # One line for each poll would drown the rest.

@@ -21,14 +21,11 @@ def receiver(
     ca_file: Path | None = None,
     token_file: Path | None = None,
     listen: str = "127.0.0.1:8899",
-    data_host: str = "",
-    name: str = "",
+    data_host: Annotated[str, Parameter(show_default=False)] = "",
+    name: Annotated[str, Parameter(show_default=False)] = "",
     max_connections: Annotated[int, Parameter(validator=Number(gte=1, lte=4096))] = 64,
 ) -> None:
     """Run a receiver: it takes the disks of migrating servers and keeps them as raw images.
-
-    It announces itself to the control plane and serves the tasks that are assigned to it. SIGTERM ends it; what was
-    acknowledged stays, and the agents go on when it's back.
 
     Parameters
     ----------

@@ -17,9 +17,6 @@ def serve(
 ) -> None:
     """Run the control plane: the SMS v3 API, the identity service and Wherry's own API.
 
-    The first start makes an account, a user and a private CA, and writes how to reach them to DATA/admin.json. The
-    server is ready when GET /readyz answers 200; SIGTERM lets it finish what it has begun.
-
     Parameters
     ----------
     data:

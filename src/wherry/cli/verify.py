@@ -1,5 +1,6 @@
 """`wherry verify`: checks a proof against disks, without any of the programs that made it."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,11 +8,15 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from wherry.cli.errors import DiskUnnamed, FileUnreadable
 from wherry.contract.wherry import Proof
 from wherry.replication.proof import Verdict
 from wherry.replication.proof import verify as verify_proof
+
+PIPE_WIDTH = 1000
+"""Width of the output, in characters, where it's no terminal."""
 
 
 def verify(
@@ -22,8 +27,6 @@ def verify(
     ca_file: Path | None = None,
 ) -> int:
     """Check that disks or images hold exactly what a signed proof says.
-
-    Exit status 0: the signature is right and every disk is equal. 1: it isn't. Every covered byte is read.
 
     Parameters
     ----------
@@ -61,19 +64,21 @@ def _read_text(path: Path, what: str) -> str:
 
 
 def show(proof: Proof, verdict: Verdict) -> None:
-    """Print what was found as a table."""
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"proof of {proof.source_name}, task {proof.task_id}, checkpoint {proof.checkpoint}")
-    signer = (
-        "signature right, signed by the CA's control plane" if verdict.trusted else "signature right, signer unknown"
-    )
-    console.print(signer + ("" if verdict.trusted else " (name the CA with --ca-file)"))
+    """Print what was found as a table; nothing is cut off where the output isn't a terminal."""
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console.print(f"proof of {proof.source_name}, task {proof.task_id}, checkpoint {proof.checkpoint}", markup=False)
+    known = "signed by this CA's control plane" if verdict.trusted else "signer unknown (name the CA with --ca-file)"
+    console.print(f"signature right, {known}")
     table = Table(box=None, pad_edge=False)
-    for heading in ("disk", "file", "size", "proven", "equal"):
-        table.add_column(heading, justify="right" if heading in {"size", "proven"} else "left", no_wrap=True)
+    for heading, numeric in (("disk", False), ("size", True), ("proven", True), ("equal", False)):
+        table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
+    table.add_column("file", overflow="fold")
     for line, found in zip(proof.disks, verdict.disks, strict=True):
         proven = min(line.size, sum(count for _, count in line.covered) * line.granule_size)
-        answer = "yes" if found.equal else f"NO: {found.reason}"
-        table.add_row(line.name, str(found.path), f"{line.size:,}", f"{proven:,}", answer)
+        row = (line.name, f"{line.size:,}", f"{proven:,}", "yes" if found.equal else "NO", str(found.path))
+        table.add_row(*(Text(cell) for cell in row))
     console.print(table)
+    for found in verdict.disks:
+        if not found.equal:
+            console.print(f"{found.name}: {found.reason}", markup=False)
     console.print(f"equal: {'yes' if verdict.equal else 'no'}")
