@@ -62,7 +62,7 @@ class SimulatedStorage:
         self.files = {} if files is None else files
         self.steps = 0
         self.cut_at = cut_at
-        self.refuse: Callable[[str, Path], int] = lambda operation, path: 0
+        self.refuse: Callable[[str, Path], int] = lambda _operation, _path: 0
 
     @property
     def is_dead(self) -> bool:
@@ -86,7 +86,7 @@ class SimulatedStorage:
             self.files[path] = SimulatedFile(bytearray(size), bytes(size))
         return path
 
-    def open(self, path: Path, *, direct: bool = False) -> "SimulatedDescriptor":
+    def open(self, path: Path, *, direct: bool = False) -> "SimulatedDescriptor":  # noqa: ARG002
         if path not in self.files:
             raise StorageFailed.of(path, OSError(errno.ENOENT, "gone"))
         return SimulatedDescriptor(self, path)

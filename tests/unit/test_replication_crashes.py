@@ -53,9 +53,7 @@ def sources(seed: int) -> list[Content]:
 
 
 def open_replica(storage: SimulatedStorage, directory: Path) -> Replica:
-    return Replica.open(
-        directory, "task", lambda index, size: storage.make_disk(image(index), size), storage=storage
-    )
+    return Replica.open(directory, "task", lambda index, size: storage.make_disk(image(index), size), storage=storage)
 
 
 def differing(replica: Replica, content: Content) -> Iterator[tuple[int, int, bytes]]:
@@ -103,7 +101,9 @@ def migrate(storage: SimulatedStorage, directory: Path, moments: list[Content], 
     try:
         while replica.next_pass < len(moments):
             with replica.session(lambda: None):
-                replica.prepare([DiskLine(index=index, name=f"d{index}", size=size) for index, size in enumerate(SIZES)])
+                replica.prepare(
+                    [DiskLine(index=index, name=f"d{index}", size=size) for index, size in enumerate(SIZES)]
+                )
                 run_pass(replica, moments[replica.next_pass], history, chance)
         proof = replica.half(len(moments) - 1)
         assert [disk.size for disk in proof.disks] == list(SIZES)

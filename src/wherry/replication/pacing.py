@@ -10,6 +10,8 @@ from typing import Protocol
 _BYTES_PER_MBIT = 125_000
 _BURST_S = 0.05
 _LEAST_BURST = 16 * 1024
+_LEAST_WAIT_S = 0.0005
+_LONGEST_WAIT_S = 0.25  # how soon a stop is noticed
 
 
 class Clock(Protocol):
@@ -78,7 +80,7 @@ class Pace:
                 if stop is not None and stop.is_set():
                     return
                 seconds = missing / (self._rate_mbit * _BYTES_PER_MBIT)
-                self._clock.wait(self._changed, min(seconds, 0.25))
+                self._clock.wait(self._changed, min(max(seconds, _LEAST_WAIT_S), _LONGEST_WAIT_S))
 
     def _fill(self) -> None:
         now = self._clock.now()
