@@ -17,6 +17,9 @@ GENESIS = "0" * 64
 
 _audit = schema.audit
 
+_NEWEST = select(_audit.c.hash).order_by(_audit.c.sequence.desc()).limit(1)
+_APPEND = _audit.insert().inline()
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -44,11 +47,10 @@ class AuditChain:
     def append(self, connection: Connection, entry: Entry) -> None:
         """Add *entry* at the end."""
         if self.head is None:
-            newest = select(_audit.c.hash).order_by(_audit.c.sequence.desc()).limit(1)
-            self.head = connection.execute(newest).scalar() or GENESIS
+            self.head = connection.execute(_NEWEST).scalar() or GENESIS
         sealed = seal(self.head, entry)
         values = {name: getattr(entry, name) for name in Entry.__slots__}
-        connection.execute(_audit.insert().inline(), {**values, "previous_hash": self.head, "hash": sealed})
+        connection.execute(_APPEND, {**values, "previous_hash": self.head, "hash": sealed})
         self.head = sealed
 
 

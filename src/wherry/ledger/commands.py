@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from wherry.ledger import schema
 from wherry.migration.records import CommandRecord, IssueCommand
@@ -12,21 +12,12 @@ from wherry.migration.records import CommandRecord, IssueCommand
 _command = schema.command
 _result = schema.command_result
 
-_OLDEST_UNANSWERED = (
-    select(_command.c.id, _command.c.name, _command.c.task_id, _command.c.bucket)
-    .where(
-        _command.c.source_id == bindparam("source"),
-        _command.c.answered_at.is_(None),
-        _command.c.withdrawn_at.is_(None),
-    )
-    .order_by(_command.c.sequence)
-    .limit(1)
-)
+_APPEND = _result.insert().inline()
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingCommand:
-    """A command that no result has answered yet."""
+    """A command that no result has answered yet; `wherry.ledger.polls` finds the oldest of a source."""
 
     id: str
     name: str
@@ -50,12 +41,6 @@ class CommandResult:
     result_detail: bytes
     received_at: int
     request_id: str
-
-
-def oldest_unanswered(connection: Connection, source_id: str) -> WaitingCommand | None:
-    """Return the command that the source's agent should work on now."""
-    row = connection.execute(_OLDEST_UNANSWERED, {"source": source_id}).first()
-    return None if row is None else WaitingCommand(*row)
 
 
 def issue(connection: Connection, source_id: str, wanted: IssueCommand, *, at: int) -> str:
@@ -94,7 +79,7 @@ def withdraw(connection: Connection, source_id: str, names: Sequence[str] | None
 
 def append_result(connection: Connection, result: CommandResult) -> None:
     """Store what an agent reported."""
-    connection.execute(_result.insert().inline(), {name: getattr(result, name) for name in CommandResult.__slots__})
+    connection.execute(_APPEND, {name: getattr(result, name) for name in CommandResult.__slots__})
 
 
 def results_of(connection: Connection, source_id: str) -> Sequence[CommandResult]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from wherry.ledger.documents import Document, JsonText
@@ -236,6 +237,8 @@ subtask = Table(
     Column("process_trace", Text, nullable=False),
 )
 
+_waiting = text("answered_at IS NULL AND withdrawn_at IS NULL")
+
 command = Table(
     "command",
     METADATA,
@@ -248,7 +251,7 @@ command = Table(
     Column("issued_at", MS, nullable=False),
     Column("answered_at", MS),
     Column("withdrawn_at", MS),
-    Index(None, "source_id", "sequence"),
+    Index("ix_command_waiting", "source_id", "sequence", sqlite_where=_waiting, postgresql_where=_waiting),
 )
 
 command_result = Table(

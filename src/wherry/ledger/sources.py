@@ -14,6 +14,9 @@ _source = schema.source
 _task = schema.task
 _result = schema.consistency_result
 
+_FIND = select(_source).where(_source.c.id == bindparam("source"), _source.c.account_id == bindparam("account"))
+_STATE = select(_source.c.state, _source.c.migration_cycle).where(_source.c.id == bindparam("source"))
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
@@ -73,8 +76,8 @@ class SourceFilter:
 
 def find(connection: Connection, account_id: str, source_id: str) -> SourceRow | None:
     """Return the source, None where the account has no such one."""
-    query = select(_source).where(_source.c.id == source_id, _source.c.account_id == account_id)
-    return _first(connection, query)
+    row = connection.execute(_FIND, {"source": source_id, "account": account_id}).mappings().first()
+    return None if row is None else _row(row)
 
 
 def find_by_identity(connection: Connection, account_id: str, mac: str, address: str) -> SourceRow | None:
@@ -146,8 +149,7 @@ def set_state(
     connection: Connection, source_id: str, task_id: str | None, wanted: SetSourceState, *, at: int, reason: str
 ) -> None:
     """Bring the source to a state and a cycle; what is so already leaves no trace."""
-    query = select(_source.c.state, _source.c.migration_cycle).where(_source.c.id == source_id)
-    state, cycle = connection.execute(query).one()
+    state, cycle = connection.execute(_STATE, {"source": source_id}).one()
     values: dict[str, object] = {}
     if wanted.state != state:
         values |= {"state": wanted.state, "state_action_time": at}

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, select
 from wherry.ledger import schema
 
 _change = schema.state_change
+_APPEND = _change.insert().inline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class StateChange:
 def append(connection: Connection, change: StateChange) -> None:
     """Add *change* to the history."""
     connection.execute(
-        _change.insert().inline(),
+        _APPEND,
         {
             "at": change.at,
             "source_id": change.source_id,

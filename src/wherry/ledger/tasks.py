@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select, update
 
 from wherry.contract.enumerations import TaskState
 from wherry.ledger import schema, state_changes
@@ -12,6 +12,10 @@ from wherry.migration.records import SetSubtask, SetTaskState, SubtaskRecord, Ta
 
 _task = schema.task
 _subtask = schema.subtask
+
+_FIND = select(_task).where(_task.c.id == bindparam("task"), _task.c.account_id == bindparam("account"))
+_OF_SOURCE = select(_task).where(_task.c.source_id == bindparam("source"))
+_SUBTASKS = select(_subtask).where(_subtask.c.task_id == bindparam("task")).order_by(_subtask.c.position)
 
 _ENDED = frozenset({TaskState.MIGRATE_SUCCESS, TaskState.MIGRATE_FAIL, TaskState.SYNC_SUCCESS, TaskState.SYNC_FAIL})
 
@@ -97,12 +101,14 @@ class TaskFilter:
 
 def find(connection: Connection, account_id: str, task_id: str) -> TaskRow | None:
     """Return the task, None where the account has no such one."""
-    return _first(connection, select(_task).where(_task.c.id == task_id, _task.c.account_id == account_id))
+    row = connection.execute(_FIND, {"task": task_id, "account": account_id}).mappings().first()
+    return None if row is None else _row(row)
 
 
 def of_source(connection: Connection, source_id: str) -> TaskRow | None:
     """Return the task of a source, None where it has none."""
-    return _first(connection, select(_task).where(_task.c.source_id == source_id))
+    row = connection.execute(_OF_SOURCE, {"source": source_id}).mappings().first()
+    return None if row is None else _row(row)
 
 
 def of_sources(connection: Connection, source_ids: Sequence[str]) -> Mapping[str, TaskRow]:
@@ -195,8 +201,7 @@ def delete(connection: Connection, task_id: str) -> None:
 
 def subtasks_of(connection: Connection, task_id: str) -> Sequence[SubtaskRow]:
     """Return the subtasks of a task in their order."""
-    query = select(_subtask).where(_subtask.c.task_id == task_id).order_by(_subtask.c.position)
-    return [SubtaskRow(**row) for row in connection.execute(query).mappings()]
+    return [SubtaskRow(**row) for row in connection.execute(_SUBTASKS, {"task": task_id}).mappings()]
 
 
 def subtasks_of_many(connection: Connection, task_ids: Sequence[str]) -> Mapping[str, Sequence[SubtaskRow]]:

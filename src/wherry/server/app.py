@@ -5,10 +5,11 @@ into the envelope, and a fault of the control plane is logged and answered with 
 """
 
 import asyncio
+import itertools
+import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from uuid import uuid4
 
 import structlog
 
@@ -34,6 +35,9 @@ MAX_PATH = 32 * 1024
 
 _DRAIN_S = 3.0
 _DRAIN_BYTES = 64 * 1024 * 1024
+
+_PROCESS = secrets.token_hex(8)
+_REQUESTS = itertools.count(1)
 
 access_log = structlog.get_logger("wherry.access")
 log = structlog.get_logger(__name__)
@@ -116,6 +120,11 @@ class Application:
         )
 
 
+def _next_request_id() -> str:
+    """Return an id that no other request has: random for the process, counted within it."""
+    return f"{_PROCESS}{next(_REQUESTS):016x}"
+
+
 def _admit(route: Route, caller: Principal) -> None:
     """Refuse a kind of caller that may never call the operation, before its body is looked at."""
     if caller.kind not in route.callers:
@@ -139,7 +148,7 @@ class _Exchange:
         self.request_headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.client = scope.get("client")
         self.receive = receive
-        self.request_id = uuid4().hex
+        self.request_id = _next_request_id()
         self.headers: dict[str, str] = {}
         self.route: Route | None = None
         self.caller: Principal | None = None

@@ -3,10 +3,13 @@
 from sqlalchemy import Connection
 
 from wherry.contract.commands import Command, CommandParam, CommandReport
-from wherry.ledger import commands, tasks
+from wherry.contract.errors import ApiError
+from wherry.iam.permissions import Resource
+from wherry.ledger import commands, polls, tasks
+from wherry.ledger.polls import Poll
 from wherry.ledger.transaction import Transaction
 from wherry.migration.commands import NextCommand, apply_result, next_command
-from wherry.server.access import heard_of, record_of, source_of
+from wherry.server.access import allow, heard_of, record_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
 from wherry.server.waiting import wait_preference
@@ -39,8 +42,8 @@ async def update_command_result(call: Call) -> Answer:
     source_id = call.parameters["server_id"]
 
     def unit(tx: Transaction) -> None:
-        source = source_of(tx.connection, call, source_id)
-        pending = commands.oldest_unanswered(tx.connection, source_id)
+        poll = _poll_of(tx.connection, call, source_id)
+        pending = poll.pending
         answers = pending is not None and pending.name == report.command_name
         commands.append_result(
             tx.connection,
@@ -59,7 +62,7 @@ async def update_command_result(call: Call) -> Answer:
         if pending is None:
             return
         task = tasks.of_source(tx.connection, source_id)
-        changes = apply_result(source.record(), record_of(tx.connection, task), pending.record(), report)
+        changes = apply_result(poll.source, record_of(tx.connection, task), pending.record(), report)
         tx.apply(
             changes,
             source_id=source_id,
@@ -75,13 +78,19 @@ async def update_command_result(call: Call) -> Answer:
 
 def _next(connection: Connection, call: Call, source_id: str) -> tuple[bool, NextCommand]:
     """Return whether a command waits, and what to tell the agent."""
-    source = source_of(connection, call, source_id)
-    pending = commands.oldest_unanswered(connection, source_id)
-    if pending is not None:
-        return True, next_command(source.record(), None, pending.record())
-    task = tasks.of_source(connection, source_id)
-    record = None if task is None else task.record(())
-    return False, next_command(source.record(), record, None)
+    poll = _poll_of(connection, call, source_id)
+    pending = poll.pending
+    told = next_command(poll.source, poll.task, None if pending is None else pending.record())
+    return pending is not None, told
+
+
+def _poll_of(connection: Connection, call: Call, source_id: str) -> Poll:
+    """Return the source as a poll sees it. Raises ApiError SMS.7602 or PermissionMissing."""
+    poll = polls.look(connection, call.account_id, source_id)
+    if poll is None:
+        raise ApiError("SMS.7602", status=404)
+    allow(call, Resource(source_id, source_id, "", poll.enterprise_project_id))
+    return poll
 
 
 def _told(told: NextCommand) -> Answer:

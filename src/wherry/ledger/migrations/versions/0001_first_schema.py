@@ -56,7 +56,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_command")),
         sa.UniqueConstraint("id", name=op.f("uq_command_id")),
     )
-    op.create_index(op.f("ix_command_source_id_sequence"), "command", ["source_id", "sequence"], unique=False)
+    op.create_index(
+        "ix_command_waiting",
+        "command",
+        ["source_id", "sequence"],
+        sqlite_where=sa.text("answered_at IS NULL AND withdrawn_at IS NULL"),
+        postgresql_where=sa.text("answered_at IS NULL AND withdrawn_at IS NULL"),
+    )
     op.create_table(
         "command_result",
         sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
