@@ -16,6 +16,7 @@ from wherry.agent.control import ChannelDesk, Steadfast, WorkStopped
 from wherry.agent.session import Session
 from wherry.contract.enumerations import Subtask
 from wherry.contract.wherry import Route
+from wherry.replication.errors import IdentityRefused
 from wherry.replication.messages import DiskLine, Hello
 from wherry.replication.sending import SourceSession
 from wherry.replication.transport import client_context
@@ -68,7 +69,11 @@ class Channel:
         context = self._secrets()
         self._step(Subtask.ATTACH_AGENT_IMAGE, 0, "looking for a receiver")
         route = self._route()
-        session = SourceSession.connect((route.host, route.port), context, route.server_name, self._hello)
+        try:
+            session = SourceSession.connect((route.host, route.port), context, route.server_name, self._hello)
+        except IdentityRefused:
+            self._context = None  # they may have been renewed
+            raise
         try:
             self._step(Subtask.ATTACH_AGENT_IMAGE, 100, f"connected to {route.host}:{route.port}")
             self._step(Subtask.FORMAT_DISK_LINUX_BLOCK, 100, "the receiver has made the disks")

@@ -11,11 +11,12 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import CommandDesk, passing
+from wherry.agent.control import ANSWERLESS, CommandDesk, passing
 from wherry.agent.decisions import Decision, Deed, WorkerView, decide, resumable
 from wherry.agent.errors import RecordGone, StopTimedOut
 from wherry.agent.patience import Patience
-from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.errors import ControlPlaneError
+from wherry.errors import WherryError
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ class PollLoop:
                 if not self._resumed:
                     self._resume()
                 answered = self._round()
-            except (ControlPlaneUnreachable, ControlPlaneError) as error:
+            except ANSWERLESS as error:
                 self._weigh(error)
                 self._patience.wait(self._stop)
                 continue
@@ -87,7 +88,7 @@ class PollLoop:
                 self._stop.wait(max(0.0, rest) * random.uniform(0.9, 1.5))  # noqa: S311 - no secret
 
     @staticmethod
-    def _weigh(error: ControlPlaneUnreachable | ControlPlaneError) -> None:
+    def _weigh(error: WherryError) -> None:
         """Say what is wrong. An agent that is refused asks again all the same: a person may lift the refusal."""
         if isinstance(error, ControlPlaneError) and error.status == 404:
             raise RecordGone(reason=error.message) from error

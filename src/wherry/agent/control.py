@@ -12,17 +12,21 @@ import structlog
 
 from wherry.agent.decisions import Answer, TaskView
 from wherry.agent.patience import Patience
-from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.errors import AnswerUnreadable, ControlPlaneError, ControlPlaneUnreachable
 from wherry.client.retrying import BUSY_STATUSES
 from wherry.contract.commands import Command
 from wherry.contract.sources import Registration, SourceDetail
 from wherry.contract.storage import DiskInfo
 from wherry.contract.tasks import TaskProgress
 from wherry.contract.wherry import Proof, ProofHalf, ReplicationFigures, Route
+from wherry.errors import WherryError
 from wherry.replication.transport import Identity
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+ANSWERLESS = (ControlPlaneUnreachable, AnswerUnreadable, ControlPlaneError)
+"""How a call of the control plane fails."""
 
 
 class WorkStopped(Exception):
@@ -110,7 +114,7 @@ class Steadfast:
         while True:
             try:
                 answer = call()
-            except (ControlPlaneUnreachable, ControlPlaneError) as error:
+            except ANSWERLESS as error:
                 if not passing(error):
                     raise
                 log.warning("control_plane_unreachable", code=error.code, reason=error.message)
@@ -121,6 +125,11 @@ class Steadfast:
                 return answer
 
 
-def passing(error: ControlPlaneUnreachable | ControlPlaneError) -> bool:
-    """Tell whether the trouble is the control plane's and will pass, so that the same call is worth repeating."""
-    return isinstance(error, ControlPlaneUnreachable) or error.status == 500 or error.status in BUSY_STATUSES
+def passing(error: WherryError) -> bool:
+    """Tell whether the trouble is the control plane's and will pass, so that the same call is worth repeating.
+
+    An answer that can't be read counts as none: something stands between that isn't the control plane.
+    """
+    if isinstance(error, ControlPlaneError):
+        return error.status == 500 or error.status in BUSY_STATUSES
+    return isinstance(error, (ControlPlaneUnreachable, AnswerUnreadable))

@@ -37,15 +37,24 @@ def read_inventory(named: Sequence[Path], find: Callable[[], Sequence[Path]] = l
 class Rota:
     """Tells when something is due again: every *every_s* seconds, give or take a tenth, so that agents don't meet."""
 
-    def __init__(self, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        every_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
         self._every_s = every_s
         self._clock = clock
-        self._due_at = clock() + every_s
+        self._uniform = uniform
+        self.postpone(every_s)
 
     def due(self) -> bool:
         """Tell whether it's due; the next time is counted from now when it is."""
-        now = self._clock()
-        if now < self._due_at:
+        if self._clock() < self.next_at:
             return False
-        self._due_at = now + self._every_s * random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+        self.postpone(self._every_s)
         return True
+
+    def postpone(self, seconds: float) -> None:
+        """Have it due in *seconds*, give or take a tenth."""
+        self.next_at = self._clock() + self._uniform(0.9 * seconds, 1.1 * seconds)

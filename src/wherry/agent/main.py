@@ -24,13 +24,16 @@ from wherry.agent.settings import AgentSettings
 from wherry.agent.survey import OpenDisks, lines
 from wherry.agent.worker import Worker
 from wherry.client.control_plane import ControlPlane, join
-from wherry.client.errors import ControlPlaneError
 from wherry.client.retrying import RetryPolicy
-from wherry.contract.enumerations import MigrationCycle, SourceState
+from wherry.contract.enumerations import MigrationCycle, SourceState, Subtask
+from wherry.contract.tasks import TaskProgress
 from wherry.disks.freezing import Freeze
 from wherry.errors import WherryError
 
 log = structlog.get_logger(__name__)
+
+RETRY_REFRESH_S = 120.0
+"""When the disks are looked at again after it failed, in seconds."""
 
 
 def run_agent(settings: AgentSettings, stop: threading.Event | None = None) -> None:
@@ -80,7 +83,7 @@ def _register(
 def _live(settings: AgentSettings, control: Control, source_id: str, stop: threading.Event) -> None:
     worker = Worker(
         lambda task_id, signals: _work(settings, control, source_id, task_id, signals),
-        lambda task_id, error: _refuse(control, source_id, task_id, error),
+        lambda task_id, error: _refuse(control, source_id, task_id, error, Steadfast(stop, Patience())),
     )
     loop = PollLoop(
         control=control,
@@ -156,10 +159,17 @@ class OwnedWork:
         self._disks.close()
 
 
-def _refuse(control: Control, source_id: str, task_id: str, error: WherryError) -> None:
-    """Tell the control plane that the work on a task couldn't even begin."""
-    log.warning("work_refused", task_id=task_id, code=error.code, reason=error.message)
-    control.report_state(source_id, SourceState.ERROR.value, MigrationCycle.REPLICATING.value)
+def _refuse(control: Control, source_id: str, task_id: str, error: WherryError, sure: Steadfast) -> None:
+    """Tell the control plane that the work on a task couldn't even begin, and why."""
+    words = TaskProgress(
+        subtask_name=Subtask.SSL_CONFIG,
+        progress=0,
+        replicate_size=0,
+        total_size=0,
+        process_trace=error.explain()[:2048],
+    )
+    sure(lambda: control.report_progress(task_id, words))
+    sure(lambda: control.report_state(source_id, SourceState.ERROR.value, MigrationCycle.REPLICATING.value))
 
 
 def _refresher(settings: AgentSettings, control: Control, source_id: str) -> Callable[[], None]:
@@ -170,7 +180,9 @@ def _refresher(settings: AgentSettings, control: Control, source_id: str) -> Cal
             return
         try:
             control.update_disks(source_id, disk_info(read_inventory(settings.disks)))
-        except ControlPlaneError as error:
+        except WherryError as error:
+            # A disk that can't be read just now, or a control plane that is away: neither keeps commands from coming.
             log.warning("disks_not_updated", code=error.code, reason=error.message)
+            rota.postpone(RETRY_REFRESH_S)
 
     return refresh

@@ -196,9 +196,10 @@ class Work:
         self._cutover.run(session, self._task_id)
         self._book.enter(ReplicationPhase.DONE)
         self._report(Subtask.CONFIGURE_LINUX_BLOCK, 100, "the disks are delivered as they are, and proven equal")
+        # From the next report on the task is done; a half that was still held would spoil its next run.
+        self._book.hold(None)
         self._report(Subtask.DETACH_AGENT_IMAGE, 100, "done")
         self._state(SourceState.FINISHED, MigrationCycle.CUTOVERED)
-        self._book.hold(None)
         log.info("finished", task_id=self._task_id, checkpoint=session.checkpoint)
 
     def report_failure(self, error: WherryError) -> None:

@@ -11,7 +11,6 @@ from wherry.agent.control import WorkStopped
 from wherry.agent.decisions import WorkerView
 from wherry.agent.errors import StopTimedOut, WorkerFailed
 from wherry.agent.migration import Signals
-from wherry.client.errors import ControlPlaneError
 from wherry.errors import WherryError
 
 log = structlog.get_logger(__name__)
@@ -84,29 +83,28 @@ class Worker:
 
     def _run(self, task_id: str, signals: Signals) -> None:
         structlog.contextvars.bind_contextvars(task_id=task_id)
+        work: Doable | None = None
         try:
             work = self._make_work(task_id, signals)
-        except WherryError as error:
-            log.exception("work_refused", code=error.code)
-            self._report(lambda failure: self._refuse(task_id, failure), error)
-            return
-        try:
             work.run()
         except WorkStopped as stopped:
             log.info("work_stopped", reason=str(stopped))
         except WherryError as error:
-            log.exception("work_failed", code=error.code, reason=error.message)
-            self._report(work.report_failure, error)
+            log.warning("work_failed", code=error.code, reason=error.message, cause=error.cause, fix=error.fix)
+            self._tell(task_id, work, error)
         except Exception as error:
             # The outermost loop of the work: a fault of it must be told to the operator, and spare the poll loop.
             log.exception("work_failed")
-            self._report(work.report_failure, WorkerFailed(reason=f"{type(error).__name__}: {error}"))
+            self._tell(task_id, work, WorkerFailed(reason=f"{type(error).__name__}: {error}"))
         finally:
-            work.close()
+            if work is not None:
+                work.close()
 
-    @staticmethod
-    def _report(report: Callable[[WherryError], None], failure: WherryError) -> None:
+    def _tell(self, task_id: str, work: Doable | None, failure: WherryError) -> None:
         try:
-            report(failure)
-        except (WorkStopped, ControlPlaneError) as error:
+            if work is None:
+                self._refuse(task_id, failure)
+            else:
+                work.report_failure(failure)
+        except (WorkStopped, WherryError) as error:
             log.warning("failure_not_reported", code=failure.code, reason=str(error))

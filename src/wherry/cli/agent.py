@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 
 from wherry.agent.main import run_agent
 from wherry.agent.settings import MAX_FREEZE_S, SYNC_INTERVAL_S, AgentSettings
-from wherry.cli.folder import private_folder
+from wherry.cli.folder import own_folder
 from wherry.cli.program import run_until_signalled
 
 
@@ -51,11 +51,12 @@ def agent(
         server=server,
         ca_file=ca_file,
         token_file=token_file,
-        state=private_folder(state),
+        state=state,
         disks=disk,
         name=name,
         max_freeze_s=max_freeze,
         frozen_hook=frozen_hook,
         sync_interval_s=sync_interval,
     )
-    run_until_signalled(lambda stop: run_agent(settings, stop))
+    with own_folder(state):
+        run_until_signalled(lambda stop: run_agent(settings, stop))

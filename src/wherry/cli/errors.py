@@ -51,6 +51,15 @@ class FolderUnusable(WherryError):
     default_fix = "Name another folder, or run the program as a user who may write there."
 
 
+class FolderBusy(WherryError):
+    """Another program works in the folder."""
+
+    code = "WHERRY.6007"
+    template = "Another process already works in the folder {path}."
+    default_cause = "The same program runs already with the same folder, as a service perhaps."
+    default_fix = "End the other one, or give this one a folder of its own."
+
+
 class Interrupted(WherryError):
     """The person at the keyboard ended the command."""
 

@@ -1,8 +1,12 @@
 """Folders that a program keeps its data in."""
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from wherry.cli.errors import FolderUnusable
+from wherry.cli.errors import FolderBusy, FolderUnusable
 
 
 def private_folder(path: Path) -> Path:
@@ -12,3 +16,24 @@ def private_folder(path: Path) -> Path:
     except OSError as error:
         raise FolderUnusable(path=path, reason=error.strerror or str(error)) from error
     return path
+
+
+@contextmanager
+def own_folder(path: Path) -> Iterator[Path]:
+    """Lend *path*, made when it's missing, to this process alone; a killed process gives it back.
+
+    Two agents with the same credentials would take each other's commands. Raises FolderUnusable, FolderBusy.
+    """
+    private_folder(path)
+    try:
+        descriptor = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FolderUnusable(path=path, reason=error.strerror or str(error)) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FolderBusy(path=path) from error
+        yield path
+    finally:
+        os.close(descriptor)

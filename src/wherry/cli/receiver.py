@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from wherry.cli.address import parse_address
-from wherry.cli.folder import private_folder
+from wherry.cli.folder import own_folder, private_folder
 from wherry.cli.program import run_until_signalled
 from wherry.receiver.main import run_receiver
 from wherry.receiver.settings import ReceiverSettings
@@ -53,7 +53,7 @@ def receiver(
         server=server,
         ca_file=ca_file,
         token_file=token_file,
-        state=private_folder(state),
+        state=state,
         images=private_folder(images),
         listen_host=host,
         listen_port=port,
@@ -61,4 +61,5 @@ def receiver(
         name=name,
         max_connections=max_connections,
     )
-    run_until_signalled(lambda stop: run_receiver(settings, stop))
+    with own_folder(state):
+        run_until_signalled(lambda stop: run_receiver(settings, stop))

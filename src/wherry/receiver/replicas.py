@@ -10,6 +10,7 @@ import structlog
 
 from wherry.receiver.drivers import Driver
 from wherry.receiver.errors import ReceiverEnding
+from wherry.replication.errors import ReplicaBusy
 from wherry.replication.replica import Replica
 
 log = structlog.get_logger(__name__)
@@ -57,8 +58,15 @@ class Replicas:
         with self._lock:
             replica = self._open.pop(task_id, None)
         if replica is not None:
-            replica.close()
+            self._close(replica)
             log.info("replica_released", task_id=task_id)
+
+    @staticmethod
+    def _close(replica: Replica) -> None:
+        try:
+            replica.close()
+        except ReplicaBusy as error:
+            log.warning("replica_not_closed", task_id=replica.task_id, code=error.code, reason=error.message)
 
     def close(self) -> None:
         """Close all of them; later calls of `get` fail."""
@@ -67,4 +75,4 @@ class Replicas:
             replicas = list(self._open.values())
             self._open.clear()
         for replica in replicas:
-            replica.close()
+            self._close(replica)
