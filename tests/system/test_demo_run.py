@@ -22,20 +22,21 @@ def command(directory: Path, *options: str) -> list[str]:
 
 def run_demo(directory: Path, *options: str, before: tuple[str, ...] = ()) -> str:
     """Run the demonstration, require that it ends well and leaves nothing behind, and return what it printed."""
-    done = subprocess.run(
-        [*before, *command(directory, *options)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[-1] == "equal: yes"
-    assert "\x1b" not in done.stdout
+    with subprocess.Popen(
+        [*before, *command(directory, *options)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            text, _ = process.communicate(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            # Not killed: it shall tidy up.
+            process.terminate()
+            text, _ = process.communicate()
+            pytest.fail(f"it did not end in {LIMIT_S} s:\n{text}")
+    assert process.returncode == 0, text
+    assert text.splitlines()[-1] == "equal: yes"
+    assert "\x1b" not in text
     assert_nothing_left(directory)
-    return done.stdout
+    return text
 
 
 def assert_nothing_left(directory: Path) -> None:

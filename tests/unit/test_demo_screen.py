@@ -35,7 +35,7 @@ FIGURES = ReplicationFigures(
 
 def summary(*findings: str) -> Summary:
     verdict = Verdict(compared=99 << 20, ranges=12, checks=["cmp of 12 used ranges"], findings=list(findings))
-    kills = [Kill("agent", 0, 20 << 20), Kill("receiver", 1, 5 << 20)]
+    kills = [Kill("agent", 0, 20 << 20, 0), Kill("receiver", 1, 5 << 20, 0)]
     return Summary(FIGURES, verdict, Tally(1234, 9 << 20), kills, frozen=True, move_s=12.34, wall_s=75)
 
 
