@@ -14,6 +14,7 @@ def serve(
     data: Path,
     listen: str = "127.0.0.1:8443",
     tls: Annotated[bool, Parameter(negative="--no-tls")] = True,
+    keystone: Path | None = None,
 ) -> None:
     """Run the control plane: the SMS v3 API, the identity service and Wherry's own API.
 
@@ -25,6 +26,8 @@ def serve(
         HOST:PORT to listen on; an IPv6 address stands in brackets.
     tls:
         Speak HTTPS with a certificate of the private CA. --no-tls is for a proxy on the same machine.
+    keystone:
+        File with the settings of an OpenStack Keystone (TOML): users and their tokens are Keystone's then.
     """
     logs.configure()
-    run_server(data, listen, tls)
+    run_server(data, listen, tls, keystone)

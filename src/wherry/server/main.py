@@ -6,7 +6,7 @@ import logging
 import signal
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -16,6 +16,9 @@ import uvicorn
 import uvloop
 
 from wherry.iam.authentication import Authenticator
+from wherry.iam.keystone_client import KeystoneClient
+from wherry.iam.keystone_settings import KeystoneSettings, read_settings
+from wherry.iam.keystone_tokens import Keystone, KeystoneTokens
 from wherry.iam.refusals import RefusalCodec
 from wherry.iam.token_reading import OwnTokens
 from wherry.iam.tokens import TokenIssuer
@@ -28,6 +31,9 @@ from wherry.server.data_directory import DataDirectory
 from wherry.server.directory import LedgerDirectory
 from wherry.server.errors import DataDirectoryRefused
 from wherry.server.installation import Keys
+from wherry.server.keystone_accounts import LedgerAccounts
+from wherry.server.keystone_identity import KeystoneIdentity
+from wherry.server.route import Route
 from wherry.server.routes import ROUTES
 from wherry.server.routing import Router
 from wherry.server.services import Services
@@ -41,13 +47,15 @@ _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger(__name__)
 
 
-def serve(data: Path, listen: str, tls: bool) -> None:  # noqa: FBT001 - the command line's switch
+def serve(data: Path, listen: str, tls: bool, keystone: Path | None = None) -> None:  # noqa: FBT001 - a switch
     """Serve the control plane from the directory *data* at the address *listen* until SIGTERM or SIGINT.
 
-    Requests that run are finished, long polls are answered at once, and what was accepted is durable when this returns.
-    Raises WherryError with words where the directory, the ledger or the address can't be used.
+    With the settings file *keystone*, users and tokens are those of an OpenStack Keystone. Requests that run are
+    finished, long polls are answered at once, and what was accepted is durable when this returns. Raises WherryError
+    with words where the settings, the directory, the ledger or the address can't be used.
     """
     address = listening.parse_address(listen)
+    settings = None if keystone is None else read_settings(keystone)
     with DataDirectory(data) as directory, listening.listen(address) as listener:
         url = listening.endpoint(address, listener, tls=tls)
         try:
@@ -56,47 +64,74 @@ def serve(data: Path, listen: str, tls: bool) -> None:  # noqa: FBT001 - the com
             context = installation.server_context(directory, keys.authority, names) if tls else None
         except OSError as error:
             raise DataDirectoryRefused(path=data, reason=error.strerror or str(error)) from error
-        uvloop.run(_run(directory, keys, listener, url, context))
+        opening = open_services(directory, keys, url, tls=tls, keystone=settings)
+        uvloop.run(_run(opening, directory.path, listener, context))
     log.info("stopped", endpoint=url)
 
 
 async def _run(
-    directory: DataDirectory, keys: Keys, listener: socket, url: str, context: ssl.SSLContext | None
+    opening: contextlib.AbstractAsyncContextManager[Services],
+    data: Path,
+    listener: socket,
+    context: ssl.SSLContext | None,
 ) -> None:
-    async with open_services(directory, keys, url, tls=context is not None) as services:
-        server = _Server(Application(services, Router(ROUTES)), context, services.waiters)
+    async with opening as services:
+        server = _Server(Application(services, Router(_routes(services))), context, services.waiters)
         with _stopped_by_signals(server):
-            log.info("serving", endpoint=url, data=str(directory.path))
+            log.info("serving", endpoint=services.endpoint, data=str(data))
             await server.serve(sockets=[listener])
 
 
+def _routes(services: Services) -> Sequence[Route]:
+    return ROUTES if services.keystone is None else KeystoneIdentity(services.keystone).take_over(ROUTES)
+
+
 @contextlib.asynccontextmanager
-async def open_services(directory: DataDirectory, keys: Keys, url: str, *, tls: bool) -> AsyncIterator[Services]:
+async def open_services(
+    directory: DataDirectory, keys: Keys, url: str, *, tls: bool, keystone: KeystoneSettings | None = None
+) -> AsyncIterator[Services]:
     """Open the ledger and everything over it; what is still to be written is written at the end."""
     ledger = open_ledger(directory.ledger)
     try:
-        services = _assemble(ledger, keys, url, tls=tls)
-        ledger.listen(services.waiters.publish)
-        await _first_account(directory, services)
-        await services.contacts.load()
-        flushing = asyncio.create_task(services.contacts.run())
-        try:
-            yield services
-        finally:
-            flushing.cancel()
-            await services.contacts.flush()
+        async with _open_keystone(keystone, ledger) as opened:
+            services = _assemble(ledger, opened, keys, url, tls=tls)
+            ledger.listen(services.waiters.publish)
+            await _first_account(directory, services)
+            await services.contacts.load()
+            flushing = asyncio.create_task(services.contacts.run())
+            try:
+                yield services
+            finally:
+                flushing.cancel()
+                await services.contacts.flush()
     finally:
         await ledger.close()
 
 
-def _assemble(ledger: Ledger, keys: Keys, url: str, *, tls: bool) -> Services:
+@contextlib.asynccontextmanager
+async def _open_keystone(settings: KeystoneSettings | None, ledger: Ledger) -> AsyncIterator[Keystone | None]:
+    if settings is None:
+        yield None
+        return
+    if settings.in_clear:
+        log.warning("keystone is asked without TLS: passwords and tokens can be read on the way", url=settings.url)
+    client = KeystoneClient(settings)
+    try:
+        yield Keystone(client, KeystoneTokens(client, LedgerAccounts(ledger, _now_ms), settings))
+    finally:
+        await client.close()
+
+
+def _assemble(ledger: Ledger, keystone: Keystone | None, keys: Keys, url: str, *, tls: bool) -> Services:
     directory = LedgerDirectory(ledger)
     key_box = keys.master.box("access-keys")
     tokens = TokenIssuer(keys.master.box("tokens").fernet)
+    reader = OwnTokens(directory, tokens) if keystone is None else keystone.tokens
     return Services(
         ledger=ledger,
         directory=directory,
-        authenticator=Authenticator(directory, key_box, OwnTokens(directory, tokens)),
+        keystone=keystone,
+        authenticator=Authenticator(directory, key_box, reader),
         tokens=tokens,
         refusals=RefusalCodec(keys.master.box("refusals").fernet),
         key_box=key_box,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from wherry.iam.authentication import Authenticator
 from wherry.iam.certificates import Authority, ProofSigner
 from wherry.iam.keys import SecretBox
+from wherry.iam.keystone_tokens import Keystone
 from wherry.iam.refusals import RefusalCodec
 from wherry.iam.tokens import TokenIssuer
 from wherry.ledger.ledger import Ledger
@@ -19,6 +20,7 @@ class Services:
     """The parts of a running control plane.
 
     Attributes:
+        keystone: the OpenStack Keystone that knows the users; None: the built-in identity service does.
         endpoint: the URL under which it's reached, as shown in catalogs and links.
         clock: the time in epoch milliseconds.
         key_box: seals the secrets of access keys.
@@ -28,6 +30,7 @@ class Services:
 
     ledger: Ledger
     directory: LedgerDirectory
+    keystone: Keystone | None
     authenticator: Authenticator
     tokens: TokenIssuer
     refusals: RefusalCodec
