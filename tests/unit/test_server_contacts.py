@@ -1,0 +1,138 @@
+"""Who is connected: contacts are kept in memory, turns are written, silence is noticed."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.server_harness import Harness, created, registration, run
+from wherry.ledger import sources
+from wherry.ledger.sources import SourceRow
+from wherry.server.contacts import Contacts
+
+WINDOW_MS = 1000
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+async def row(harness: Harness, source_id: str) -> SourceRow:
+    def read(connection: Any) -> SourceRow:
+        account = connection.exec_driver_sql("SELECT account_id FROM source").scalar()
+        found = sources.find(connection, account, source_id)
+        assert found is not None
+        return found
+
+    return await harness.services.ledger.read(read)
+
+
+def with_source(data: Path, check: Callable[[Harness, str, Clock, Contacts], Any]) -> None:
+    async def inside(harness: Harness) -> None:
+        source_id = await created(await harness.admin(), "/v3/sources", registration())
+        clock = Clock((await row(harness, source_id)).last_contact)
+        contacts = Contacts(harness.services.ledger, clock, window_ms=WINDOW_MS)
+        await contacts.load()
+        await check(harness, source_id, clock, contacts)
+
+    run(data, inside)
+
+
+def test_a_silent_agent_is_not_connected_after_the_window(data: Path) -> None:
+    async def check(harness: Harness, source_id: str, clock: Clock, contacts: Contacts) -> None:
+        clock.now += WINDOW_MS
+        await contacts.flush()
+        assert (await row(harness, source_id)).connected
+        clock.now += 1
+        await contacts.flush()
+        silent = await row(harness, source_id)
+        assert not silent.connected
+        assert silent.last_visit_time == clock.now
+        assert silent.state == "waiting", "a silent source keeps its state"
+
+    with_source(data, check)
+
+
+def test_a_contact_keeps_it_connected_and_is_written_at_the_flush(data: Path) -> None:
+    async def check(harness: Harness, source_id: str, clock: Clock, contacts: Contacts) -> None:
+        before = await row(harness, source_id)
+        clock.now += WINDOW_MS
+        await contacts.touch(source_id)
+        assert (await row(harness, source_id)).last_contact == before.last_contact
+        clock.now += WINDOW_MS
+        await contacts.flush()
+        after = await row(harness, source_id)
+        assert after.connected
+        assert after.last_contact == before.last_contact + WINDOW_MS
+        assert after.last_visit_time == before.last_visit_time, "it changes with the connection only"
+
+    with_source(data, check)
+
+
+def test_who_speaks_again_is_connected_at_once(data: Path) -> None:
+    async def check(harness: Harness, source_id: str, clock: Clock, contacts: Contacts) -> None:
+        clock.now += 10 * WINDOW_MS
+        await contacts.flush()
+        assert not (await row(harness, source_id)).connected
+        clock.now += 5
+        await contacts.touch(source_id)
+        again = await row(harness, source_id)
+        assert (again.connected, again.last_visit_time) == (True, clock.now)
+
+    with_source(data, check)
+
+
+def test_the_time_while_the_control_plane_was_down_is_not_held_against_an_agent(data: Path) -> None:
+    async def check(harness: Harness, source_id: str, clock: Clock, _contacts: Contacts) -> None:
+        clock.now += 100 * WINDOW_MS
+        restarted = Contacts(harness.services.ledger, clock, window_ms=WINDOW_MS)
+        await restarted.load()
+        clock.now += WINDOW_MS
+        await restarted.flush()
+        assert (await row(harness, source_id)).connected
+        clock.now += 1
+        await restarted.flush()
+        assert not (await row(harness, source_id)).connected
+
+    with_source(data, check)
+
+
+def test_a_deleted_source_is_forgotten(data: Path) -> None:
+    async def check(harness: Harness, source_id: str, clock: Clock, contacts: Contacts) -> None:
+        contacts.forget(source_id)
+        clock.now += 10 * WINDOW_MS
+        await contacts.flush()
+        assert (await row(harness, source_id)).connected, "nobody looks after it any more"
+
+    with_source(data, check)
+
+
+def test_polls_of_the_vendors_agents_count_though_they_sign_with_a_users_key(data: Path) -> None:
+    async def check(harness: Harness) -> None:
+        admin = await harness.admin()
+        source_id = await created(admin, "/v3/sources", registration())
+
+        def silence(tx: Any) -> None:
+            sources.set_connected(tx.connection, source_id, connected=False, at=1)
+
+        await harness.services.ledger.write(silence)
+        harness.services.contacts.forget(source_id)
+        assert (await admin.get(f"/v3/sources/{source_id}")).json()["connected"] is False
+        assert (await admin.get(f"/v3/sources/{source_id}/command")).status_code == 200
+        assert (await admin.get(f"/v3/sources/{source_id}")).json()["connected"] is True
+        await asyncio.sleep(0)
+
+    run(data, check)
