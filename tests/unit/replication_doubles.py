@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wherry.disks.direct import WritableBuffer
 from wherry.replication.codecs import Codec, Packer, Unpacker
 from wherry.replication.errors import StorageFailed
 from wherry.replication.frames import (
@@ -202,7 +203,7 @@ class MemoryReader:
     def size(self) -> int:
         return len(self.content)
 
-    def read_into(self, buffer: memoryview, offset: int) -> int:
+    def read_into(self, buffer: WritableBuffer, offset: int) -> int:
         if self.fail_at is not None and offset <= self.fail_at < offset + len(buffer):
             raise OSError(errno.EIO, "Input/output error")
         self.reads.append((offset, len(buffer)))

@@ -155,7 +155,10 @@ def _check_issuer(certificate: x509.Certificate, ca_pem: str, signed_at: int) ->
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise ProofRefused(reason="its certificate wasn't issued by this CA") from error
-    moment = datetime.fromtimestamp(signed_at / 1000, tz=UTC)
+    try:
+        moment = datetime.fromtimestamp(signed_at / 1000, tz=UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ProofRefused(reason="the time of its signature is none") from error
     if not certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc:
         raise ProofRefused(reason="its certificate wasn't valid when it was signed")
 

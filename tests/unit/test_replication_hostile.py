@@ -1,0 +1,399 @@
+"""A hostile or broken agent: whatever it sends, it's refused in words, and the replica is as it was."""
+
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.unit.replication_doubles import MemoryReader, control_frame, data_frame, zero_frame
+from wherry.disks.extents import Extent
+from wherry.errors import WherryError
+from wherry.replication.codecs import Codec, Packer
+from wherry.replication.errors import ConnectionLost, PeerRefused, ProtocolViolated
+from wherry.replication.frames import FrameType, Header, Opened, encode_header
+from wherry.replication.granules import EXTENT_SIZE, GRANULE_SIZE
+from wherry.replication.messages import (
+    Ack,
+    Alive,
+    AnyMessage,
+    BeginPass,
+    Bye,
+    ByeOk,
+    CommitPass,
+    Committed,
+    Covered,
+    Digests,
+    DiskLine,
+    Error,
+    Hello,
+    Welcome,
+    pack_runs,
+)
+from wherry.replication.receiving import SessionSummary, serve_session
+from wherry.replication.replica import Replica
+from wherry.replication.sending import PassMemory, SourceDisk, SourceSession
+from wherry.replication.stream import FrameStream
+
+SIZE = 10 * GRANULE_SIZE + 1024
+HELLO = Hello(task_id="task", source_id="s", disks=(DiskLine(index=0, name="d", size=SIZE),))
+DATA = b"good" * (GRANULE_SIZE // 4)
+TAIL = b"t" * 1024
+
+
+class Victim:
+    """A receiver with a replica at checkpoint 0, and raw connections to it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.image = directory / "disk.img"
+        self.replica = Replica.open(directory / "state", "task", self._create)
+        self.pool = ThreadPoolExecutor(4)
+        self.sockets: list[socket.socket] = []
+        with self.attack() as agent:
+            agent.say(BeginPass(number=0))
+            agent.send(data_frame(0, 0, 0, DATA))
+            agent.say(CommitPass(number=0, consistent=True, taken_at=1))
+            agent.finish()
+        self.before = self.image.read_bytes()
+
+    def _create(self, _index: int, size: int) -> Path:
+        with self.image.open("ab") as file:
+            file.truncate(size)
+        return self.image
+
+    def attack(self, hello: Hello | None = HELLO) -> "Agent":
+        ours, theirs = socket.socketpair()
+        self.sockets += [ours, theirs]
+        return Agent(ours, self.pool.submit(serve_session, FrameStream(theirs), self.replica), hello)
+
+
+class Agent:
+    """An agent that can send anything; counts its frames like an honest one."""
+
+    def __init__(self, connection: socket.socket, served: "Future[SessionSummary]", hello: Hello | None) -> None:
+        self.socket = connection
+        self.served = served
+        self.stream = FrameStream(connection)
+        self.sequence = 0
+        if hello is not None:
+            self.say(hello)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
+
+    def raw(self, content: bytes) -> None:
+        self.socket.setblocking(True)
+        self.socket.sendall(content)
+        self.socket.setblocking(False)
+
+    def say(self, message: AnyMessage) -> None:
+        self.raw(b"".join(control_frame(message, self.sequence)))
+        self.sequence += 1
+
+    def send(self, opened: Opened) -> None:
+        self.send_as(opened.header, bytes(opened.stored))
+
+    def send_as(self, header: Header, payload: bytes) -> None:
+        self.raw(encode_header(replace(header, sequence=self.sequence)) + payload)
+        self.sequence += 1
+
+    def finish(self) -> None:
+        """End in good order; the session must have been accepted as a whole."""
+        self.say(Bye())
+        while not isinstance(self.hear(), ByeOk):
+            pass
+        assert self.served.result(10).orderly
+
+    def hear(self) -> AnyMessage:
+        header, head = self.stream.receive_header()
+        return self.stream.receive_message(header, head)[0]
+
+    def refusal(self) -> Error:
+        """Return the receiver's refusal; anything else that it says before is skipped."""
+        while True:
+            message = self.hear()
+            assert not isinstance(message, ByeOk)
+            if isinstance(message, Error):
+                return message
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Iterator[Victim]:
+    made = Victim(tmp_path)
+    yield made
+    for each in made.sockets:
+        each.close()
+    made.replica.close()
+    made.pool.shutdown()
+
+
+def one(header: Header | Opened, payload: bytes = b"") -> Callable[[Agent], None]:
+    """Begin pass 1 and send one frame."""
+
+    def act(agent: Agent) -> None:
+        agent.say(BeginPass(number=1))
+        if isinstance(header, Opened):
+            agent.send(header)
+        else:
+            agent.send_as(header, payload)
+
+    return act
+
+
+def say(*messages: AnyMessage) -> Callable[[Agent], None]:
+    def act(agent: Agent) -> None:
+        for message in messages:
+            agent.say(message)
+
+    return act
+
+
+def bomb(agent: Agent) -> None:
+    _codec, payload = Packer().pack(memoryview(bytes(EXTENT_SIZE)))
+    agent.say(BeginPass(number=1))
+    agent.send_as(Header(FrameType.DATA, Codec.ZSTD, 0, 1, 0, 0, GRANULE_SIZE, len(payload), bytes(16)), bytes(payload))
+
+
+def replayed(agent: Agent) -> None:
+    agent.say(BeginPass(number=1))
+    frame = data_frame(0, 1, 0, b"evil" * (GRANULE_SIZE // 4), sequence=agent.sequence)
+    agent.raw((frame.head + bytes(frame.stored)) * 2)
+
+
+def swapped(agent: Agent) -> None:
+    agent.say(BeginPass(number=1))
+    frames = [data_frame(0, 1, 0, bytes([n]) * GRANULE_SIZE, sequence=agent.sequence + n) for n in (1, 0)]
+    agent.raw(b"".join(frame.head + bytes(frame.stored) for frame in frames))
+
+
+def left_out(agent: Agent) -> None:
+    agent.say(BeginPass(number=1))
+    agent.sequence += 1
+    agent.send(data_frame(0, 1, 0, DATA))
+
+
+def flipped(agent: Agent) -> None:
+    agent.say(BeginPass(number=1))
+    frame = data_frame(0, 1, 0, random.Random(1).randbytes(GRANULE_SIZE))
+    payload = bytearray(frame.stored)
+    payload[777] ^= 4
+    agent.send_as(frame.header, bytes(payload))
+
+
+GOOD = data_frame(0, 1, 0, b"evil" * (GRANULE_SIZE // 4))
+COMMIT = CommitPass(number=1, consistent=True, taken_at=1)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        pytest.param(one(data_frame(0, 1, 11 * GRANULE_SIZE, DATA)), id="beyond the disk"),
+        pytest.param(one(data_frame(0, 1, 10 * GRANULE_SIZE, DATA)), id="over the end of the disk"),
+        pytest.param(one(data_frame(0, 1, 3 * GRANULE_SIZE, TAIL)), id="a short granule in the middle"),
+        pytest.param(one(replace(GOOD.header, offset=512), bytes(GOOD.stored)), id="unaligned"),
+        pytest.param(one(zero_frame(0, 1, 0, 2 * SIZE - 1024)), id="zeros over the end"),
+        pytest.param(one(data_frame(1, 1, 0, DATA)), id="another disk"),
+        pytest.param(one(data_frame(0, 0, 0, DATA)), id="an earlier pass"),
+        pytest.param(one(data_frame(0, 2, 0, DATA)), id="a later pass"),
+        pytest.param(lambda agent: agent.send(GOOD), id="data outside of a pass"),
+        pytest.param(say(BeginPass(number=0)), id="an earlier pass begun"),
+        pytest.param(say(BeginPass(number=2)), id="a later pass begun"),
+        pytest.param(say(COMMIT), id="a commit of what wasn't begun"),
+        pytest.param(
+            say(BeginPass(number=1), CommitPass(number=2, consistent=True, taken_at=1)), id="a commit of a later pass"
+        ),
+        pytest.param(
+            say(BeginPass(number=1), Covered(disk=0, runs=pack_runs([(0, 12)])), COMMIT), id="granules beyond the disk"
+        ),
+        pytest.param(
+            say(BeginPass(number=1), Covered(disk=0, runs=pack_runs([(3, 2), (4, 1)])), COMMIT), id="granules twice"
+        ),
+        pytest.param(say(BeginPass(number=1), Covered(disk=9, runs=pack_runs([(0, 1)]))), id="granules of no disk"),
+        pytest.param(say(BeginPass(number=1), Covered(disk=0, runs=pack_runs([(0, 1)] * 12))), id="too many runs"),
+        pytest.param(say(BeginPass(number=1), Covered(disk=0, runs=b"")), id="no runs"),
+        pytest.param(say(HELLO), id="a second hello"),
+        pytest.param(say(Welcome(checkpoint=None, open_pass=None)), id="a receiver's message"),
+        pytest.param(say(Ack(durable_bytes=1)), id="an acknowledgement"),
+        pytest.param(bomb, id="a bomb"),
+        pytest.param(replayed, id="a frame again"),
+        pytest.param(swapped, id="frames swapped"),
+        pytest.param(left_out, id="a frame left out"),
+        pytest.param(flipped, id="a flipped bit"),
+        pytest.param(lambda agent: agent.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + bytes(64)), id="another protocol"),
+    ],
+)
+def test_what_the_protocol_forbids_is_refused_and_changes_nothing(
+    victim: Victim, attack: Callable[[Agent], None]
+) -> None:
+    with victim.attack() as agent:
+        attack(agent)
+        refusal = agent.refusal()
+        assert refusal.code == ProtocolViolated.code
+        assert refusal.message
+        assert refusal.cause
+        assert refusal.fix
+    assert isinstance(agent.served.exception(10), ProtocolViolated)
+    assert victim.image.read_bytes() == victim.before
+    assert victim.replica.checkpoint is not None
+    assert victim.replica.checkpoint.number == 0
+    with victim.attack() as honest:
+        honest.say(BeginPass(number=1))
+        honest.send(data_frame(0, 1, 10 * GRANULE_SIZE, TAIL))
+        honest.say(COMMIT)
+        honest.finish()
+    assert victim.image.read_bytes()[-1024:] == TAIL
+    assert victim.image.read_bytes()[GRANULE_SIZE:-1024] == victim.before[GRANULE_SIZE:-1024]
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        pytest.param(Hello(task_id="t2", source_id="s", disks=HELLO.disks), id="another task"),
+        pytest.param(Hello(task_id="task", source_id="s", disks=HELLO.disks, protocol=2), id="another protocol"),
+        pytest.param(Hello(task_id="task", source_id="s", disks=HELLO.disks * 2), id="a disk twice"),
+        pytest.param(
+            Hello(task_id="task", source_id="s", disks=(DiskLine(index=0, name="d", size=SIZE + 1),)), id="grown"
+        ),
+        pytest.param(
+            Hello(task_id="task", source_id="s", disks=(*HELLO.disks, DiskLine(index=1, name="e", size=1))), id="more"
+        ),
+    ],
+)
+def test_a_hello_that_does_not_fit_is_refused(victim: Victim, hello: Hello) -> None:
+    with victim.attack(hello) as agent:
+        assert agent.refusal().code in {"WHERRY.2002", "WHERRY.2022"}
+    assert isinstance(agent.served.exception(10), WherryError)
+
+
+def test_a_session_must_begin_with_hello(victim: Victim) -> None:
+    with victim.attack(None) as agent:
+        agent.say(Alive())
+        assert "HELLO" in agent.refusal().message
+
+
+@pytest.mark.parametrize("kept", [1, 63, 64, 65, 100])
+def test_a_cut_in_the_middle_of_a_frame_keeps_the_frames_before(victim: Victim, kept: int) -> None:
+    with victim.attack() as agent:
+        while not isinstance(agent.hear(), Digests):
+            pass
+        agent.say(BeginPass(number=1))
+        agent.send(data_frame(0, 1, 2 * GRANULE_SIZE, b"kept" * (GRANULE_SIZE // 4)))
+        lost = data_frame(0, 1, 3 * GRANULE_SIZE, random.Random(1).randbytes(GRANULE_SIZE), sequence=agent.sequence)
+        agent.raw((lost.head + bytes(lost.stored))[:kept])
+    assert not agent.served.result(10).orderly
+    with victim.attack() as agent:
+        while not isinstance(message := agent.hear(), Digests):
+            assert message == Welcome(checkpoint=0, open_pass=1)
+        told = [message.digests[16 * granule : 16 * granule + 16] for granule in (2, 3)]
+        assert any(told[0])
+        assert not any(told[1])
+
+
+def test_an_agent_that_gives_up_in_words_is_no_error_of_the_receiver(victim: Victim) -> None:
+    with victim.attack() as agent:
+        agent.say(Error(code="WHERRY.4000", message="m", cause="c", fix="f"))
+        assert not agent.served.result(10).orderly
+
+
+def test_single_bytes_arrive_as_well(victim: Victim) -> None:
+    with victim.attack() as agent:
+        frames = [control_frame(BeginPass(number=1), 1), control_frame(COMMIT, 3)]
+        data = data_frame(0, 1, GRANULE_SIZE, b"slow" * (GRANULE_SIZE // 4), sequence=2)
+        for byte in b"".join(frames[0]) + data.head + bytes(data.stored) + b"".join(frames[1]):
+            agent.raw(bytes([byte]))
+        agent.sequence = 4
+        while not isinstance(agent.hear(), Committed):
+            pass
+        agent.finish()
+    assert victim.image.read_bytes()[GRANULE_SIZE : 2 * GRANULE_SIZE] == b"slow" * (GRANULE_SIZE // 4)
+
+
+def test_a_flood_of_empty_frames_is_held_back_by_the_store(victim: Victim) -> None:
+    with victim.attack() as agent:
+        agent.say(BeginPass(number=1))
+        for _ in range(2000):
+            agent.send(zero_frame(0, 1, 0, GRANULE_SIZE))
+        agent.say(COMMIT)
+        agent.finish()
+    assert victim.image.read_bytes()[:GRANULE_SIZE] == bytes(GRANULE_SIZE)
+
+
+# The other way round: a receiver that the agent can't trust to speak sense
+
+
+class Receiver:
+    """A receiver that says what it's told to, after the HELLO."""
+
+    def __init__(self, *messages: AnyMessage | bytes) -> None:
+        ours, self.theirs = socket.socketpair()
+        self.stream = FrameStream(ours, silence_s=2)
+        content, sequence = b"", 0
+        for message in messages:
+            if isinstance(message, bytes):
+                content += message
+            else:
+                content += b"".join(control_frame(message, sequence))
+                sequence += 1
+        self.theirs.sendall(content)
+
+
+COUNT = 11
+DIGESTS = Digests(disk=0, first=0, digests=bytes(16 * COUNT))
+WELCOME = Welcome(checkpoint=None, open_pass=None)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        pytest.param((DIGESTS,), id="digests before the welcome"),
+        pytest.param((WELCOME, WELCOME), id="two welcomes"),
+        pytest.param((WELCOME, Digests(disk=0, first=0, digests=bytes(16 * 12))), id="too many digests"),
+        pytest.param((WELCOME, Digests(disk=0, first=1, digests=bytes(16))), id="digests out of order"),
+        pytest.param((WELCOME, Digests(disk=0, first=0, digests=bytes(15))), id="half a digest"),
+        pytest.param((WELCOME, Digests(disk=1, first=0, digests=bytes(16))), id="digests of another disk"),
+        pytest.param((HELLO,), id="an agent's message"),
+        pytest.param((bytes(64),), id="noise"),
+    ],
+)
+def test_an_agent_refuses_a_welcome_that_makes_no_sense(messages: tuple[AnyMessage | bytes, ...]) -> None:
+    receiver = Receiver(*messages)
+    with receiver.theirs, pytest.raises(ProtocolViolated):
+        SourceSession.over(receiver.stream, HELLO)
+
+
+def test_an_agent_hands_on_what_the_receiver_refuses_it_with() -> None:
+    receiver = Receiver(Error(code="WHERRY.3999", message="no", cause="because", fix="so"))
+    with receiver.theirs, pytest.raises(PeerRefused) as caught:
+        SourceSession.over(receiver.stream, HELLO)
+    error = caught.value
+    assert (error.code, error.message, error.cause, error.fix) == ("WHERRY.3999", "no", "because", "so")
+
+
+def test_an_agent_notices_a_receiver_that_fell_silent() -> None:
+    receiver = Receiver(WELCOME, DIGESTS)
+    disk = SourceDisk(0, "d", SIZE, MemoryReader(bytearray(b"x" * SIZE)))
+    with receiver.theirs:
+        session = SourceSession.over(receiver.stream, HELLO)
+        report = session.run_pass(0, [disk], {0: [Extent(0, SIZE)]}, PassMemory())
+        failed: list[BaseException] = []
+
+        def commit() -> None:
+            try:
+                session.commit(True, 1, report.covered)
+            except WherryError as error:
+                failed.append(error)
+
+        waiter = threading.Thread(target=commit)
+        waiter.start()
+        waiter.join(10)
+        assert isinstance(failed[0], ConnectionLost)
+        assert "2 s" in failed[0].message
+        session.close()
