@@ -56,6 +56,7 @@ class Session:
         self.open_pass: int | None = None
         self.fail_commit: Exception | None = None
         self.rates: list[float] = []
+        self.seconds = 0.1
         self.during_pass: Callable[[], None] = lambda: None
 
     @property
@@ -77,7 +78,7 @@ class Session:
         self.rates.append(pace.rate_mbit if pace is not None else 0.0)
         self.during_pass()
         changed = self.changed.pop(0) if self.changed else 0
-        figures = PassFigures(number, MIB, MIB, changed, changed, changed, 0, changed, 0, 1.0, 0.1)
+        figures = PassFigures(number, MIB, MIB, changed, changed, changed, 0, changed, 0, 1.0, self.seconds)
         if observer is not None:
             observer(figures)
         return PassReport(not (stop is not None and stop.is_set()), figures, {0: [(0, 16)]})

@@ -11,7 +11,7 @@ from tests.unit.agent_doubles import MIB, ROOT, Disks, Freeze, Journal, Session
 from wherry.agent.control import Steadfast, WorkStopped
 from wherry.agent.cutover import Cutover, CutoverSettings
 from wherry.agent.decisions import MAX_EXTRA_PASSES
-from wherry.agent.errors import FreezeExpired, HookFailed, ProofRefused
+from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused
 from wherry.agent.figures import FiguresBook
 from wherry.agent.passes import Passes
 from wherry.agent.patience import Patience
@@ -158,6 +158,30 @@ def test_a_connection_that_breaks_while_frozen_thaws_at_once(tmp_path: Path) -> 
     assert stage.journal.lines[-2:] == ["thaw", "close freeze"]
     assert stage.book.figures.frozen_ms == 42
     assert stage.book.half is None
+
+
+def test_a_link_that_breaks_in_every_frozen_pass_does_not_freeze_for_ever(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, freezes=[Freeze(Journal()) for _ in range(4)])
+
+    def cut() -> None:
+        if stage.journal.lines[-2:-1] == ["map flush=False"]:
+            raise ConnectionLost(reason="cut")
+
+    stage.session.during_pass = cut
+    for _ in range(3):
+        with pytest.raises(ConnectionLost):
+            stage.run()
+    with pytest.raises(FreezeExpired):
+        stage.run()
+    assert len(stage.freezes) == 1
+
+
+def test_a_server_whose_passes_take_too_long_is_not_even_frozen(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.session.seconds = 2.6
+    with pytest.raises(FreezeForecast, match=r"2\.6 s"):
+        stage.run()
+    assert "freeze" not in stage.journal.lines
 
 
 def test_the_hook_runs_between_commit_and_thaw(tmp_path: Path) -> None:

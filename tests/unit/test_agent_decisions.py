@@ -13,6 +13,7 @@ from wherry.agent.decisions import (
     next_step,
     resumable,
     settled,
+    small_enough,
 )
 
 IDLE = WorkerView()
@@ -134,6 +135,13 @@ def test_a_freeze_does_not_wait_for_passes_that_no_longer_shrink() -> None:
     assert not settled([big, big // 2])
     assert settled([big, big // 2, big // 2])
     assert settled([big, 2 * big])
+
+
+def test_what_counts_as_small_depends_on_a_limited_rate() -> None:
+    assert small_enough(0, 5.0) == SETTLED_BYTES
+    assert small_enough(1000, 5.0) == SETTLED_BYTES
+    assert small_enough(8, 2.0) == 1_000_000
+    assert not settled([SETTLED_BYTES], small_enough(8, 2.0))
 
 
 def test_a_freeze_comes_at_last_even_when_every_pass_shrinks_a_little() -> None:

@@ -164,6 +164,15 @@ def test_tasks_do_not_mix_and_a_forgotten_one_begins_anew(tmp_path: Path) -> Non
     assert FiguresBook(tmp_path, "task-1").figures.phase is ReplicationPhase.CONNECTING
 
 
+def test_a_disk_that_refuses_the_notes_does_not_stop_the_work(tmp_path: Path) -> None:
+    book = FiguresBook(tmp_path, "task-1")
+    book.begin_pass(0)
+    (tmp_path / "tasks").rmdir()
+    book.jot()
+    book.end_pass(report(0, 1000), Commit(0, 1000, 0), consistent=False)
+    assert book.figures.read_bytes == 1000
+
+
 def test_a_damaged_book_is_named(tmp_path: Path) -> None:
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "task-1.json").write_text("{")

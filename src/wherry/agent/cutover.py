@@ -3,6 +3,7 @@
 Between freeze and thaw this thread neither logs nor writes files: see `wherry.disks.freezing`.
 """
 
+import math
 import os
 import shlex
 import threading
@@ -15,8 +16,8 @@ from typing import Protocol
 import structlog
 
 from wherry.agent.control import Notary, Steadfast, WorkStopped
-from wherry.agent.decisions import settled
-from wherry.agent.errors import FreezeExpired, HookFailed, ProofRefused
+from wherry.agent.decisions import settled, small_enough
+from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused
 from wherry.agent.figures import FiguresBook
 from wherry.agent.passes import Passes, now_ms
 from wherry.agent.session import Session
@@ -30,7 +31,6 @@ from wherry.errors import WherryError
 from wherry.process import run as run_program
 
 log = structlog.get_logger(__name__)
-
 
 HOOK_MARGIN = 0.1
 """Share of the freeze's limit that is left when the hook has to have ended."""
@@ -107,11 +107,12 @@ class Cutover:
         self._sure = sure
         self._stop = stop
         self._trace = trace
+        self._tries = 0
 
     def run(self, session: Session, task_id: str) -> None:
         """Take the consistent checkpoint, unless an earlier agent took it already, and wait for its signed proof.
 
-        Raises FreezeExpired, HookFailed, ProofRefused, WorkStopped, and what the session raises.
+        Raises FreezeExpired, FreezeForecast, HookFailed, ProofRefused, WorkStopped, and what the session raises.
         """
         half = self._book.half
         if half is None or half.checkpoint != session.checkpoint:
@@ -123,32 +124,44 @@ class Cutover:
     def _consistent_checkpoint(self, session: Session) -> ProofHalf:
         self._book.enter(ReplicationPhase.SYNCING)
         self._quieten(session)
-        refusal: WherryError | None = None
-        for attempt in range(1, self._settings.attempts + 1):
+        # Tries are counted over all connections: a link that breaks in each frozen pass doesn't freeze for ever.
+        while self._tries < self._settings.attempts:
+            self._tries += 1
             self._book.enter(ReplicationPhase.FREEZING)
             try:
                 half = self._frozen_pass(session)
             except (FreezeRefused, WatchdogFailed) as error:
-                refusal = error
-                log.warning("freeze_refused", attempt=attempt, code=error.code, reason=error.message)
+                log.warning("freeze_refused", attempt=self._tries, code=error.code, reason=error.message)
+                if self._tries >= self._settings.attempts:
+                    raise
                 if self._stop.wait(self._settings.refused_pause_s):
                     raise WorkStopped from error
                 continue
             if half is not None:
                 return half
-            refusal = None
-            log.warning("freeze_expired", attempt=attempt, limit_s=self._settings.max_freeze_s)
-            self._trace(f"the frozen pass {attempt} did not fit into {self._settings.max_freeze_s:g} s; trying again")
+            limit = f"{self._settings.max_freeze_s:g} s"
+            log.warning("freeze_expired", attempt=self._tries, limit=limit)
+            self._trace(f"the frozen pass {self._tries} did not fit into {limit}; trying again")
             self._book.enter(ReplicationPhase.SYNCING)
             self._passes.run(session)
-        raise refusal or FreezeExpired(limit_s=self._settings.max_freeze_s, attempts=self._settings.attempts)
+        raise FreezeExpired(limit_s=self._settings.max_freeze_s, attempts=self._settings.attempts)
 
     def _quieten(self, session: Session) -> None:
-        """Run passes until the frozen one will be short; everything dirty is written back before each."""
+        """Run passes until the frozen one will be short; everything dirty is written back before each.
+
+        Raises FreezeForecast when none of them was quick enough for a freeze.
+        """
+        limit_s = self._settings.max_freeze_s
+        small = small_enough(self._passes.rate_mbit, limit_s)
         changed: list[int] = []
-        while not settled(changed):
+        quickest = math.inf
+        while not settled(changed, small):
             os.sync()
-            changed.append(self._passes.run(session).figures.changed_bytes)
+            figures = self._passes.run(session).figures
+            changed.append(figures.changed_bytes)
+            quickest = min(quickest, figures.seconds)
+        if quickest > limit_s:
+            raise FreezeForecast(seconds=quickest, limit_s=limit_s)
 
     def _frozen_pass(self, session: Session) -> ProofHalf | None:
         """Run the last pass with the filesystems frozen; None when the limit came first."""

@@ -103,6 +103,16 @@ def _fail(reason: str, task_id: str) -> Answer:
 _AT_WORK = frozenset({TaskState.RUNNING, TaskState.SYNCING})
 
 
+def small_enough(rate_mbit: float, max_freeze_s: float) -> int:
+    """Return how much may be changed for the frozen pass to be short: less when the task's rate is limited (0: isn't).
+
+    Half of the freeze is left for reading the disks.
+    """
+    if not rate_mbit:
+        return SETTLED_BYTES
+    return min(SETTLED_BYTES, int(rate_mbit * 125_000 * max_freeze_s / 2))
+
+
 def resumable(task_state: str) -> bool:
     """Tell whether a restarted agent goes on with a task in this state without being told."""
     return task_state in _AT_WORK
@@ -154,14 +164,14 @@ def next_step(task: TaskView, checkpoint: int | None) -> Step:
     return Step.SYNCHRONISE
 
 
-def settled(changed_bytes: Sequence[int]) -> bool:
+def settled(changed_bytes: Sequence[int], small: int = SETTLED_BYTES) -> bool:
     """Tell whether another pass before the freeze would gain nothing.
 
-    That is so when the last pass found little changed, when it was hardly smaller than the one before, or when the
-    budget of extra passes is used up.
+    That is so when the last pass found at most *small* bytes changed, when it was hardly smaller than the one before,
+    or when the budget of extra passes is used up.
     """
     if not changed_bytes:
         return False
-    if changed_bytes[-1] <= SETTLED_BYTES or len(changed_bytes) >= MAX_EXTRA_PASSES:
+    if changed_bytes[-1] <= small or len(changed_bytes) >= MAX_EXTRA_PASSES:
         return True
     return len(changed_bytes) > 1 and changed_bytes[-1] > SHRINKING * changed_bytes[-2]

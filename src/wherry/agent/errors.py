@@ -39,6 +39,15 @@ class FreezeExpired(WherryError):
     default_fix = "Start again at a quieter hour, or allow a longer freeze with --max-freeze."
 
 
+class FreezeForecast(WherryError):
+    """A pass takes longer than the server may be frozen, so that it isn't even tried."""
+
+    code = "WHERRY.4009"
+    template = "A pass takes {seconds:.1f} s; the server may be frozen for {limit_s:g} s only."
+    default_cause = "This version finds changes by reading all that is in use, also in the frozen pass."
+    default_fix = "Allow a longer freeze with --max-freeze, or leave large disks that hold no data out with --disk."
+
+
 class HookFailed(WherryError):
     """The command of --frozen-hook refused."""
 

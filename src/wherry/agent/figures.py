@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from wherry.agent.errors import StateUnreadable
 from wherry.contract.enumerations import ReplicationPhase
@@ -18,6 +19,8 @@ from wherry.contract.wherry import PassFigures, ProofHalf, ReplicationFigures
 from wherry.durable import write_file
 from wherry.replication.sending import Commit, PassReport
 from wherry.replication.sending import PassFigures as Running
+
+log = structlog.get_logger(__name__)
 
 KEPT_PASSES = 100
 """How many passes are listed one by one: the first and the newest ones. The totals hold them all."""
@@ -61,18 +64,24 @@ class FiguresBook:
         return _replace(running, half=notes.half) if newer else notes
 
     def save(self) -> None:
-        """Keep the notes durably."""
+        """Keep the notes durably.
+
+        A disk that refuses is told to the log only: it's no reason to stop moving the server.
+        """
         with self._lock:
             notes = self._notes
-        write_file(self._path, msgspec.json.encode(notes), mode=0o600)
-        self._running_path.unlink(missing_ok=True)
+        try:
+            write_file(self._path, msgspec.json.encode(notes), mode=0o600)
+            self._running_path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("figures_not_kept", path=str(self._path), reason=str(error))
 
     def jot(self) -> None:
         """Keep the notes so that they outlive this process, without waiting for the disk."""
         with self._lock:
             notes = self._notes
         temporary = self._running_path.with_suffix(".new")
-        with contextlib.suppress(OSError):  # a full disk of the source is no reason to stop moving it
+        with contextlib.suppress(OSError):  # see `save`
             temporary.write_bytes(msgspec.json.encode(notes))
             temporary.replace(self._running_path)
 

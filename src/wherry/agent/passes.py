@@ -28,6 +28,11 @@ class Passes:
         self._memory = PassMemory()
         self.on_progress: Callable[[], None] = lambda: None
 
+    @property
+    def rate_mbit(self) -> float:
+        """The limit of the task's rate, in Mbit/s; 0 means none."""
+        return self._pace.rate_mbit
+
     def run(self, session: Session) -> PassReport:
         """Run the session's next pass over the disks as they are, not frozen, and commit it.
 
