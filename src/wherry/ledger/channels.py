@@ -61,7 +61,7 @@ def put_figures(connection: Connection, task_id: str, document: bytes, *, at: in
 def halves_of(connection: Connection, task_id: str, checkpoint: int) -> Mapping[str, Any]:
     """Return what the two sides say of a checkpoint, by side."""
     query = select(_half.c.side, _half.c.document).where(_half.c.task_id == task_id, _half.c.checkpoint == checkpoint)
-    return dict(connection.execute(query).tuples().all())
+    return {row.side: row.document for row in connection.execute(query)}
 
 
 def put_half(connection: Connection, task_id: str, checkpoint: int, side: str, document: object, *, at: int) -> None:

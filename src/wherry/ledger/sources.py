@@ -109,8 +109,9 @@ def find_many(connection: Connection, account_id: str, source_ids: Sequence[str]
 
 def count_states(connection: Connection, account_id: str) -> Mapping[str, int]:
     """Return how many sources of the account are in each state."""
-    query = select(_source.c.state, func.count()).where(_source.c.account_id == account_id).group_by(_source.c.state)
-    return dict(connection.execute(query).tuples().all())
+    counted = select(_source.c.state, func.count().label("sources")).where(_source.c.account_id == account_id)
+    query = counted.group_by(_source.c.state)
+    return {row.state: row.sources for row in connection.execute(query)}
 
 
 def count_without_task(connection: Connection, account_id: str) -> int:

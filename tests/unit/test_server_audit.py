@@ -1,0 +1,154 @@
+"""Every operation that changes something leaves its entry in the audit log, under its CTS name, in a whole chain."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.unit.server_harness import Harness, created, registration, run, task
+from wherry.server.routes import ROUTES
+
+NETWORK_CHECK = {
+    "network_delay": 1.0,
+    "network_jitter": 0.1,
+    "migration_speed": 100.0,
+    "loss_percentage": 0.0,
+    "cpu_usage": 5.0,
+    "mem_usage": 5.0,
+    "evaluation_result": "excellent"[:9],
+}
+PROGRESS = {
+    "subtask_name": "SSL_CONFIG",
+    "progress": 1,
+    "replicatesize": 1,
+    "totalsize": 2,
+    "process_trace": "",
+}
+HALF = {
+    "checkpoint": 1,
+    "taken_at": 1,
+    "disks": [{"index": 0, "name": "a", "size": 65536, "granule_size": 65536, "covered": [[0, 1]], "root": "ab" * 16}],
+}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+async def do(client: httpx.AsyncClient, method: str, path: str, body: Any = None) -> Any:
+    """Send a request that has to go well; return its answer."""
+    answer = await client.request(method, path, json=body)
+    assert answer.status_code in {200, 201}, (method, path, answer.text)
+    return answer.json()
+
+
+async def everything(harness: Harness) -> None:
+    """Carry out every operation that changes something, once at least."""
+    admin, stranger = await harness.admin(), harness.client()
+    secrets = json.loads((harness.data / "admin.json").read_text())
+    user = {"name": "admin", "password": secrets["password"], "domain": {"name": "default"}}
+    login = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
+    await do(stranger, "POST", "/v3/auth/tokens", login)
+    token = await do(admin, "POST", "/wherry/v1/join-tokens", {"role": "receiver"})
+    joined = await do(stranger, "POST", "/wherry/v1/join", {"token": token["token"], "name": "landing"})
+    announcement = {
+        "name": "landing",
+        "data_host": "192.0.2.9",
+        "data_port": 9000,
+        "drivers": ["image"],
+        "free_bytes": 1,
+        "version": "1",
+    }
+    await do(admin, "PUT", f"/wherry/v1/receivers/{joined['receiver_id']}", announcement)
+
+    source = await created(admin, "/v3/sources", registration("one"))
+    await do(admin, "PUT", f"/v3/sources/{source}", {"name": "renamed"})
+    await do(admin, "PUT", f"/v3/sources/{source}/diskinfo", {"disks": registration()["disks"]})
+    await do(admin, "PUT", f"/v3/sources/{source}/changestate", {"copystate": "waiting", "migrationcycle": "setting"})
+    report = {"command_name": "STOP", "result": "success", "result_detail": {}}
+    await do(admin, "POST", f"/v3/sources/{source}/command_result", report)
+
+    moving = await created(admin, "/v3/tasks", task(source))
+    await do(admin, "PUT", f"/v3/tasks/{moving}", {"name": "renamed"})
+    await do(admin, "PUT", f"/v3/tasks/{moving}/progress", PROGRESS)
+    await do(
+        admin,
+        "POST",
+        f"/v3/tasks/{moving}/speed-limit",
+        {"speed_limit": [{"start": "0:00", "end": "24:00", "speed": 5}]},
+    )
+    setting = {"configurations": [{"config_key": "LINUX_CPU_LIMIT", "config_value": "50"}]}
+    await do(admin, "POST", f"/v3/tasks/{moving}/configuration-setting", setting)
+    await do(admin, "POST", f"/v3/tasks/{moving}/consistency-result", {"consistency_result": []})
+    await do(admin, "POST", f"/v3/{moving}/update-network-check-info", NETWORK_CHECK)
+    await do(admin, "POST", f"/v3/tasks/{moving}/log", {"log_bucket": "bucket"})
+    await do(admin, "GET", f"/wherry/v1/tasks/{moving}/route")
+    for side in ("source", "receiver"):
+        await do(admin, "PUT", f"/wherry/v1/tasks/{moving}/checkpoints/1/halves/{side}", HALF)
+    await do(admin, "POST", f"/v3/tasks/{moving}/action", {"operation": "network_check"})
+    await do(admin, "DELETE", f"/v3/tasks/{moving}")
+    batch = await created(admin, "/v3/tasks", task(source))
+    await do(admin, "POST", "/v3/tasks/delete", {"ids": [batch]})
+    await do(admin, "DELETE", f"/v3/sources/{source}")
+    other = await created(admin, "/v3/sources", registration("two"))
+    await do(admin, "POST", "/v3/sources/delete", {"ids": [other]})
+
+    template = {"template": {"name": "small"}}
+    first = await created(admin, "/v3/vm/templates", template)
+    second = await created(admin, "/v3/vm/templates", template)
+    await do(admin, "PUT", f"/v3/vm/templates/{first}", template)
+    await do(admin, "DELETE", f"/v3/vm/templates/{first}")
+    await do(admin, "POST", "/v3/vm/templates/delete", {"ids": [second]})
+    project = await created(admin, "/v3/migprojects", {"name": "p", "region": "r", "type": "MIGRATE_BLOCK"})
+    system = (await do(admin, "GET", "/v3/migprojects"))["migprojects"][0]["id"]
+    await do(admin, "PUT", f"/v3/migprojects/{project}", {"description": "d"})
+    await do(admin, "PUT", f"/v3/migprojects/{project}/default")
+    await do(admin, "PUT", f"/v3/migprojects/{system}/default")
+    await do(admin, "DELETE", f"/v3/migprojects/{project}")
+    await do(admin, "POST", "/v3/privacy-agreements")
+
+
+def test_every_operation_that_changes_something_leaves_its_entry(data: Path) -> None:
+    async def check(harness: Harness) -> None:
+        await everything(harness)
+        entries = await harness.audit_entries()
+        written = {(entry.resource_type, entry.event) for entry in entries}
+        wanted = {(route.audit.resource_type, route.audit.event) for route in ROUTES if route.audit is not None}
+        assert wanted - written == set()
+        for entry in entries:
+            assert entry.request_id
+            assert entry.caller_id
+            assert entry.resource_id
+            assert entry.at > 0
+
+    run(data, check)
+
+
+def test_what_is_refused_leaves_no_entry(data: Path) -> None:
+    async def check(harness: Harness) -> None:
+        admin = await harness.admin()
+        before = await harness.audit_entries()
+        for method, path, body in (
+            ("POST", "/v3/sources", {"name": "x"}),
+            ("POST", "/v3/tasks", task("00000000-0000-4000-8000-000000000000")),
+            ("DELETE", "/v3/sources/nothing", None),
+            ("POST", "/v3/sources/delete", {"ids": ["nothing"]}),
+        ):
+            assert (await admin.request(method, path, json=body)).status_code in {400, 404}
+        assert await harness.audit_entries() == before
+
+    run(data, check)
+
+
+def test_a_batch_is_deleted_as_a_whole_or_not_at_all(data: Path) -> None:
+    async def check(harness: Harness) -> None:
+        admin = await harness.admin()
+        source = await created(admin, "/v3/sources", registration("one"))
+        answer = await admin.post("/v3/sources/delete", json={"ids": [source, "nothing"]})
+        assert answer.status_code == 404
+        assert (await admin.get(f"/v3/sources/{source}")).status_code == 200
+
+    run(data, check)
