@@ -23,7 +23,7 @@ def refuse(error: WherryError, request_id: str, codec: RefusalCodec, shape: Erro
     headers = _headers(status)
     if shape is ErrorShape.KEYSTONE:
         return json_answer(error_body(status, _shorten(error.message, MAX_ERROR_MSG)), status=status, headers=headers)
-    if status == 403 and isinstance(error, ApiError):
+    if status == 403 and isinstance(error, ApiError) and not error.code.startswith(_GATEWAY):
         envelope = _forbidden(error, codec)
     else:
         envelope = ErrorEnvelope(

@@ -8,11 +8,11 @@ import datetime as dt
 import ssl
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import uuid4
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from wherry import durable
 from wherry.contract.projects import SYSTEM_PROJECT
@@ -64,9 +64,9 @@ def open_keys(directory: DataDirectory) -> Keys:
 
 def server_context(directory: DataDirectory, authority: Authority, names: list[str]) -> ssl.SSLContext:
     """Return the TLS context of the HTTPS port, with a certificate for *names* that is valid for a while."""
-    if not _still_good(directory.server_certificate, names, authority):
+    if not _still_good(directory, names, authority):
         issued = authority.issue_server(names)
-        # Key and certificate in one file each; a crash between the two is noticed as a mismatch and made good.
+        # A crash between the two leaves a key that does not fit, and the next start makes new ones.
         durable.write_file(directory.server_key, issued.private_key.encode(), mode=0o600)
         durable.write_file(directory.server_certificate, issued.certificate.encode())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -173,13 +173,16 @@ def _moved(stored: AdminFile, endpoint: str, ca_file: str) -> AdminFile:
     return msgspec.structs.replace(stored, endpoint=endpoint, ca_file=ca_file)
 
 
-def _still_good(path: Path, names: list[str], authority: Authority) -> bool:
-    """Tell whether the certificate in *path* is the authority's, covers *names*, and stays valid for a while."""
+def _still_good(directory: DataDirectory, names: list[str], authority: Authority) -> bool:
+    """Tell whether the server's certificate is the authority's, covers *names*, fits its key, and isn't about to end."""
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificate = x509.load_pem_x509_certificate(directory.server_certificate.read_bytes())
+        key = serialization.load_pem_private_key(directory.server_key.read_bytes(), password=None)
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.certificate_pem.encode()))
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (OSError, ValueError, TypeError, x509.ExtensionNotFound):
+        return False
+    if key.public_key() != certificate.public_key():
         return False
     covered = {str(name.value) for name in alternatives}
     now = dt.datetime.now(dt.UTC)
