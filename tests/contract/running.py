@@ -65,19 +65,21 @@ class Server:
 
 
 @contextmanager
-def running_server(data: Path, *, listen: str = "127.0.0.1:0", tls: bool = True) -> Iterator[Server]:
+def running_server(
+    data: Path, *, listen: str = "127.0.0.1:0", tls: bool = True, options: Sequence[str] = ()
+) -> Iterator[Server]:
     """Start `wherry serve` on *data* and end it by SIGTERM, which must give exit status 0."""
-    server = start(data, listen=listen, tls=tls)
+    server = start(data, listen=listen, tls=tls, options=options)
     try:
         yield server
     finally:
         stop(server)
 
 
-def start(data: Path, *, listen: str = "127.0.0.1:0", tls: bool = True) -> Server:
-    """Start `wherry serve` and wait until it says that it's ready."""
+def start(data: Path, *, listen: str = "127.0.0.1:0", tls: bool = True, options: Sequence[str] = ()) -> Server:
+    """Start `wherry serve` with further *options* and wait until it says that it's ready."""
     log = data.with_name(f"{data.name}.log")
-    arguments = ["serve", "--data", str(data), "--listen", listen, "--tls" if tls else "--no-tls"]
+    arguments = ["serve", "--data", str(data), "--listen", listen, "--tls" if tls else "--no-tls", *options]
     with log.open("ab") as output:
         program = "from wherry.cli.main import main; main()"
         process = subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=output, stderr=output)
