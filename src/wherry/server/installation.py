@@ -174,7 +174,7 @@ def _moved(stored: AdminFile, endpoint: str, ca_file: str) -> AdminFile:
 
 
 def _still_good(directory: DataDirectory, names: list[str], authority: Authority) -> bool:
-    """Tell whether the server's certificate is the authority's, covers *names*, fits its key, and isn't about to end."""
+    """Tell whether the server's certificate is the authority's, covers *names*, fits its key, and stays valid."""
     try:
         certificate = x509.load_pem_x509_certificate(directory.server_certificate.read_bytes())
         key = serialization.load_pem_private_key(directory.server_key.read_bytes(), password=None)
