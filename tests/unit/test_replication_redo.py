@@ -153,6 +153,18 @@ def test_after_a_refused_write_or_sync_only_what_was_durable_is_left(operation: 
     assert contents(read(RedoLog.open(storage, PATH, NUMBER))) == contents([one])
 
 
+def test_a_write_without_room_costs_only_the_frame_itself() -> None:
+    storage = SimulatedStorage()
+    log = RedoLog.create(storage, PATH, NUMBER)
+    one, two = frames()[0], frames()[2]
+    log.append(one.head, one.stored)
+    storage.refuse = lambda asked, _path: 28 if asked == "write" else 0
+    with pytest.raises(StorageFull):
+        log.append(two.head, two.stored)
+    storage.refuse = lambda _asked, _path: 0
+    assert contents(read(RedoLog.open(storage, PATH, NUMBER))) == contents([one])
+
+
 def test_a_medium_that_refuses_everything_leaves_a_tail_that_is_cut_later() -> None:
     storage = SimulatedStorage()
     log = RedoLog.create(storage, PATH, NUMBER)

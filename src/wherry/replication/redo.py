@@ -66,8 +66,14 @@ class RedoLog:
             return None
         if end < file.size:
             file.truncate(end)
-        # What the scan saw may have been in memory only when the program was killed.
-        file.sync()
+        try:
+            # What the scan saw may have been in memory only when the program was killed, or when it ran out of room.
+            file.sync()
+        except StorageFailed:
+            # The kernel takes the lost pages for clean now: the next scan must not find them.
+            file.forget_cache()
+            file.close()
+            raise
         return cls(file, number, end=end, committed=committed)
 
     @property
@@ -80,7 +86,7 @@ class RedoLog:
         try:
             self._file.write([head, stored], self._end)
         except StorageFailed:
-            self._cut()
+            self._cut(self._end)  # only the frame itself is torn
             raise
         self._end += len(head) + len(stored)
 
@@ -89,7 +95,8 @@ class RedoLog:
         try:
             self._file.sync()
         except StorageFailed:
-            self._cut()
+            # The kernel takes the lost pages for clean now: reading them back would show what the medium never got.
+            self._cut(self._durable_end)
             raise
         self._durable_end = self._end
 
@@ -101,17 +108,12 @@ class RedoLog:
         """Release the file."""
         self._file.close()
 
-    def _cut(self) -> None:
-        """Forget what isn't known to be durable.
-
-        After a failed sync the kernel takes the lost pages for clean: reading them back would show data that the
-        medium never got.
-        """
+    def _cut(self, end: int) -> None:
         try:
-            self._file.truncate(self._durable_end)
+            self._file.truncate(end)
         except StorageFailed:
             return  # the medium refuses everything; the tail is cut when the log is opened again
-        self._end = self._durable_end
+        self._end = end
 
 
 def records(file: StoredFile, number: int) -> Iterator[Record]:
