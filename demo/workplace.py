@@ -14,7 +14,6 @@ from wherry.process import ProgramFailed, run
 
 PREFIX = "run-"
 LOCK = ".lock"
-ROUNDS = 3
 
 
 @contextlib.contextmanager
@@ -63,13 +62,17 @@ def clear_stale(base: Path) -> None:
 
 def _dismantle(work: Path) -> None:
     """Unmount and detach from the inside out: the source lies on a loop device in the laboratory, which is one too."""
-    for _ in range(ROUNDS):
-        for mount_point in reversed(_mounts_below(work)):
-            unmount(mount_point)
-        for device in _loop_devices_below(work):
-            for command in (["partx", "--delete", device], ["losetup", "--detach", device]):
-                with contextlib.suppress(ProgramFailed):
-                    run(command)
+    for mount_point in reversed(_mounts_below(work)):
+        _detach_below(mount_point)
+        unmount(mount_point)
+    _detach_below(work)
+
+
+def _detach_below(directory: Path) -> None:
+    for device in _loop_devices_below(directory):
+        for command in (["partx", "--delete", device], ["losetup", "--detach", device]):
+            with contextlib.suppress(ProgramFailed):
+                run(command)
 
 
 def _mounts_below(work: Path) -> list[Path]:
@@ -79,7 +82,7 @@ def _mounts_below(work: Path) -> list[Path]:
     return [point for point in points if point.is_relative_to(work)]
 
 
-def _loop_devices_below(work: Path) -> list[str]:
+def _loop_devices_below(directory: Path) -> list[str]:
     listing = run(["losetup", "--json", "--list", "--output", "NAME,BACK-FILE"]) or b"{}"
     devices = json.loads(listing).get("loopdevices", [])
-    return [device["name"] for device in devices if Path(device["back-file"] or "/").is_relative_to(work)]
+    return [device["name"] for device in devices if Path(device["back-file"] or "/").is_relative_to(directory)]
