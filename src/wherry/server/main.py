@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from wherry.errors import WherryError
 from wherry.iam.authentication import Authenticator
 from wherry.iam.keystone_client import KeystoneClient
 from wherry.iam.keystone_settings import KeystoneSettings, read_settings
@@ -33,6 +34,7 @@ from wherry.server.errors import DataDirectoryRefused
 from wherry.server.installation import Keys
 from wherry.server.keystone_accounts import LedgerAccounts
 from wherry.server.keystone_identity import KeystoneIdentity
+from wherry.server.protocol import LimitedProtocol
 from wherry.server.route import Route
 from wherry.server.routes import ROUTES
 from wherry.server.routing import Router
@@ -103,7 +105,7 @@ async def open_services(
                 yield services
             finally:
                 flushing.cancel()
-                await services.contacts.flush()
+                await _last_flush(services)
     finally:
         await ledger.close()
 
@@ -120,6 +122,13 @@ async def _open_keystone(settings: KeystoneSettings | None, ledger: Ledger) -> A
         yield Keystone(client, KeystoneTokens(client, LedgerAccounts(ledger, _now_ms), settings))
     finally:
         await client.close()
+
+
+async def _last_flush(services: Services) -> None:
+    try:
+        await services.contacts.flush()
+    except WherryError as error:  # of little worth, and nobody is there any more to do something about it
+        log.warning("contacts not written", code=error.code, error=error.message)
 
 
 def _assemble(ledger: Ledger, keystone: Keystone | None, keys: Keys, url: str, *, tls: bool) -> Services:
@@ -168,7 +177,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 application,
                 loop="none",
-                http="httptools",
+                http=LimitedProtocol,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -6,7 +6,7 @@ from uuid import uuid4
 from msgspec import convert, to_builtins
 from sqlalchemy import Connection
 
-from wherry.contract.enumerations import LogCollectStatus, TaskState
+from wherry.contract.enumerations import LogCollectStatus, TaskState, TaskType
 from wherry.contract.errors import ApiError
 from wherry.contract.sources import Registration
 from wherry.contract.tasks import ListTasksQuery, TaskAction, TaskCreation, TaskList, TaskUpdate
@@ -87,6 +87,8 @@ async def show_task(call: Call) -> Answer:
 async def update_task(call: Call) -> Answer:
     """Change what a task was created with, and return its id."""
     update = call.decode(TaskUpdate)
+    if update.type and update.type not in set(TaskType):
+        raise ApiError("SMS.7712", params=("type",))
     changed = to_builtins(update)
 
     def unit(tx: Transaction) -> str:
