@@ -101,7 +101,7 @@ def test_an_agent_joins_the_account_of_whoever_made_its_join_token(server: Serve
     found = raw.by_token(administrator, "GET", f"/v3/sources/{answer.json()['id']}")
     assert found.json()["name"] == "joined"
     with ControlPlane(server.endpoint, *key, server.ca_file, policy=NO_RETRY) as agent:
-        assert agent.show_command(answer.json()["id"]).command_name
+        assert agent.show_command(answer.json()["id"], wait_s=0).command_name
 
 
 def test_keys_of_the_built_in_administrator_still_sign(raw: Raw) -> None:
