@@ -87,6 +87,13 @@ ENTRIES = (
         "Delete the source's record and join the agent again with a new token.",
     ),
     ErrorEntry(
+        "WHERRY.5520",
+        404,
+        "No error has this code",
+        "The code is misspelled, or belongs to another version.",
+        "List all codes by GET /errors.",
+    ),
+    ErrorEntry(
         "WHERRY.5601",
         400,
         "The action doesn't fit the task's state",

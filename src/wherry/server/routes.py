@@ -23,6 +23,7 @@ from wherry.server import (
     templates,
     versions,
 )
+from wherry.server.documentation import documentation_routes
 from wherry.server.route import AuditName, ErrorShape, Route
 
 _LOGIN_BODY = 64 * 1024
@@ -263,5 +264,7 @@ WHERRY = (
     Route("ShowProof", "GET", f"{_OWN_TASK}/proof", replication.show_newest_proof),
 )
 
-ROUTES = (*SOURCES, *TASKS, *SETTINGS, *TEMPLATES, *PROJECTS, *SERVICE, *VERSIONS, *IDENTITY, *WHERRY)
-"""Every operation."""
+_OPERATIONS = (*SOURCES, *TASKS, *SETTINGS, *TEMPLATES, *PROJECTS, *SERVICE, *VERSIONS, *IDENTITY, *WHERRY)
+
+ROUTES = (*_OPERATIONS, *documentation_routes(_OPERATIONS))
+"""Every operation, and the pages that describe them."""

@@ -1,0 +1,53 @@
+"""The index of the operations beside SMS v3: the IAM subset, Wherry's own API, and those about the control plane."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from wherry.contract import explanations, iam, wherry
+from wherry.contract.operations import OperationShape
+
+_TASK = "/wherry/v1/tasks/{task_id}"
+_CHECKPOINT = f"{_TASK}/checkpoints/{{checkpoint}}"
+_RECEIVER = "/wherry/v1/receivers/{receiver_id}"
+
+IAM_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
+    {
+        "CreateToken": OperationShape("POST", "/v3/auth/tokens", iam.TokenAnswer, iam.TokenRequest),
+        "ShowToken": OperationShape("GET", "/v3/auth/tokens", iam.TokenAnswer),
+        "ListDomains": OperationShape("GET", "/v3/auth/domains", iam.DomainList),
+        "ListProjects": OperationShape("GET", "/v3/projects", iam.ProjectList, query=iam.ProjectsQuery),
+    }
+)
+"""The IAM subset, by ids."""
+
+WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
+    {
+        "CreateJoinToken": OperationShape("POST", "/wherry/v1/join-tokens", wherry.JoinToken, wherry.JoinTokenRequest),
+        "Join": OperationShape("POST", "/wherry/v1/join", wherry.Joined, wherry.JoinRequest),
+        "ListReceivers": OperationShape("GET", "/wherry/v1/receivers", wherry.ReceiverList),
+        "UpdateReceiver": OperationShape("PUT", _RECEIVER, body=wherry.ReceiverAnnouncement),
+        "ListAssignments": OperationShape(
+            "GET", f"{_RECEIVER}/assignments", wherry.Assignments, query=wherry.AssignmentsQuery
+        ),
+        "ShowRoute": OperationShape("GET", f"{_TASK}/route", wherry.Route),
+        "UpdateReplication": OperationShape("PUT", f"{_TASK}/replication", body=wherry.ReplicationFigures),
+        "ShowReplication": OperationShape("GET", f"{_TASK}/replication", wherry.ReplicationFigures),
+        "ListEvents": OperationShape("GET", f"{_TASK}/events", wherry.StateEvents),
+        "SubmitSourceHalf": OperationShape("PUT", f"{_CHECKPOINT}/halves/source", body=wherry.ProofHalf),
+        "SubmitReceiverHalf": OperationShape("PUT", f"{_CHECKPOINT}/halves/receiver", body=wherry.ProofHalf),
+        "ShowProof": OperationShape("GET", f"{_CHECKPOINT}/proof", wherry.Proof),
+        "ShowNewestProof": OperationShape("GET", f"{_TASK}/proof", wherry.Proof),
+    }
+)
+"""Wherry's own API, by ids."""
+
+ABOUT_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
+    {
+        "Ready": OperationShape("GET", "/readyz", explanations.Readiness),
+        "Health": OperationShape("GET", "/healthz", explanations.Liveness),
+        "ListErrorCodes": OperationShape("GET", "/errors", explanations.Explanations),
+        "ShowErrorCode": OperationShape("GET", "/errors/{code}", explanations.Explanation),
+        "ShowOpenApi": OperationShape("GET", "/openapi.json", None),
+    }
+)
+"""What the control plane says of itself, by ids."""
