@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import ssl
 import time
@@ -56,6 +57,7 @@ def serve(data: Path, listen: str, tls: bool, keystone: Path | None = None) -> N
     finished, long polls are answered at once, and what was accepted is durable when this returns. Raises WherryError
     with words where the settings, the directory, the ledger or the address can't be used.
     """
+    _allow_many_connections()
     address = listening.parse_address(listen)
     settings = None if keystone is None else read_settings(keystone)
     with DataDirectory(data) as directory, listening.listen(address) as listener:
@@ -163,6 +165,13 @@ async def _first_account(directory: DataDirectory, services: Services) -> None:
         raise DataDirectoryRefused(path=directory.path, reason=error.strerror or str(error)) from error
     if fresh and admin is not None:
         await installation.create_account(services.ledger, admin, services.key_box)
+
+
+def _allow_many_connections() -> None:
+    """Raise the soft limit of open files to the hard one: each agent in a long poll holds a connection."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # the system may forbid it, and then the old limit holds
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _now_ms() -> int:
