@@ -14,7 +14,7 @@ from types import FrameType
 from rich.console import Console
 
 from demo import screen
-from demo.errors import DemoRefused, ServiceEnded
+from demo.errors import ApiUnreachable, DemoRefused, ServiceEnded
 from demo.scenario import Options, Scenario
 from demo.services import ROOT
 from demo.story import Story
@@ -103,6 +103,11 @@ def play(scenario: Scenario, console: Console) -> Summary:
         with screen.telling(story, console):
             try:
                 summary = scenario.play()
+            except ApiUnreachable:
+                # Most likely because a program has ended: that's the better news.
+                story.end(well=False)
+                scenario.require_alive(grace_s=1.0)
+                raise
             except BaseException:
                 story.end(well=False)
                 raise

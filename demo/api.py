@@ -11,7 +11,7 @@ from typing import Any, Self
 import httpx
 import msgspec
 
-from demo.errors import ApiRefused, TookTooLong
+from demo.errors import ApiRefused, ApiUnreachable, TookTooLong
 
 REQUEST_TIMEOUT_S = 30.0
 POLL_S = 0.1
@@ -74,8 +74,11 @@ class PublicApi:
         return api
 
     def request(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """Return the answer of the control plane. Raises ApiRefused when it isn't a success."""
-        answer = self.client.request(method, path, json=body)
+        """Return the answer of the control plane. Raises ApiUnreachable, and ApiRefused when it isn't a success."""
+        try:
+            answer = self.client.request(method, path, json=body)
+        except httpx.TransportError as error:
+            raise ApiUnreachable(method=method, path=path, reason=error) from error
         if not answer.is_success:
             raise ApiRefused(method=method, path=path, status=answer.status_code, body=answer.text[:500])
         return answer
@@ -86,12 +89,12 @@ class PublicApi:
 
     def find(self, path: str) -> httpx.Response | None:
         """Return the answer for *path*, None where nothing is there (yet)."""
-        answer = self.client.get(path)
-        if answer.status_code == http.HTTPStatus.NOT_FOUND:
+        try:
+            return self.request("GET", path)
+        except ApiRefused as refusal:
+            if refusal.details["status"] != http.HTTPStatus.NOT_FOUND:
+                raise
             return None
-        if not answer.is_success:
-            raise ApiRefused(method="GET", path=path, status=answer.status_code, body=answer.text[:500])
-        return answer
 
     def post(self, path: str, body: object) -> Any:
         """Send *body* to *path* and return the JSON answer."""

@@ -48,6 +48,15 @@ class BytesDiffer(WherryError):
     default_fix = "Run it again with --keep and report it with the files of the run."
 
 
+class ApiUnreachable(WherryError):
+    """The control plane doesn't answer."""
+
+    code = "WHERRY.9107"
+    template = "{method} {path} got no answer: {reason}"
+    default_cause = "`wherry serve` has ended, or hangs."
+    default_fix = "Read the log of `wherry serve`."
+
+
 class ApiRefused(WherryError):
     """The control plane answered a user's call with an error."""
 

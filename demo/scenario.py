@@ -126,7 +126,7 @@ class Scenario:
         """Start server, receiver and agent, and have the two join; return the user's view, agent and receiver."""
         self.story.begin("The programs", "wherry serve")
         self._start(services.serve(self.work, services.free_port()))
-        admin = self.admin = wait_for_admin(self.work / "server", limit_s=START_LIMIT_S, check=self._require_alive)
+        admin = self.admin = wait_for_admin(self.work / "server", limit_s=START_LIMIT_S, check=self.require_alive)
         api = PublicApi.log_in(admin)
         self.stack.callback(api.close)
         migration = Migration(api)
@@ -171,7 +171,9 @@ class Scenario:
         self.programs.append(service)
         return self.stack.enter_context(service)
 
-    def _require_alive(self) -> None:
+    def require_alive(self, grace_s: float = 0.0) -> None:
+        """Raise ServiceEnded when a program has ended, or ends within *grace_s* seconds."""
+        time.sleep(grace_s)
         for program in self.programs:
             program.require_alive()
 
@@ -182,7 +184,7 @@ class Scenario:
         """Wait until *condition* holds. Raises TookTooLong, ServiceEnded."""
         deadline = time.monotonic() + START_LIMIT_S
         while not condition():
-            self._require_alive()
+            self.require_alive()
             if time.monotonic() > deadline:
                 raise TookTooLong(what=what, limit_s=START_LIMIT_S, state="")
             time.sleep(POLL_S)
@@ -198,7 +200,7 @@ class Scenario:
         """Show the figures until *condition* holds of them; let *chaos* have its way meanwhile."""
         deadline = time.monotonic() + limit_s
         while True:
-            self._require_alive()
+            self.require_alive()
             now = migration.snapshot()
             self.story.observe(now, self._tally())
             kill = chaos.look(now) if chaos else None

@@ -4,7 +4,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -132,14 +132,14 @@ def _compare_listings(trees: Sequence[Path], prefix: Path) -> None:
     ask("diff", *listings)
 
 
-def check_proof(proof: bytes, disk: Path, *, ca_file: Path, work: Path, verdict: Verdict) -> Path:
-    """Keep *proof* in a file and let `wherry verify` hold the copy against it; return the file."""
+def check_proof(proof: bytes, disks: Mapping[str, Path], *, ca_file: Path, work: Path, verdict: Verdict) -> None:
+    """Keep *proof* in a file and let `wherry verify` hold it against *disks*, whose keys say what each is."""
     path = work / "proof.json"
     path.write_text(json.dumps(json.loads(proof), indent=2) + "\n")
     wherry = Path(sys.executable).with_name("wherry")
-    with verdict.checking("wherry verify of the signed proof"):
-        ask(str(wherry), "verify", str(path), str(disk), "--ca-file", str(ca_file))
-    return path
+    for name, disk in disks.items():
+        with verdict.checking(f"wherry verify: the signed proof holds for {name}"):
+            ask(str(wherry), "verify", str(path), str(disk), "--ca-file", str(ca_file))
 
 
 def verify(source: Source, copy: Path, *, proof: bytes, ca_file: Path, work: Path) -> Verdict:
@@ -148,7 +148,8 @@ def verify(source: Source, copy: Path, *, proof: bytes, ca_file: Path, work: Pat
     *work* is a directory for the proof, for mount points and for listings.
     """
     verdict = Verdict()
-    check_proof(proof, copy, ca_file=ca_file, work=work, verdict=verdict)
+    disks = {"the copy": copy, "the source at the frozen point": source.frozen_picture}
+    check_proof(proof, disks, ca_file=ca_file, work=work, verdict=verdict)
     compare_used(source, copy, verdict)
     for filesystem in source.filesystems:
         if filesystem.kind == "ext4":

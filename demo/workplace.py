@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from demo.errors import DemoRefused
 from demo.mounting import unmount
 from wherry.process import ProgramFailed, run
 
@@ -23,9 +24,16 @@ def workplace(base: Path, *, keep: bool) -> Iterator[Path]:
     When the block fails its logs stay until the next run; with *keep* everything does. A lock tells later runs that
     somebody is at work in it.
     """
-    base.mkdir(parents=True, exist_ok=True)
-    clear_stale(base)
-    work = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base.resolve()))
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        clear_stale(base)
+        work = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base.resolve()))
+    except PermissionError as error:
+        raise DemoRefused(
+            reason=f"{base} can't be written to: {error.strerror}.",
+            cause="It belongs to another user, root perhaps, who ran the demonstration before.",
+            fix="Name a directory of your own with --dir.",
+        ) from error
     lock = os.open(work / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     spared: tuple[str, ...] = ()

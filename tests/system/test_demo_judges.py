@@ -16,6 +16,8 @@ from demo.used import complement, total, used_ranges
 from demo.verification import Verdict
 from demo.workplace import clear_stale, workplace
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for loop devices")
+
 TINY = Scale(
     disk=400 * MIB,
     ext4=64 * MIB,
@@ -112,6 +114,7 @@ def live(tmp_path: Path) -> Iterator[tuple[Source, Path]]:
 
 
 @pytest.mark.root
+@needs_root
 def test_an_equal_copy_of_a_live_disk_passes_all_judges(live: tuple[Source, Path], tmp_path: Path) -> None:
     source, duplicate = live
     for mount_point in source.mount_points:
@@ -125,6 +128,7 @@ def test_an_equal_copy_of_a_live_disk_passes_all_judges(live: tuple[Source, Path
 
 
 @pytest.mark.root
+@needs_root
 def test_a_changed_file_is_found_on_either_filesystem(live: tuple[Source, Path], tmp_path: Path) -> None:
     source, duplicate = live
     for filesystem in source.filesystems:
@@ -145,6 +149,7 @@ def test_a_changed_file_is_found_on_either_filesystem(live: tuple[Source, Path],
 
 
 @pytest.mark.root
+@needs_root
 def test_what_a_killed_run_left_behind_is_cleared_away(tmp_path: Path) -> None:
     left = tmp_path / "run-left"
     left.mkdir()

@@ -17,6 +17,7 @@ from demo.api import Admin, PublicApi
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 240
 NOBODY = "65534"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for loop devices")
 
 
 def command(directory: Path, *options: str) -> list[str]:
@@ -75,6 +76,7 @@ def figure(text: str, name: str) -> int:
 
 
 @pytest.mark.root
+@needs_root
 def test_a_live_disk_lands_equal_and_the_programs_stay(tmp_path: Path) -> None:
     picture = tmp_path / "demo.svg"
     arguments = command(tmp_path, "--stay", "--picture", str(picture))
@@ -115,6 +117,7 @@ def assert_open_to_its_user(text: str) -> None:
 
 
 @pytest.mark.root
+@needs_root
 def test_kills_on_the_way_change_nothing_in_the_end(tmp_path: Path) -> None:
     text = run_demo(tmp_path, "--chaos")
     assert re.search(r"^kill -9 of the agent: in pass 0,", text, re.MULTILINE)
@@ -142,6 +145,7 @@ def test_a_plain_user_moves_an_image_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
+@needs_root
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_interrupted_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
