@@ -126,6 +126,29 @@ def test_kills_on_the_way_change_nothing_in_the_end(tmp_path: Path) -> None:
     assert figure(text, "sent twice") < figure(text, "sent") / 2
 
 
+@pytest.mark.root
+@needs_root
+def test_a_byte_that_changes_on_the_landed_disk_is_no_success(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command(tmp_path), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Verification"):
+                (landed,) = tmp_path.glob("run-*/lab/images/*/disk-0.raw")
+                with landed.open("r+b") as file:
+                    file.seek(512)  # the partition table
+                    file.write(b"eFI PART")
+                break
+        text = process.stdout.read()
+        assert process.wait(LIMIT_S) == 1, text
+    assert text.splitlines()[-1] == "equal: NO"
+    assert re.search(r"^✘ cmp of \d+ used ranges: byte 512 of the disk differs", text, re.MULTILINE)
+    assert re.search(r"^✘ wherry verify: the signed proof holds for the copy: ", text, re.MULTILINE)
+    assert re.search(r"^✔ wherry verify: the signed proof holds for the source", text, re.MULTILINE)
+    assert_nothing_left(tmp_path)
+
+
 def test_a_plain_user_moves_an_image_file(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         run_demo(tmp_path)
