@@ -159,7 +159,7 @@ class GroupCommitWriter(Generic[T]):
             log.exception("ledger session could not be renewed")  # the next batch's begin says what's still wrong
 
 
-class _TransactionLost(Exception):  # noqa: N818 - never leaves this module
+class _TransactionLost(Exception):
     """Undoing a unit failed: the transaction is gone, and *error* is why."""
 
     def __init__(self, error: Exception) -> None:

@@ -22,7 +22,7 @@ class BodyTooLarge(ApiError):
         super().__init__("APIGW.0201", f"the body is larger than {limit} bytes", status=413)
 
 
-class ClientGone(Exception):  # noqa: N818 - nobody is left to be told
+class ClientGone(Exception):
     """The connection ended before the body was complete."""
 
 
