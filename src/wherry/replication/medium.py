@@ -1,5 +1,6 @@
 """Digesting what a medium holds: granules are read by two threads and come out in order, with little memory."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,11 +23,12 @@ def digest_pieces(read_into: ReadInto, size: int, pieces: Iterable[tuple[int, in
 
     Errors of *read_into* are passed on.
     """
+    own = threading.local()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="digest") as pool:
         waiting: deque[tuple[int, Future[bytes]]] = deque()
         try:
             for first, count in pieces:
-                waiting.append((first, pool.submit(_digest_run, read_into, size, first, count)))
+                waiting.append((first, pool.submit(_digest_run, read_into, size, first, count, own)))
                 if len(waiting) > _AHEAD:
                     number, done = waiting.popleft()
                     yield number, done.result()
@@ -56,14 +58,17 @@ def _cut(runs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
             yield start, min(_PIECE, first + count - start)
 
 
-def _digest_run(read_into: ReadInto, size: int, first: int, count: int) -> bytes:
+def _digest_run(read_into: ReadInto, size: int, first: int, count: int, own: threading.local) -> bytes:
+    """Return the joined digests of a run of granules; *own* keeps each thread's buffer."""
+    buffer: memoryview | None = getattr(own, "buffer", None)
+    if buffer is None:
+        buffer = own.buffer = memoryview(aligned_buffer(EXTENT_SIZE))
     offset = first * GRANULE_SIZE
     end = min(offset + count * GRANULE_SIZE, size)
     digests = []
-    with aligned_buffer(EXTENT_SIZE) as buffer, memoryview(buffer) as view:
-        while offset < end:
-            with view[: min(EXTENT_SIZE, end - offset)] as piece:
-                read_into(piece, offset)
-                digests.append(granule_digests(piece))
-                offset += len(piece)
+    while offset < end:
+        piece = buffer[: min(EXTENT_SIZE, end - offset)]
+        read_into(piece, offset)
+        digests.append(granule_digests(piece))
+        offset += len(piece)
     return b"".join(digests)

@@ -158,14 +158,31 @@ class FrameStream:
         while view:
             if self._interrupted:
                 raise ConnectionLost(reason="it was given up on this side")
-            count = self._attempt(self._connection.recv_into, view)
-            if count is None:
+            view = self._attempt_to_fill(view)
+            if view:
                 self.readable(_INTERRUPTION_S)
-                continue
-            if not count:
-                raise ConnectionLost(reason="the other side closed it")
-            view = view[count:]
+
+    def _attempt_to_fill(self, view: memoryview) -> memoryview:
+        """Read what is there without waiting; return the part of *view* that's still empty."""
+        whole = len(view)
+
+        def fill(rest: memoryview) -> int:
+            # TLS gives one record of 16 KiB a call: many calls are made under one lock.
+            nonlocal view
+            receive = self._connection.recv_into
+            while rest:
+                count = receive(rest)
+                if not count:
+                    break
+                view = rest = rest[count:]
+            return len(rest)
+
+        missing = self._attempt(fill, view)
+        if len(view) < whole:
             self.last_heard = time.monotonic()
+        if missing:
+            raise ConnectionLost(reason="the other side closed it")
+        return view
 
     def receive_message(self, header: Header, head: bytes) -> tuple[AnyMessage, bytes]:
         """Return the message whose *header* was just received, and its payload as stored. Raises ProtocolViolated."""
