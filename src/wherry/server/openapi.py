@@ -111,7 +111,7 @@ def _texts(route: Route) -> tuple[str, str]:
     """Return the first line of the handler's docstring without its full stop, and the rest."""
     text = (inspect.getdoc(route.handler) or route.operation).replace("``", "`")
     first, _, rest = text.partition("\n\n")
-    return re.sub(r"\s+", " ", first).removesuffix("."), rest
+    return re.sub(r"(?<!\.)\.$", "", re.sub(r"\s+", " ", first)), rest
 
 
 def _permission(route: Route) -> str:

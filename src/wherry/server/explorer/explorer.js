@@ -88,7 +88,7 @@ function detail(operation, credentials) {
   return el("article", {},
     el("h1", {}, operation.id),
     el("p", { class: "call" }, el("span", { class: `method ${operation.method.toLowerCase()}` }, operation.method), " ", el("code", {}, operation.path)),
-    el("p", { class: "summary" }, prose(`${operation.summary}.`)),
+    el("p", { class: "summary" }, prose(operation.summary.endsWith(".") ? operation.summary : `${operation.summary}.`)),
     operation.description.split("\n\n").map((text) => el("p", { class: "quiet" }, prose(text))),
     operation.body ? schemaView(operation.api, operation.body.schema, "Fields of the body") : null,
     operation.answerSchema ? schemaView(operation.api, operation.answerSchema, "Fields of the answer") : null,
