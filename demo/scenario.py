@@ -147,7 +147,7 @@ class Scenario:
             raise DemoRefused(reason="The control plane isn't running.")
         migration.create_task(self.admin.project_id, speed_limit=limit)
         migration.act("start")
-        pace = f", held to {limit} Mbit/s so that there's time to strike" if limit else ""
+        pace = f", held to {limit} Mbit/s for the kills" if limit else ""
         self.story.begin("Full copy", f"MIGRATE_BLOCK task, syncing{pace}")
 
     def _verify(self, migration: Migration, source: Source, images: Path) -> Verdict:
