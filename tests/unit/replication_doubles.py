@@ -37,6 +37,20 @@ class SimulatedFile:
     durable: bytes
     pending: list[tuple[int, bytes]] = field(default_factory=list)
 
+    def sync(self) -> None:
+        """Bring what was written since the last sync to the medium."""
+        self.durable = bytes(self.after_power_cut(random.Random(0), 1.0).content)
+        self.pending.clear()
+
+    def fail_sync(self, chance: random.Random) -> None:
+        """Lose some of what was written, while the cache goes on showing all of it, as Linux does."""
+        self.durable = bytes(self.after_power_cut(chance, 0.5).content)
+        self.pending.clear()
+
+    def forget_cache(self) -> None:
+        """Show what the medium holds, but for what is still to be written."""
+        self.content[:] = self.after_power_cut(random.Random(0), 1.0).content
+
     def after_power_cut(self, chance: random.Random, kept: float) -> "SimulatedFile":
         """Return the file as the medium may hold it: each sector written since the last sync is there by *kept*."""
         left = bytearray(self.durable)
@@ -80,6 +94,10 @@ class SimulatedStorage:
     def after_power_cut(self, seed: int, kept: float) -> "SimulatedStorage":
         chance = random.Random(seed)
         return SimulatedStorage({path: file.after_power_cut(chance, kept) for path, file in self.files.items()})
+
+    def after_kill(self) -> "SimulatedStorage":
+        """Return the storage as the next process finds it: what wasn't synced is there, but still not durable."""
+        return SimulatedStorage(self.files)
 
     def make_disk(self, path: Path, size: int) -> Path:
         """Stand in for the receiver's making of an image."""
@@ -150,9 +168,12 @@ class SimulatedDescriptor:
         self._file.pending.append((offset, data))
 
     def sync(self) -> None:
-        self._storage.step("sync", self._path)
-        self._file.durable = bytes(self._file.content)
-        self._file.pending.clear()
+        try:
+            self._storage.step("sync", self._path)
+        except StorageFailed:
+            self._file.fail_sync(random.Random(self._storage.steps))
+            raise
+        self._file.sync()
 
     def truncate(self, size: int) -> None:
         self._storage.step("truncate", self._path)
@@ -161,7 +182,7 @@ class SimulatedDescriptor:
         self._file.pending = [(offset, data) for offset, data in self._file.pending if offset < size]
 
     def forget_cache(self) -> None:
-        return
+        self._file.forget_cache()
 
     def is_hole(self) -> bool:
         return not any(self._file.content)

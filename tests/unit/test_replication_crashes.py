@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.replication_doubles import PowerCut, SimulatedStorage, control_frame, data_frame, zero_frame
+from wherry.replication.errors import StorageFailed
 from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE, granule_count, granule_digests
 from wherry.replication.messages import CommitPass, Committed, Covered, DiskLine, pack_runs
 from wherry.replication.replica import Replica
@@ -159,8 +160,8 @@ def test_after_a_power_cut_at_any_step_nothing_confirmed_is_lost_and_no_digest_l
         assert not [path for path in left.files if path.suffix == ".redo"]
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_power_cuts_during_recovery_change_nothing_of_that(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(45))
+def test_kills_and_power_cuts_one_after_the_other_change_nothing_of_that(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     moments = sources(seed)
     total = steps_of(tmp_path, moments, seed)
@@ -168,8 +169,11 @@ def test_power_cuts_during_recovery_change_nothing_of_that(tmp_path: Path, seed:
     with pytest.raises(PowerCut):
         migrate(storage, tmp_path, moments, history, seed)
     for attempt in range(6):
-        storage = storage.after_power_cut(chance.randrange(1 << 30), chance.choice([0.0, 0.3, 0.7, 1.0]))
-        check_after(storage.after_power_cut(0, 1.0), tmp_path, history)
+        if chance.random() < 0.5:
+            storage = storage.after_kill()
+        else:
+            storage = storage.after_power_cut(chance.randrange(1 << 30), chance.choice([0.0, 0.3, 0.7, 1.0]))
+        check_after(storage.after_power_cut(attempt, chance.choice([0.0, 0.5, 1.0])), tmp_path, history)
         storage.cut_at = chance.randint(1, 12)
         try:
             migrate(storage, tmp_path, moments, history, seed + attempt)
@@ -179,3 +183,29 @@ def test_power_cuts_during_recovery_change_nothing_of_that(tmp_path: Path, seed:
     storage = storage.after_power_cut(1, 0.5)
     migrate(storage, tmp_path, moments, history, seed)
     assert [bytes(storage.files[image(index)].content) for index in range(2)] == list(moments[-1])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_medium_that_refuses_now_and_then_only_delays(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    moments = sources(seed)
+    storage, history = SimulatedStorage(), History()
+    refusals = chance.randint(1, 12)
+
+    def refuse(_operation: str, _path: Path) -> int:
+        nonlocal refusals
+        if refusals and chance.random() < 0.15:
+            refusals -= 1
+            return chance.choice([5, 28])
+        return 0
+
+    storage.refuse = refuse
+    for attempt in range(40):
+        try:
+            migrate(storage, tmp_path, moments, history, seed + attempt)
+        except StorageFailed:
+            # Even if the power went right now, what was confirmed would be there.
+            check_after(storage.after_power_cut(seed, chance.choice([0.0, 0.5, 1.0])), tmp_path, history)
+        else:
+            break
+    assert [storage.files[image(index)].durable for index in range(2)] == list(moments[-1])

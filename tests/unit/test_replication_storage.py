@@ -77,6 +77,26 @@ def test_where_holes_cant_be_made_zeros_are_written(tmp_path: Path, monkeypatch:
     file.close()
 
 
+def test_where_direct_writes_turn_out_not_to_work_the_cache_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "disk"
+    path.write_bytes(bytes(MIB))
+    file = FileStorage().open(path, direct=True)
+    write, direct = os.pwritev, file._direct
+
+    def refuse(descriptor: int, parts: list[memoryview], offset: int) -> int:
+        if descriptor == direct:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return write(descriptor, parts, offset)
+
+    monkeypatch.setattr("os.pwritev", refuse)
+    for start in (0, 65_536):
+        file.write([b"x" * 65_536], start)
+    assert path.read_bytes() == b"x" * 131_072 + bytes(MIB - 131_072)
+    file.close()
+
+
 def test_a_fresh_sparse_file_is_a_hole_and_a_written_one_isnt(tmp_path: Path) -> None:
     path = tmp_path / "disk"
     with path.open("wb") as sparse:

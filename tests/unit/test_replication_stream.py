@@ -86,6 +86,36 @@ def test_a_peer_that_takes_nothing_is_noticed(ends: Ends) -> None:
             left.send_frame(frame.header, frame.stored)
 
 
+def test_a_peer_that_takes_nothing_but_says_alive_is_only_busy(ends: Ends) -> None:
+    left, right = ends
+    frame = data_frame(0, 0, 0, b"x" * EXTENT_SIZE, pack=False)
+    sent = threading.Event()
+
+    def send() -> None:
+        for _ in range(4):
+            left.send_frame(frame.header, frame.stored)
+        sent.set()
+
+    def listen() -> None:
+        for _ in range(8):
+            hear(left)
+
+    threads = [threading.Thread(target=each) for each in (send, listen)]
+    for thread in threads:
+        thread.start()
+    for _ in range(8):
+        time.sleep(0.15)
+        right.send_message(Alive())
+    assert not sent.is_set()
+    payload = memoryview(bytearray(EXTENT_SIZE))
+    for _ in range(4):
+        right.receive_header()
+        right.receive_into(payload)
+    for thread in threads:
+        thread.join()
+    assert sent.is_set()
+
+
 def test_readable_waits_no_longer_than_asked(ends: Ends) -> None:
     left, right = ends
     assert not left.readable(0.01)

@@ -42,6 +42,10 @@ def digest_pieces(read_into: ReadInto, size: int, pieces: Iterable[tuple[int, in
 
 def resolve_unknown(file: StoredFile, table: FileTable, size: int) -> int:
     """Digest what *table* doesn't know from the medium, durably; return how many granules that were."""
+    if next(iter(table.unknown_runs()), None) is None:
+        return 0
+    # What a killed process wrote may lie in the cache only: a digest of it must not become durable before it does.
+    file.sync()
     file.forget_cache()
     resolved = 0
     for first, digests in digest_pieces(file.read_into, size, _cut(table.unknown_runs())):

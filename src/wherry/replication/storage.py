@@ -194,14 +194,25 @@ class DescriptorFile:
         try:
             if self._scratch is not None and len(rest) == 1:
                 aligned = len(rest[0]) - len(rest[0]) % _ALIGNMENT if offset % _ALIGNMENT == 0 else 0
-                self._write_direct(rest[0][:aligned], offset, self._scratch)
-                offset += aligned
-                rest = [rest[0][aligned:]] if aligned < len(rest[0]) else []
+                if self._write_direct(rest[0][:aligned], offset, self._scratch):
+                    offset += aligned
+                    rest = [rest[0][aligned:]] if aligned < len(rest[0]) else []
             _write_all(self._descriptor, rest, offset)
         except OSError as error:
             raise StorageFailed.of(self.path, error) from error
 
-    def _write_direct(self, view: memoryview, offset: int, scratch: memoryview) -> None:
+    def _write_direct(self, view: memoryview, offset: int, scratch: memoryview) -> bool:
+        """Write past the page cache; False when the file system turns out not to know how, and nothing may be there."""
+        try:
+            self._write_aligned(view, offset, scratch)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            self._scratch = None
+            return False
+        return True
+
+    def _write_aligned(self, view: memoryview, offset: int, scratch: memoryview) -> None:
         address = np.frombuffer(view, dtype=np.uint8).ctypes.data if view else 0
         while view:
             piece = view[: len(scratch)]

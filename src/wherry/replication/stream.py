@@ -41,7 +41,7 @@ _DRAIN_PIECE: Final = 256 * 1024
 
 
 def tune(connection: socket.socket) -> None:
-    """Set what makes a TCP connection quick and lets a dead peer be noticed within about half a minute."""
+    """Set what makes a TCP connection quick and lets a dead machine be noticed while nothing is under way."""
     if connection.family not in {socket.AF_INET, socket.AF_INET6}:
         return
     for level, option, value in (
@@ -50,7 +50,8 @@ def tune(connection: socket.socket) -> None:
         (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10),
         (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
         (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
-        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE_S * 500)),
+        # Long, as it also counts the time in which a busy peer takes nothing; ALIVE tells a dead one much sooner.
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 600_000),
     ):
         connection.setsockopt(level, option, value)
 
@@ -118,18 +119,19 @@ class FrameStream:
             view = view[len(piece) :]
 
     def _write_piece(self, view: memoryview) -> None:
-        deadline = time.monotonic() + self._silence_s
+        began = time.monotonic()
         while view:
             # An interrupted TLS write must be repeated with the same bytes, which this loop does by itself.
             count = self._attempt(self._connection.send, view)
             if count is None:
-                if not self._wait(select.POLLOUT, deadline):
+                # A peer that takes nothing for long may be busy; then it still says ALIVE.
+                deadline = max(began, self.last_sent, self.last_heard) + self._silence_s
+                if not self._wait(select.POLLOUT, deadline) and self.last_heard + self._silence_s <= time.monotonic():
                     raise ConnectionLost(reason=f"the other side took nothing for {self._silence_s:g} s")
                 continue
             view = view[count:]
             self.wire_bytes += count
             self.last_sent = time.monotonic()
-            deadline = self.last_sent + self._silence_s
 
     # Receiving: for one thread at a time
 
