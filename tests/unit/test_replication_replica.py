@@ -256,7 +256,7 @@ def test_the_later_session_waits_for_the_earlier_to_leave(shelf: Shelf) -> None:
 
     holder = threading.Thread(target=first)
     holder.start()
-    while replica._holder is None:
+    while not replica._turn.is_taken:
         time.sleep(0.005)
     with replica.session(lambda: None):
         order.append("second came")

@@ -6,14 +6,11 @@ that tells the truth), and what was made durable of an open pass is still there.
 """
 
 import contextlib
-import fcntl
-import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from wherry.contract.wherry import ProofHalf
 from wherry.replication.digests import FileTable, Overlay, same_granules
@@ -22,7 +19,6 @@ from wherry.replication.errors import (
     DisksDiffer,
     ProofRefused,
     ProtocolViolated,
-    ReplicaBusy,
     ReplicaDamaged,
     StorageFailed,
 )
@@ -35,6 +31,7 @@ from wherry.replication.proof import checked_runs, disk_root, pieces_of
 from wherry.replication.record import Checkpoint, ReplicaDisk, ReplicaRecord, decode_record, encode_record
 from wherry.replication.redo import RedoLog
 from wherry.replication.storage import FileStorage, Storage, StoredFile
+from wherry.replication.turn import DirectoryLock, Turn
 
 __all__ = ["Checkpoint", "CreateDisk", "Replica", "ReplicaDisk"]
 
@@ -46,7 +43,6 @@ recognised and digested.
 """
 
 Runs = Sequence[tuple[int, int]]
-_TAKEOVER_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -75,15 +71,15 @@ class Replica:
     takes over from an earlier one. `half` and the properties may be used by any thread.
     """
 
-    def __init__(self, directory: Path, task_id: str, create_disk: CreateDisk, storage: Storage, lock: int) -> None:
+    def __init__(
+        self, directory: Path, task_id: str, create_disk: CreateDisk, storage: Storage, lock: DirectoryLock
+    ) -> None:
         self.directory = directory
         self.task_id = task_id
         self._create_disk = create_disk
         self._storage = storage
         self._lock = lock
-        self._turn = threading.Condition()
-        self._holder: Callable[[], None] | None = None
-        self._closed = False
+        self._turn = Turn(directory)
         self._medium = threading.Lock()  # held while the medium moves from one checkpoint to the next, or is read
         self._disks: dict[int, _Disk] = {}
         self._log: RedoLog | None = None
@@ -100,7 +96,7 @@ class Replica:
         A medium that refuses (full, I/O errors) is told to the next session, which tries again.
         Raises ReplicaBusy when another process has it, ReplicaDamaged when its files contradict each other.
         """
-        lock = _take_lock(directory)
+        lock = DirectoryLock(directory)
         replica = cls(directory, task_id, create_disk, FileStorage() if storage is None else storage, lock)
         try:
             replica._load()
@@ -113,17 +109,13 @@ class Replica:
 
     def close(self) -> None:
         """Shut the session that runs, if any, and release the replica. Raises ReplicaBusy when that doesn't end."""
-        with self._turn:
-            self._closed = True
-            self._oust()
+        self._turn.close()
         with self._medium:
             self._release()
 
     def _release(self) -> None:
         self._close_files()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.release()
 
     def _close_files(self) -> None:
         self._sound = False
@@ -183,31 +175,14 @@ class Replica:
 
         Raises ReplicaBusy when the one before doesn't leave, StorageFailed while the medium still refuses.
         """
-        with self._turn:
-            self._oust()
-            if self._closed:
-                raise ReplicaBusy(directory=self.directory, reason="the receiver is closing it")
-            self._holder = shut
-        try:
-            if not self._sound:
-                self._recover()
-            yield
-        finally:
+        with self._turn.taken(shut):
             try:
+                if not self._sound:
+                    self._recover()
+                yield
+            finally:
                 with contextlib.suppress(StorageFailed):
                     self._settle()
-            finally:
-                with self._turn:
-                    self._holder = None
-                    self._turn.notify_all()
-
-    def _oust(self) -> None:
-        deadline = time.monotonic() + _TAKEOVER_S
-        while self._holder is not None:
-            self._holder()
-            if time.monotonic() > deadline:
-                raise ReplicaBusy(directory=self.directory, reason="an earlier session doesn't end")
-            self._turn.wait(0.5)
 
     def _settle(self) -> None:
         """Make everything durable and leave no marks behind."""
@@ -496,20 +471,6 @@ def _checkpoint_of(log: RedoLog) -> Checkpoint:
         elif isinstance(record.message, CommitPass):
             return Checkpoint(log.number, record.message.consistent, record.message.taken_at, covered)
     raise AssertionError("a committed log ends with its COMMIT")
-
-
-def _take_lock(directory: Path) -> int:
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StorageFailed.of(directory, error) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise ReplicaBusy(directory=directory, reason="another receiver holds it") from error
-    return lock
 
 
 def _sizes(disks: Mapping[int, int]) -> str:
