@@ -147,6 +147,19 @@ def test_examples_and_headers_belong_to_operations_that_exist() -> None:
     assert {name for route in DOCUMENTED for name in route.parameter_names} == set(PARAMETERS)
 
 
+def test_what_is_created_links_to_what_can_be_done_with_it() -> None:
+    _, _, created = CALLS["CreateTask"]
+    links = created["responses"]["200"]["links"]
+    assert {"ShowTask", "UpdateTaskStatus", "DeleteTask", "ShowRoute", "ShowProof"} <= set(links)
+    for name, (_, _, operation) in CALLS.items():
+        in_path = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"}
+        assert (name in links) == ("task_id" in in_path)
+        for link in operation["responses"].get("200", {}).get("links", {}).values():
+            (parameter,) = link["parameters"]
+            _, path, _ = CALLS[link["operationId"]]
+            assert f"{{{parameter}}}" in path
+
+
 def test_schemas_have_plain_names_and_clean_texts() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         assert re.fullmatch(r"[A-Z]\w*", name)

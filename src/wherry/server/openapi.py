@@ -26,6 +26,14 @@ SHAPES: Mapping[str, OperationShape] = {**OPERATIONS, **IAM_OPERATIONS, **WHERRY
 """Every operation that has a shape, by its id in the document."""
 
 _CREATED = frozenset({"CreateToken"})
+_MADE_IDS: Mapping[str, Sequence[str]] = {
+    "RegisterServer": ("source_id", "server_id"),
+    "CreateTask": ("task_id",),
+    "CreateTemplate": ("id",),
+    "CreateMigproject": ("mig_project_id",),
+}
+"""Operations whose answer's id is what these parameters of paths take."""
+
 _ID_SCHEMA: Schema = {"type": "string", "minLength": 1, "maxLength": 36}
 _PATH_SCHEMAS: Mapping[str, Schema] = {
     "checkpoint": {"type": "integer", "minimum": 0},
@@ -44,6 +52,10 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route, name, shape in described:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, name, shape, schemas)
+    for route, name, _ in described:
+        if name in _MADE_IDS:
+            links = _links(_MADE_IDS[name], ((other, called) for other, called, _ in described))
+            paths[route.path][route.method.lower()]["responses"]["200"]["links"] = links
     used = {tag_of(route.path) for route in routes}
     return {
         "openapi": "3.1.1",
@@ -141,6 +153,16 @@ def _body(name: str, reference: Schema) -> dict[str, Any]:
     if name in BODIES:
         content["example"] = BODIES[name]
     return {"required": True, "content": {"application/json": content}}
+
+
+def _links(names: Sequence[str], operations: Iterable[tuple[Route, str]]) -> dict[str, Any]:
+    """Return links to the operations whose path takes the id that was answered, under one of *names*."""
+    return {
+        called: {"operationId": called, "parameters": {parameter: "$response.body#/id"}}
+        for route, called in operations
+        for parameter in route.parameter_names
+        if parameter in names
+    }
 
 
 def _success(name: str, shape: OperationShape | None, schemas: Schemas) -> dict[str, Any]:
