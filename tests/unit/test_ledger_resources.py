@@ -288,7 +288,9 @@ def test_the_least_busy_receiver_is_one_that_was_heard_of(within: Within) -> Non
         (SourceFilter(ipv6="2001:db8::1"), {"a"}),
         (SourceFilter(connected=False), {"b"}),
         (SourceFilter(state="stopped"), {"b"}),
-        (SourceFilter(target_vm_id="vm-a"), {"a"}),
+        (SourceFilter(vm_id="vm-a"), {"a"}),
+        (SourceFilter(vm_id="clone-a"), {"a"}),
+        (SourceFilter(vm_id="vm-b"), set()),
         (SourceFilter(migproject_id="elsewhere"), set()),
         (SourceFilter(id="a", name="nothing"), set()),
         (SourceFilter(has_consistency_result=False), {"a", "b"}),
@@ -299,7 +301,8 @@ def test_filters_of_sources(within: Within, wanted: SourceFilter, found: set[str
     def unit(tx: Transaction) -> None:
         add(tx, source_id="a", name="web", ipv6="2001:db8::1")
         add(tx, source_id="b", name="web 100%", ip="192.0.2.2", connected=False, state=SourceState.STOPPED)
-        tasks.insert(tx.connection, task_row("task-a", "a", target_vm_id="vm-a"), (), reason="test")
+        cloned = {"clone_server": {"vm_id": "clone-a"}}
+        tasks.insert(tx.connection, task_row("task-a", "a", target_vm_id="vm-a", settings=cloned), (), reason="test")
         count, page = sources.find_page(tx.connection, "account", wanted, limit=10, offset=0)
         assert ({row.id for row in page}, count) == (found, len(found))
         assert sources.find_page(tx.connection, "other", wanted, limit=10, offset=0) == (0, [])

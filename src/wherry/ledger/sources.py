@@ -59,7 +59,10 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class SourceFilter:
-    """What a list of sources is narrowed by; empty and None mean: not at all. Names match by substring."""
+    """What a list of sources is narrowed by; empty and None mean: not at all. Names match by substring.
+
+    `vm_id` is the server that the source's task migrates to, or the clone of that server.
+    """
 
     state: str = ""
     name: str = ""
@@ -71,7 +74,7 @@ class SourceFilter:
     connected: bool | None = None
     enterprise_project_id: str = ""
     has_consistency_result: bool | None = None
-    target_vm_id: str = ""
+    vm_id: str = ""
 
 
 def find(connection: Connection, account_id: str, source_id: str) -> SourceRow | None:
@@ -95,6 +98,8 @@ def find_page(
 ) -> tuple[int, Sequence[SourceRow]]:
     """Return how many sources match, and one page of them, the oldest first."""
     conditions = [_source.c.account_id == account_id, *_conditions(wanted)]
+    if wanted.vm_id:
+        conditions.append(_source.c.id.in_(_migrating_to(connection, account_id, wanted.vm_id)))
     count = connection.execute(select(func.count()).select_from(_source).where(*conditions)).scalar_one()
     order = (_source.c.add_date, _source.c.id)
     query = select(_source).where(*conditions).order_by(*order).limit(limit).offset(offset)
@@ -209,11 +214,17 @@ def _conditions(wanted: SourceFilter) -> list[ColumnElement[bool]]:
     if wanted.has_consistency_result is not None:
         has = exists().where(_result.c.source_id == _source.c.id)
         conditions.append(has if wanted.has_consistency_result else ~has)
-    if wanted.target_vm_id:
-        conditions.append(
-            exists().where(_task.c.source_id == _source.c.id, _task.c.target_vm_id == wanted.target_vm_id)
-        )
     return conditions
+
+
+def _migrating_to(connection: Connection, account_id: str, vm_id: str) -> list[str]:
+    """Return the sources whose target, or its clone, is this server. Clones are rare and hence no column."""
+    query = select(_task.c.source_id, _task.c.target_vm_id, _task.c.settings).where(_task.c.account_id == account_id)
+    return [
+        row.source_id
+        for row in connection.execute(query)
+        if vm_id in {row.target_vm_id, row.settings.get("clone_server", {}).get("vm_id")}
+    ]
 
 
 def _first(connection: Connection, query: Any) -> SourceRow | None:

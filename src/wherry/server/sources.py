@@ -45,7 +45,7 @@ async def list_servers(call: Call) -> Answer:
         connected=query.connected,
         enterprise_project_id=query.enterprise_project_id or "",
         has_consistency_result=query.is_consistency_result_exist,
-        target_vm_id=query.vm_id or "",
+        vm_id=query.vm_id or "",
     )
 
     def read(connection: Connection) -> SourceList:
