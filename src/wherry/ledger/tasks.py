@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select, update
 
-from wherry.contract.enumerations import TaskState
+from wherry.contract.enumerations import LogCollectStatus, TaskState
 from wherry.ledger import schema, state_changes
 from wherry.migration.records import SetSubtask, SetTaskState, SubtaskRecord, TaskRecord
 
@@ -189,9 +189,13 @@ def set_state(connection: Connection, task_id: str, wanted: SetTaskState, *, at:
     return None if receiver_id is None else str(receiver_id)
 
 
-def set_log_collect_status(connection: Connection, task_id: str, status: str) -> None:
-    """Note how far the collection of the task's log is."""
-    change(connection, task_id, {"log_collect_status": status})
+def set_log_collect_status(connection: Connection, task_id: str, status: str, *, at: int) -> None:
+    """Note how far the collection of the task's log is; of one that's complete, when it was uploaded."""
+    values: dict[str, object] = {"log_collect_status": status}
+    if status == LogCollectStatus.UPLOADED:
+        settings = connection.execute(select(_task.c.settings).where(_task.c.id == task_id)).scalar_one()
+        values["settings"] = {**settings, "log": {**settings.get("log", {}), "log_upload_time": at}}
+    change(connection, task_id, values)
 
 
 def delete(connection: Connection, task_id: str) -> None:

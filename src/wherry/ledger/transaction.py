@@ -70,7 +70,7 @@ class Transaction:
             case SetSubtask():
                 tasks.set_subtask(self.connection, task_id, change, at=at)
             case SetLogCollectStatus():
-                tasks.set_log_collect_status(self.connection, task_id, change.status)
+                tasks.set_log_collect_status(self.connection, task_id, change.status, at=at)
             case IssueCommand():
                 commands.issue(self.connection, source_id, change, at=at)
             case AnswerCommand():

@@ -72,8 +72,7 @@ async def collect_log(call: Call) -> Answer:
 
     def unit(tx: Transaction) -> None:
         task = task_of(tx.connection, call, call.parameters["task_id"])
-        log = {**task.settings.get("log", {}), "log_bucket": bucket}
-        tasks.change(tx.connection, task.id, {"settings": {**task.settings, "log": log}})
+        tasks.change(tx.connection, task.id, {"settings": {**task.settings, "log": {"log_bucket": bucket}}})
         changes: list[Change] = [
             SetLogCollectStatus(LogCollectStatus.UPLOADING),
             WithdrawCommands((CommandName.UPLOAD_LOG,)),
