@@ -17,6 +17,7 @@ from wherry.contract.templates import (
     TemplateDetail,
     TemplateIds,
     TemplateList,
+    TemplateUpdate,
 )
 from wherry.contract.values import CreatedId
 from wherry.iam.permissions import Resource
@@ -66,17 +67,20 @@ async def show_template(call: Call) -> Answer:
 
 
 async def update_template(call: Call) -> Answer:
-    """Replace a template. A password that isn't sent stays."""
-    wanted = call.decode(TemplateBody).template
-    _check_network(wanted)
+    """Replace a template. A password that isn't sent stays; without a template nothing changes."""
+    wanted = call.decode(TemplateUpdate).template
+    if wanted is not None:
+        _check_network(wanted)
 
     def unit(tx: Transaction) -> None:
         row = _template_of(tx.connection, call, call.parameters["id"])
+        call.record(tx, row.id)
+        if wanted is None:
+            return
         values = _columns(call, wanted)
         if wanted.target_password is None:
             values["sealed_password"] = row.sealed_password
         templates.change(tx.connection, row.id, values)
-        call.record(tx, row.id)
 
     await call.services.ledger.write(unit)
     return EMPTY
