@@ -144,6 +144,14 @@ def test_params_fit_their_field(names: list[str]) -> None:
     assert msgspec.json.decode(check.error_params or "[]") == (check.params or [])
 
 
+@pytest.mark.parametrize("letter", ["x", "\u6f22", '"', "\x01"])
+def test_a_param_that_is_too_long_by_itself_is_cut(letter: str) -> None:
+    check = found(FULL, raw_devices=letter * 255)["RAW_DEVICES"]
+    assert check.params is not None
+    assert check.params[0].startswith(letter * 30)
+    assert len(check.error_params or "") <= 255
+
+
 def test_a_new_source_waits_or_is_unavailable() -> None:
     admission = admit(BARE, None)
     assert (admission.state, admission.migration_cycle) == ("waiting", "setting")

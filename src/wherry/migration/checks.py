@@ -52,8 +52,9 @@ def _entry(index: int, name: CheckName, finding: Finding) -> EnvironmentCheck:
     if finding.result is CheckResult.OK:
         return EnvironmentCheck(id=index, name=name, result=finding.result, params=[])
     params = [param[:_MAX_TEXT] for param in finding.params]
-    while len(text := msgspec.json.encode(params).decode()) > _MAX_TEXT:
-        params = params[:-1]
+    while (excess := len(text := msgspec.json.encode(params).decode()) - _MAX_TEXT) > 0:
+        # Of several the last is left out; one that's too long by itself is cut. A letter is six in JSON at most.
+        params = params[:-1] if len(params) > 1 else [params[0][: -max(excess // 6, 1)]]
     return EnvironmentCheck(
         id=index,
         name=name,
