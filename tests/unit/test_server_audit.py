@@ -83,6 +83,8 @@ async def everything(harness: Harness) -> None:
     setting = {"configurations": [{"config_key": "LINUX_CPU_LIMIT", "config_value": "50"}]}
     await do(admin, "POST", f"/v3/tasks/{moving}/configuration-setting", setting)
     await do(admin, "POST", f"/v3/tasks/{moving}/consistency-result", {"consistency_result": []})
+    exported = {"task_info": [{"task_id": moving}]}
+    assert (await admin.post("/v3/tasks/consistency-results/export", json=exported)).status_code == 200
     await do(admin, "POST", f"/v3/{moving}/update-network-check-info", NETWORK_CHECK)
     await do(admin, "POST", f"/v3/tasks/{moving}/log", {"log_bucket": "bucket"})
     await do(admin, "GET", f"/wherry/v1/tasks/{moving}/route")

@@ -55,10 +55,11 @@ def _entry(row: ConsistencyRow) -> ConsistencyEntry:
     folders = convert(row.document, list[FolderConsistency])
     return ConsistencyEntry(
         finished_time=row.finished_time,
-        check_result=all(_is_equal(folder) for folder in folders),
+        check_result=all(is_equal(folder) for folder in folders),
         consistency_result=folders,
     )
 
 
-def _is_equal(folder: FolderConsistency) -> bool:
+def is_equal(folder: FolderConsistency) -> bool:
+    """Tell whether a folder holds the same files on both sides."""
     return not (folder.num_different_files or folder.num_target_miss_files or folder.num_target_more_files)

@@ -8,6 +8,7 @@ from wherry.server import (
     channel_secrets,
     commands,
     consistency,
+    consistency_export,
     identity,
     joining,
     migprojects,
@@ -142,6 +143,13 @@ SETTINGS = (
         AuditName("ConsistencyCheckResult", "UpdateConsistencyResult"),
     ),
     Route("ShowConsistencyResult", "GET", f"{_TASK}/consistency-result", consistency.show_consistency_result),
+    Route(
+        "ExportConsistencyResults",
+        "POST",
+        "/v3/tasks/consistency-results/export",
+        consistency_export.export_consistency_results,
+        AuditName("ConsistencyCheckResult", "GetBatchConsistencyCheckResult"),
+    ),
 )
 
 TEMPLATES = (
