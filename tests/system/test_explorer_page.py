@@ -8,14 +8,16 @@ import shutil
 import signal
 import subprocess
 import urllib.error
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from huaweicloudsdkcore.exceptions.exceptions import ServiceResponseException
+from huaweicloudsdksms import v3
 
-from tests.system.serve_process import ServeProcess, launch, start
+from tests.system.serve_process import ServeProcess, launch, registration, start, task
 from wherry.contract.catalogue import CATALOGUE
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -58,13 +60,13 @@ BOTH_HASHES = """async () => {
   }
   return differing;
 }"""
-SAMPLES = """async (language) => {
+SAMPLES = """async ([language, known]) => {
   const { load } = await import("/explorer/api.js");
   const { Form } = await import("/explorer/form.js");
   const { sample } = await import("/explorer/samples.js");
   const { api } = await load();
   return Object.fromEntries(api.operations.map((operation) => {
-    const form = new Form(operation, new Map(), () => {});
+    const form = new Form(operation, new Map(Object.entries(known)), () => {});
     for (const field of form.fields) {
       if (field.name === "limit") field.input.value = "7";
       if (field.name === "connected") field.input.value = "true";
@@ -290,7 +292,7 @@ def test_both_themes_follow_the_system_and_can_be_chosen(
 
 def test_every_python_sample_runs(page: Any, server: ServeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the control plane refuses for its content (the ids are examples) was said in the right form all the same."""
-    samples = page.evaluate(SAMPLES, "Python")
+    samples = page.evaluate(SAMPLES, ["Python", {}])
     assert len(samples) > 60
     set_environment(monkeypatch, server)
     monkeypatch.chdir(server.data.parent)
@@ -314,9 +316,30 @@ def test_every_python_sample_runs(page: Any, server: ServeProcess, monkeypatch: 
         assert operation not in refused
 
 
+def test_a_file_is_saved_by_the_page_and_by_the_sample(
+    page: Any, server: ServeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = server.client()
+    source_id = client.register_server(v3.RegisterServerRequest(body=registration("reported"))).id
+    task_id = client.create_task(v3.CreateTaskRequest(body=task(source_id))).id
+    known = {"source_id": source_id, "task_id": task_id}
+    set_environment(monkeypatch, server)
+    monkeypatch.chdir(server.data.parent)
+    exec(page.evaluate(SAMPLES, ["Python", known])["ExportConsistencyResults"], {"__name__": "__main__"})
+    assert zipfile.is_zipfile("consistency-results")
+    choose(page, "ExportConsistencyResults")
+    enter_key(page, server)
+    page.fill("#body", json.dumps({"task_info": [{"task_id": task_id}]}))
+    assert send(page)[0] == "200 OK"
+    with page.expect_download() as saving:
+        page.click(".answer a[download]")
+    assert saving.value.suggested_filename == "consistency-results.xlsx"
+    assert zipfile.is_zipfile(saving.value.path())
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_every_curl_sample_runs(page: Any, server: ServeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = page.evaluate(SAMPLES, "curl")
+    samples = page.evaluate(SAMPLES, ["curl", {}])
     set_environment(monkeypatch, server)
     for operation, text in samples.items():
         assert os.environ["WHERRY_TOKEN"] not in text
@@ -331,7 +354,7 @@ def test_every_curl_sample_runs(page: Any, server: ServeProcess, monkeypatch: py
 
 @pytest.mark.parametrize("language", ["Go", "Java"])
 def test_every_other_sample_is_filled_in(page: Any, language: str) -> None:
-    for operation, text in page.evaluate(SAMPLES, language).items():
+    for operation, text in page.evaluate(SAMPLES, [language, {}]).items():
         assert operation in text or "http" in text
         assert "undefined" not in text
         assert "{source_id}" not in text

@@ -17,7 +17,7 @@ export async function showAnswer(response, elapsed) {
       el("span", {}, `${elapsed} ms`), el("span", {}, size(bytes.length))),
     response.ok ? null : refusal(text),
     headersOf(response),
-    isText ? textBody(text, type) : file(bytes, type));
+    isText ? textBody(text, type) : file(bytes, type, response.headers.get("content-disposition") ?? ""));
   return { element, json: /json/.test(type) && isJson(text) ? text : "" };
 }
 
@@ -51,11 +51,11 @@ function textBody(text, type) {
   return el("div", { class: "code" }, copyButton(() => shown), el("pre", { tabindex: "0", "aria-label": "Body of the answer" }, code));
 }
 
-function file(bytes, type) {
+function file(bytes, type, disposition) {
   if (!bytes.length) return el("p", {}, "The body is empty.");
-  const name = /spreadsheet/.test(type) ? "answer.xlsx" : "answer.bin";
+  const name = disposition.match(/filename="([\w.-]+)"/)?.[1] ?? "answer";
   const address = URL.createObjectURL(new Blob([bytes], { type }));
-  return el("p", {}, el("a", { href: address, download: name }, `Save the file (${type}, ${size(bytes.length)})`));
+  return el("p", {}, el("a", { href: address, download: name }, `Save ${name} (${size(bytes.length)})`));
 }
 
 function size(bytes) {
