@@ -15,8 +15,13 @@ DEMO_OPTIONS := $(if $(STAY),--stay) $(if $(CHAOS),--chaos) $(if $(SMALL),--smal
 help: ## Show these targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+# What demo, tests and races need: the stamp of each is renewed when the lock file or the script changes.
 $(READY): pyproject.toml uv.lock tools/bootstrap.sh
 	@tools/bootstrap.sh
+	@touch $@
+
+$(READY)-%: $(READY)
+	@tools/bootstrap.sh $*
 	@touch $@
 
 demo: $(READY) ## Migrate a live disk from start to proof (STAY=1 CHAOS=1 SMALL=1).
@@ -38,14 +43,13 @@ format: $(READY) ## Format the code and mend what the linter can.
 unit: $(READY) ## Run the tests of the rules: no subprocess, no network.
 	@$(BIN)/pytest -q -n 2 tests/unit
 
-contract: $(READY) ## Run the vendor's SDK against a running server.
+contract: $(READY)-test ## Run the vendor's SDK against a running server.
 	@$(BIN)/pytest -q tests/contract
 
-system: $(READY) ## Run real processes on loop devices and filesystems.
+system: $(READY)-test ## Run real processes on loop devices and filesystems.
 	@$(BIN)/pytest -q --durations=8 tests/system
 
-bench: $(READY) ## Race Wherry against its peers and print ratios.
-	@tools/bootstrap.sh --bench
+bench: $(READY)-bench ## Race Wherry against its peers and print ratios.
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(READY) ## Build the documentation into site/.

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # Prepare this machine: Debian packages where a program is missing (root only), then .venv from uv.lock.
-# Called by the Makefile; safe to run again. `--bench` also installs the peers that `make bench` races against.
+# Called by the Makefile; safe to run again. With `test` or `bench` it installs what only those need: a browser and a
+# database server, or the peers that are raced against.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 UV_VERSION=0.13.9
 
-# program:package pairs; what make demo and make test call.
+# program:package pairs, for make demo and make test. A program is a command or a pattern of paths.
 NEEDED=(
   mkfs.ext4:e2fsprogs dumpe2fs:e2fsprogs mkfs.xfs:xfsprogs xfs_db:xfsprogs mkfs.btrfs:btrfs-progs
   sfdisk:fdisk losetup:mount mount:mount partx:util-linux setpriv:util-linux cmp:diffutils
 )
-if [[ "${1:-}" == --bench ]]; then
-  NEEDED+=(rsync:rsync qemu-img:qemu-utils nbdcopy:libnbd-bin)
-fi
+case "${1:-}" in
+  test) NEEDED+=(chromium:chromium /usr/lib/postgresql/*/bin/postgres:postgresql) ;;
+  bench) NEEDED+=(rsync:rsync qemu-img:qemu-utils nbdcopy:libnbd-bin /usr/lib/postgresql/*/bin/postgres:postgresql) ;;
+esac
 
 say() { printf 'bootstrap: %s\n' "$*" >&2; }
 
@@ -23,7 +25,7 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 missing_packages() {
   local pair
   for pair in "${NEEDED[@]}"; do
-    command -v "${pair%%:*}" >/dev/null || echo "${pair##*:}"
+    command -v "${pair%%:*}" >/dev/null || compgen -G "${pair%%:*}" >/dev/null || echo "${pair##*:}"
   done
   python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
@@ -55,4 +57,4 @@ install_python_packages() {
 }
 
 install_packages
-[[ "${1:-}" == --bench ]] || install_python_packages
+install_python_packages
