@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from wherry.agent.commands import PollLoop
-from wherry.agent.control import WorkStopped
 from wherry.agent.decisions import Answer, WorkerView
 from wherry.agent.errors import FreezeExpired, NoDisk, RecordGone, StopTimedOut, WorkerFailed
 from wherry.agent.migration import Signals
-from wherry.agent.patience import Patience
 from wherry.agent.worker import Worker
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.patience import Patience, Stopped
 from wherry.contract.commands import Command, CommandParam
 from wherry.contract.enumerations import SourceState
 from wherry.contract.sources import CurrentTask, SourceDetail
@@ -216,7 +215,7 @@ class Shop:
 
 def wait(signals: Signals) -> None:
     assert signals.stop.wait(10)
-    raise WorkStopped
+    raise Stopped
 
 
 def test_a_worker_works_until_it_is_stopped() -> None:

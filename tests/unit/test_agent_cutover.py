@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.agent_doubles import MIB, ROOT, Disks, Freeze, Journal, Session
-from wherry.agent.control import Steadfast, WorkStopped
 from wherry.agent.cutover import Cutover, CutoverSettings
 from wherry.agent.decisions import MAX_EXTRA_PASSES
 from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused
 from wherry.agent.figures import FiguresBook
 from wherry.agent.passes import Passes
-from wherry.agent.patience import Patience
 from wherry.client.errors import ControlPlaneError
+from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.wherry import Proof, ProofHalf
 from wherry.disks.freezing import FreezeRefused
 from wherry.replication.errors import ConnectionLost
@@ -216,7 +215,7 @@ def test_without_a_hook_a_late_thaw_spoils_nothing_that_was_read_before(tmp_path
 def test_a_restarted_agent_hands_the_same_half_in_again_instead_of_freezing_anew(tmp_path: Path) -> None:
     first = Stage(tmp_path)
     first.control.on_look = first.stop.set
-    with pytest.raises(WorkStopped):
+    with pytest.raises(Stopped):
         first.run()
     again = Stage(tmp_path, freezes=[])
     again.session.checkpoint = 5
@@ -239,6 +238,6 @@ def test_sides_that_differ_fail_the_task_and_the_half_is_dropped(tmp_path: Path)
 def test_a_stop_in_a_pass_ends_the_cutover(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     stage.session.during_pass = stage.stop.set
-    with pytest.raises(WorkStopped):
+    with pytest.raises(Stopped):
         stage.run()
     assert not any(line.startswith("commit") for line in stage.journal.lines)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from wherry.agent.errors import StateUnreadable
 from wherry.agent.figures import KEPT_PASSES, FiguresBook
+from wherry.client.errors import StateUnreadable
 from wherry.contract.enumerations import ReplicationPhase
 from wherry.contract.wherry import DiskRoot, ProofHalf
 from wherry.replication.sending import Commit, PassFigures, PassReport

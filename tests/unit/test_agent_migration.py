@@ -12,13 +12,12 @@ import pytest
 
 from tests.unit.agent_doubles import ROOT, Disks, Freeze, Journal, Session
 from wherry.agent.channel import Stagehand
-from wherry.agent.control import Steadfast, WorkStopped
 from wherry.agent.cutover import CutoverSettings
 from wherry.agent.decisions import TaskView
 from wherry.agent.figures import FiguresBook
 from wherry.agent.migration import FRUITLESS_TRIES, Signals, Work, WorkSettings
-from wherry.agent.patience import Patience
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import ReplicationPhase
 from wherry.contract.tasks import TaskProgress
 from wherry.contract.wherry import Proof, ProofHalf, ReplicationFigures
@@ -241,7 +240,7 @@ def test_a_failure_while_synchronising_belongs_to_that_stage(tmp_path: Path) -> 
 def test_a_stop_ends_the_work_without_a_commit(tmp_path: Path) -> None:
     stage = Stage(tmp_path, COPYING)
     stage.session.during_pass = stage.signals.stop.set
-    with pytest.raises(WorkStopped):
+    with pytest.raises(Stopped):
         stage.run()
     assert stage.said() == ["state replicate/replicating"]
 
@@ -249,7 +248,7 @@ def test_a_stop_ends_the_work_without_a_commit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("state", ["ABORTING", "ABORT", "MIGRATE_SUCCESS", "DELETING"])
 def test_a_task_that_is_not_to_be_worked_on_is_left(tmp_path: Path, state: str) -> None:
     stage = Stage(tmp_path, replace(COPYING, state=state))
-    with pytest.raises(WorkStopped):
+    with pytest.raises(Stopped):
         stage.run()
     assert stage.said() == []
 
@@ -257,7 +256,7 @@ def test_a_task_that_is_not_to_be_worked_on_is_left(tmp_path: Path, state: str) 
 def test_a_task_that_was_deleted_is_left(tmp_path: Path) -> None:
     stage = Stage(tmp_path, COPYING)
     stage.session.during_pass = lambda: setattr(stage.plane, "gone", True)
-    with pytest.raises(WorkStopped):
+    with pytest.raises(Stopped):
         stage.run()
 
 
@@ -271,7 +270,7 @@ def test_the_work_outlives_a_control_plane_that_is_away(tmp_path: Path) -> None:
 def test_the_speed_limit_of_the_task_is_obeyed(tmp_path: Path) -> None:
     stage = Stage(tmp_path, replace(COPYING, speed_limit_mbit=80))
     stage.session.during_pass = stage.signals.stop.set
-    with pytest.raises(WorkStopped):
+    with pytest.raises(Stopped):
         stage.run()
     assert stage.session.rates == [80.0]
 

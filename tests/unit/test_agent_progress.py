@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from wherry.agent.control import Steadfast
 from wherry.agent.figures import FiguresBook
 from wherry.agent.load import Load, LoadMeter
-from wherry.agent.patience import Patience
 from wherry.agent.progress import Reporter, Stage, body_of, percentage
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.patience import Patience, Steadfast
 from wherry.contract.enumerations import ReplicationPhase, Subtask
 from wherry.contract.tasks import TaskProgress
 from wherry.contract.wherry import PassFigures, ReplicationFigures

@@ -1,13 +1,10 @@
 """The command line as people meet it: help, version, errors with a cause and a fix."""
 
 import json
-import stat
 from pathlib import Path
 
 import pytest
 
-from wherry.cli.errors import FolderBusy, FolderUnusable
-from wherry.cli.folder import own_folder, private_folder
 from wherry.cli.main import run
 
 
@@ -82,16 +79,3 @@ def test_a_control_plane_that_is_not_there_is_named(tmp_path: Path, capsys: pyte
     _, words = explained(["join-token", "create", "--admin-file", str(path), "--role", "agent"], capsys)
     assert words.startswith("WHERRY.5203")
     assert "very secret" not in words
-
-
-def test_a_folder_of_secrets_is_its_owners_alone(tmp_path: Path) -> None:
-    folder = private_folder(tmp_path / "a" / "b")
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert private_folder(folder) == folder
-    with own_folder(folder), pytest.raises(FolderBusy), own_folder(folder):
-        pass
-    with own_folder(folder):
-        assert folder.is_dir()
-    (tmp_path / "file").write_text("")
-    with pytest.raises(FolderUnusable):
-        private_folder(tmp_path / "file" / "b")

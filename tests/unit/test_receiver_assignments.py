@@ -4,16 +4,18 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import pytest
-
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.patience import Patience, Steadfast
 from wherry.contract.wherry import Assignment, Assignments, ReceiverAnnouncement
 from wherry.receiver.admission import Admission
 from wherry.receiver.announcing import Announcer, reachable_host
 from wherry.receiver.assignments import AssignmentWatch
-from wherry.receiver.patience import Ended, Patience
 
 UNREACHABLE = ControlPlaneUnreachable(endpoint="x", reason="y")
+
+
+def patient(stop: threading.Event) -> Steadfast:
+    return Steadfast(stop, Patience(first_s=0.0))
 
 
 def assignment(task_id: str, certificate: str = "PEM") -> Assignment:
@@ -51,7 +53,7 @@ class Stage:
         self.admission = Admission()
         self.replicas = Replicas()
         self.proofs = Proofs()
-        self.watch = AssignmentWatch(self.fetch, self.admission, self.replicas, self.proofs, self.stop)
+        self.watch = AssignmentWatch(self.fetch, self.admission, self.replicas, self.proofs, patient(self.stop))
 
     def fetch(self, known: int | None) -> Assignments:
         self.known.append(known)
@@ -107,43 +109,6 @@ def test_an_identity_never_shows_its_secrets() -> None:
     assert "open" not in repr(stage.admission.lookup("task-a.wherry"))
 
 
-def test_patience_outlives_an_absent_control_plane_but_no_refusal_and_no_end() -> None:
-    stop = threading.Event()
-    patience = Patience(stop, first_s=0.0)
-    errors: list[Exception] = [UNREACHABLE, ControlPlaneError("SMS.0001", "busy", status=503)]
-
-    def call() -> str:
-        if errors:
-            raise errors.pop(0)
-        return "answer"
-
-    assert patience(call) == "answer"
-    errors.append(ControlPlaneError("SMS.9004", "no", status=403))
-    with pytest.raises(ControlPlaneError):
-        patience(call)
-    stop.set()
-    with pytest.raises(Ended):
-        patience(call)
-    with pytest.raises(Ended):
-        patience.pause(3600)
-
-
-def test_waits_double_up_to_a_ceiling() -> None:
-    bounds: list[float] = []
-    calls = [UNREACHABLE] * 6
-
-    def note(_low: float, high: float) -> float:
-        bounds.append(high)
-        return 0.0
-
-    def call() -> None:
-        if calls:
-            raise calls.pop()
-
-    Patience(threading.Event(), first_s=1.0, ceiling_s=5.0, uniform=note)(call)
-    assert bounds == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
-
-
 def test_the_announcer_says_again_and_again_that_the_receiver_is_there() -> None:
     stop = threading.Event()
     said: list[ReceiverAnnouncement] = []
@@ -159,7 +124,7 @@ def test_the_announcer_says_again_and_again_that_the_receiver_is_there() -> None
     def describe() -> ReceiverAnnouncement:
         return ReceiverAnnouncement(name="n", data_host="h", data_port=1, drivers=["image"], free_bytes=5, version="1")
 
-    Announcer(announce, describe, 0.0, stop).run()
+    Announcer(announce, describe, 0.0, patient(stop)).run()
     assert len(said) == 2
     assert troubles == []
 

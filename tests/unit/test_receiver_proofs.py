@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.patience import Patience, Steadfast
 from wherry.contract.wherry import DiskRoot, ProofHalf
 from wherry.receiver.drivers.image import ImageDriver
 from wherry.receiver.proofs import Proofs
@@ -53,7 +54,7 @@ class Stage:
 
     def run(self, act: Callable[[Proofs], None]) -> None:
         """Begin a receiver's life, let it *act*, and end it once everything is done."""
-        proofs = Proofs(self.driver, self, self.hand_in, self.stop)
+        proofs = Proofs(self.driver, self, self.hand_in, Steadfast(self.stop, Patience(first_s=0.0)))
         act(proofs)
         proofs.end()
         proofs.run()

@@ -12,8 +12,9 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import ChannelDesk, Steadfast, WorkStopped
+from wherry.agent.control import ChannelDesk
 from wherry.agent.session import Session
+from wherry.client.patience import Steadfast, Stopped
 from wherry.contract.enumerations import Subtask
 from wherry.contract.wherry import Route
 from wherry.replication.errors import IdentityRefused
@@ -64,7 +65,7 @@ class Channel:
     def session(self) -> Iterator[Session]:
         """Connect, and close in an orderly way at the end.
 
-        Raises WorkStopped, ConnectionLost, IdentityRefused, PeerRefused and the refusals of the control plane.
+        Raises Stopped, ConnectionLost, IdentityRefused, PeerRefused and the refusals of the control plane.
         """
         context = self._secrets()
         self._step(Subtask.ATTACH_AGENT_IMAGE, 0, "looking for a receiver")
@@ -106,7 +107,7 @@ class Channel:
                 return route
             self._step(Subtask.ATTACH_AGENT_IMAGE, 0, "no receiver is connected; waiting for one")
             if self._stop.wait(ROUTE_POLL_S):
-                raise WorkStopped
+                raise Stopped
 
     def _step(self, subtask: Subtask, progress: int, trace: str) -> None:
         """Report a step, each one by itself; a reconnection in the middle of a copy doesn't turn the steps back."""

@@ -11,11 +11,11 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import ANSWERLESS, CommandDesk, passing
+from wherry.agent.control import CommandDesk
 from wherry.agent.decisions import Decision, Deed, WorkerView, decide, resumable
 from wherry.agent.errors import RecordGone, StopTimedOut
-from wherry.agent.patience import Patience
 from wherry.client.errors import ControlPlaneError
+from wherry.client.patience import ANSWERLESS, Patience, passing
 from wherry.errors import WherryError
 
 log = structlog.get_logger(__name__)

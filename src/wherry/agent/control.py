@@ -4,36 +4,15 @@ Each part of the agent sees the desk that it needs; tests bring desks of their o
 one, and turns these words into the SMS operations.
 """
 
-import threading
-from collections.abc import Callable
-from typing import Protocol, TypeVar
-
-import structlog
+from typing import Protocol
 
 from wherry.agent.decisions import Answer, TaskView
-from wherry.agent.patience import Patience
-from wherry.client.errors import AnswerUnreadable, ControlPlaneError, ControlPlaneUnreachable
-from wherry.client.retrying import BUSY_STATUSES
 from wherry.contract.commands import Command
 from wherry.contract.sources import Registration, SourceDetail
 from wherry.contract.storage import DiskInfo
 from wherry.contract.tasks import TaskProgress
 from wherry.contract.wherry import Proof, ProofHalf, ReplicationFigures, Route
-from wherry.errors import WherryError
 from wherry.replication.transport import Identity
-
-log = structlog.get_logger(__name__)
-T = TypeVar("T")
-
-ANSWERLESS = (ControlPlaneUnreachable, AnswerUnreadable, ControlPlaneError)
-"""How a call of the control plane fails."""
-
-
-class WorkStopped(Exception):
-    """The work was stopped: by the operator, by a signal, or because the task is gone. The text tells which."""
-
-    def __init__(self, reason: str = "it was asked to stop") -> None:
-        super().__init__(reason)
 
 
 class CommandDesk(Protocol):
@@ -97,39 +76,3 @@ class Control(CommandDesk, ChannelDesk, TaskDesk, Protocol):
 
     def update_disks(self, source_id: str, body: DiskInfo) -> None:
         """Replace what the control plane knows of the disks."""
-
-
-class Steadfast:
-    """Repeats a call until the control plane answers it, however long that takes.
-
-    The agent's one place for that: its client makes one attempt a call.
-    """
-
-    def __init__(self, stop: threading.Event, patience: Patience) -> None:
-        self._stop = stop
-        self._patience = patience
-
-    def __call__(self, call: Callable[[], T]) -> T:
-        """Return what *call* returns. Raises WorkStopped when a stop comes first, and the control plane's refusals."""
-        while True:
-            try:
-                answer = call()
-            except ANSWERLESS as error:
-                if not passing(error):
-                    raise
-                log.warning("control_plane_unreachable", code=error.code, reason=error.message)
-                if not self._patience.wait(self._stop):
-                    raise WorkStopped from error
-            else:
-                self._patience.reset()
-                return answer
-
-
-def passing(error: WherryError) -> bool:
-    """Tell whether the trouble is the control plane's and will pass, so that the same call is worth repeating.
-
-    An answer that can't be read counts as none: something stands between that isn't the control plane.
-    """
-    if isinstance(error, ControlPlaneError):
-        return error.status == 500 or error.status in BUSY_STATUSES
-    return isinstance(error, (ControlPlaneUnreachable, AnswerUnreadable))

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import Notary, Steadfast, WorkStopped
+from wherry.agent.control import Notary
 from wherry.agent.decisions import settled, small_enough
 from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused
 from wherry.agent.figures import FiguresBook
@@ -23,6 +23,7 @@ from wherry.agent.passes import Passes, now_ms
 from wherry.agent.session import Session
 from wherry.agent.survey import Disks
 from wherry.client.errors import ControlPlaneError
+from wherry.client.patience import Steadfast, Stopped
 from wherry.contract.enumerations import ReplicationPhase
 from wherry.contract.wherry import ProofHalf
 from wherry.disks.freezing import FreezeOutcome, FreezeRefused
@@ -112,7 +113,7 @@ class Cutover:
     def run(self, session: Session, task_id: str) -> None:
         """Take the consistent checkpoint, unless an earlier agent took it already, and wait for its signed proof.
 
-        Raises FreezeExpired, FreezeForecast, HookFailed, ProofRefused, WorkStopped, and what the session raises.
+        Raises FreezeExpired, FreezeForecast, HookFailed, ProofRefused, Stopped, and what the session raises.
         """
         half = self._book.half
         if half is None or half.checkpoint != session.checkpoint:
@@ -135,7 +136,7 @@ class Cutover:
                 if self._tries >= self._settings.attempts:
                     raise
                 if self._stop.wait(self._settings.refused_pause_s):
-                    raise WorkStopped from error
+                    raise Stopped from error
                 continue
             if half is not None:
                 return half
@@ -213,7 +214,7 @@ class Cutover:
             self._sure(lambda: self._control.hand_in(task_id, half))
             while self._sure(lambda: self._control.proof(task_id, half.checkpoint)) is None:
                 if self._stop.wait(self._settings.proof_poll_s):
-                    raise WorkStopped
+                    raise Stopped
         except ControlPlaneError as error:
             if error.status != 409:
                 raise

@@ -3,24 +3,6 @@
 from wherry.errors import WherryError
 
 
-class TokenMissing(WherryError):
-    """The agent hasn't joined yet and has no readable token to join with."""
-
-    code = "WHERRY.4001"
-    template = "This agent has not joined yet and {path} can't be read: {reason}."
-    default_cause = "The first start needs a one-time join token; later starts use the credentials in the state folder."
-    default_fix = "Make a token with `wherry join-token create --role agent` and name its file with --token-file."
-
-
-class StateUnreadable(WherryError):
-    """A file of the state folder isn't what the agent wrote."""
-
-    code = "WHERRY.4002"
-    template = "The state file {path} can't be read: {reason}."
-    default_cause = "The file was changed or damaged, or it belongs to another version."
-    default_fix = "Restore it, or remove it and join again with a new token."
-
-
 class NoDisk(WherryError):
     """There is no disk to move."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from wherry.agent.errors import StateUnreadable
+from wherry.client.errors import StateUnreadable
 from wherry.contract.enumerations import ReplicationPhase
 from wherry.contract.wherry import PassFigures, ProofHalf, ReplicationFigures
 from wherry.durable import write_file

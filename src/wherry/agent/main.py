@@ -9,23 +9,21 @@ import structlog
 
 from wherry.agent.channel import Channel
 from wherry.agent.commands import PollLoop
-from wherry.agent.control import Control, Steadfast, WorkStopped
+from wherry.agent.control import Control
 from wherry.agent.cutover import CutoverSettings
 from wherry.agent.errors import StopTimedOut
 from wherry.agent.figures import FiguresBook
 from wherry.agent.host import gather
-from wherry.agent.identity import Identity, IdentityFile, ensure_identity
 from wherry.agent.inventory import Rota, read_inventory
 from wherry.agent.migration import Signals, Work, WorkSettings
-from wherry.agent.patience import Patience
 from wherry.agent.plane import Plane
 from wherry.agent.registration import disk_info, registration
 from wherry.agent.settings import AgentSettings
 from wherry.agent.survey import OpenDisks, lines
 from wherry.agent.worker import Worker
-from wherry.client.control_plane import ControlPlane, join
-from wherry.client.retrying import RetryPolicy
-from wherry.contract.enumerations import MigrationCycle, SourceState, Subtask
+from wherry.client.membership import Member, joined
+from wherry.client.patience import Patience, Steadfast, Stopped
+from wherry.contract.enumerations import JoinRole, MigrationCycle, SourceState, Subtask
 from wherry.contract.tasks import TaskProgress
 from wherry.disks.freezing import Freeze
 from wherry.errors import WherryError
@@ -41,41 +39,27 @@ def run_agent(settings: AgentSettings, stop: threading.Event | None = None) -> N
     # A server whose own root is frozen can't write compiled modules; one that tried would hang until the thaw.
     sys.dont_write_bytecode = True
     stop = threading.Event() if stop is None else stop
-    identity_file = IdentityFile(settings.state)
-    identity = ensure_identity(
-        identity_file,
-        settings.token_file,
-        lambda token: join(settings.server, settings.ca_file, token, _name(settings), policy=RetryPolicy(stop=stop)),
-    )
-    ca_file = identity_file.ca_file or settings.ca_file
-    # One attempt a call: how to wait for a control plane that is away is decided in `agent.patience` alone.
-    policy = RetryPolicy(budget_s=0, stop=stop)
-    with ControlPlane(settings.server, identity.access_key, identity.secret_key, ca_file, policy=policy) as client:
-        control = Plane(client)
+    with joined(settings.membership, JoinRole.AGENT, stop) as member:
+        control = Plane(member.control_plane)
         try:
-            source_id = _register(settings, control, identity_file, identity, Steadfast(stop, Patience()))
-        except WorkStopped:
+            source_id = _register(settings, control, member, Steadfast(stop, Patience()))
+        except Stopped:
             return
         _live(settings, control, source_id, stop)
 
 
-def _name(settings: AgentSettings) -> str:
-    return settings.name or gather().hostname
-
-
-def _register(
-    settings: AgentSettings, control: Control, file: IdentityFile, identity: Identity, sure: Steadfast
-) -> str:
+def _register(settings: AgentSettings, control: Control, member: Member, sure: Steadfast) -> str:
+    known = member.identity.source_id
     body = registration(
         gather(),
         read_inventory(settings.disks),
-        name=settings.name,
+        name=settings.membership.name,
         agent_version=version("wherry"),
-        source_id=identity.source_id,
+        source_id=known,
     )
     source_id = sure(lambda: control.register(body))
-    if source_id != identity.source_id:
-        file.store(identity.registered_as(source_id))
+    if source_id != known:
+        member.identity_file.store(member.identity.registered_as(source_id))
     log.info("registered", source_id=source_id, name=body.name, disks=[disk.name for disk in body.disks or ()])
     return source_id
 
@@ -89,7 +73,7 @@ def _live(settings: AgentSettings, control: Control, source_id: str, stop: threa
         control=control,
         source_id=source_id,
         worker=worker,
-        forget=lambda task_id: FiguresBook(settings.state, task_id).forget(),
+        forget=lambda task_id: FiguresBook(settings.membership.state, task_id).forget(),
         refresh=_refresher(settings, control, source_id),
         stop=stop,
         poll_wait_s=settings.poll_wait_s,
@@ -128,7 +112,7 @@ def _work(settings: AgentSettings, control: Control, source_id: str, task_id: st
             source_id=source_id,
             control=control,
             disks=disks,
-            book=FiguresBook(settings.state, task_id),
+            book=FiguresBook(settings.membership.state, task_id),
             signals=signals,
             settings=WorkSettings(
                 sync_interval_s=settings.sync_interval_s,

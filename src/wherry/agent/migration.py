@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import structlog
 
 from wherry.agent.channel import Stagehand
-from wherry.agent.control import Steadfast, TaskDesk, WorkStopped
+from wherry.agent.control import TaskDesk
 from wherry.agent.cutover import Cutover, CutoverSettings, MakeFreeze
 from wherry.agent.decisions import Step, TaskView, next_step
 from wherry.agent.figures import FiguresBook
 from wherry.agent.load import LoadMeter
 from wherry.agent.passes import Passes
-from wherry.agent.patience import Patience
 from wherry.agent.progress import Reporter
 from wherry.agent.session import Opener, Session
 from wherry.agent.survey import Disks
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import MigrationCycle, ReplicationPhase, SourceState, Subtask
 from wherry.errors import WherryError
 from wherry.replication.errors import ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated, ReplicaBusy
@@ -111,14 +111,14 @@ class Work:
     def run(self) -> None:
         """Work until the task is done.
 
-        Raises WorkStopped when it's stopped or its task is gone, and the WherryError that it can't get over.
+        Raises Stopped when it's stopped or its task is gone, and the WherryError that it can't get over.
         """
         self._book.enter(ReplicationPhase.CONNECTING)
         self.reporter.start()
         try:
             while not self._connected_once():
                 if not self._patience.wait(self._signals.stop):
-                    raise WorkStopped
+                    raise Stopped
         finally:
             self.reporter.stop()
             self._book.save()
@@ -133,7 +133,7 @@ class Work:
             return False
         except ControlPlaneError as error:
             if error.status == 404:
-                raise WorkStopped(error.message) from error
+                raise Stopped(error.message) from error
             raise
         return True
 
@@ -161,7 +161,7 @@ class Work:
             task = self._look()
             step = next_step(task, session.checkpoint)
             if step is Step.LEAVE:
-                raise WorkStopped(f"the state of the task is {task.state}")
+                raise Stopped(f"the state of the task is {task.state}")
             if step is Step.CUT_OVER:
                 self._cut_over(session, task)
                 return
@@ -187,7 +187,7 @@ class Work:
         self._signals.wake.wait(self._settings.sync_interval_s)
         self._signals.wake.clear()
         if self._signals.stop.is_set():
-            raise WorkStopped
+            raise Stopped
 
     def _cut_over(self, session: Session, task: TaskView) -> None:
         self._state(SourceState.CUTOVERING, MigrationCycle.CUTOVERING)
@@ -203,7 +203,7 @@ class Work:
         log.info("finished", task_id=self._task_id, checkpoint=session.checkpoint)
 
     def report_failure(self, error: WherryError) -> None:
-        """Tell the control plane why the task can't go on. Raises WorkStopped and the refusals of the control plane."""
+        """Tell the control plane why the task can't go on. Raises Stopped and the refusals of the control plane."""
         phase = self._book.figures.phase
         cycle = _CYCLES.get(phase, MigrationCycle.REPLICATING)
         self.reporter.fail(error.explain(), self._sure)

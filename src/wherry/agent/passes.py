@@ -4,10 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from wherry.agent.control import WorkStopped
 from wherry.agent.figures import FiguresBook
 from wherry.agent.session import Session
 from wherry.agent.survey import Disks, Survey
+from wherry.client.patience import Stopped
 from wherry.replication.pacing import Pace
 from wherry.replication.sending import PassFigures, PassMemory, PassReport
 
@@ -36,7 +36,7 @@ class Passes:
     def run(self, session: Session) -> PassReport:
         """Run the session's next pass over the disks as they are, not frozen, and commit it.
 
-        Raises WorkStopped when it was stopped, and what the session raises.
+        Raises Stopped when it was stopped, and what the session raises.
         """
         with self._disks.survey() as survey:
             report = self.send(session, survey, frozen=False)
@@ -67,7 +67,7 @@ class Passes:
             self._book.count(report.figures)
             if not frozen:
                 self._book.save()
-            raise WorkStopped
+            raise Stopped
         return report
 
     def _observer(self, *, frozen: bool) -> Callable[[PassFigures], None]:

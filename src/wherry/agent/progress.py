@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from wherry.agent.control import ReportDesk, Steadfast, passing
+from wherry.agent.control import ReportDesk
 from wherry.agent.figures import FiguresBook
 from wherry.agent.load import Load
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.patience import Steadfast, passing
 from wherry.contract.enumerations import Subtask
 from wherry.contract.tasks import TaskProgress
 from wherry.contract.wherry import ReplicationFigures
@@ -138,7 +139,7 @@ class Reporter:
     def deliver(self, sure: Steadfast) -> None:
         """Report now, however long it takes to reach the control plane.
 
-        A refusal is only logged: what a report says is worth less than the work. Raises WorkStopped, and
+        A refusal is only logged: what a report says is worth less than the work. Raises Stopped, and
         ControlPlaneError with status 404 when the task is gone.
         """
         try:

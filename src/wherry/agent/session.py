@@ -58,5 +58,5 @@ class Opener(Protocol):
     def session(self) -> AbstractContextManager[Session]:
         """Connect, and close at the end.
 
-        Raises WorkStopped, ConnectionLost, IdentityRefused, PeerRefused and the refusals of the control plane.
+        Raises Stopped, ConnectionLost, IdentityRefused, PeerRefused and the refusals of the control plane.
         """

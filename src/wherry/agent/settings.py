@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from wherry.client.membership import Membership
+
 MAX_FREEZE_S = 5.0
 """Seconds that a filesystem may stay frozen unless the operator says otherwise."""
 
@@ -15,12 +17,8 @@ class AgentSettings:
     """The settings of one agent.
 
     Attributes:
-        server: the control plane's address, such as ``https://wherry.example:8443``.
-        ca_file: PEM certificate of the CA that the control plane's certificate must come from.
-        token_file: holds the one-time join token; not read once the agent has joined.
-        state: folder of the credentials and of the figures of each task.
+        membership: the control plane, and the folder of the credentials and of the figures of each task.
         disks: block devices or image files to move; empty means every disk of the inventory.
-        name: what the server is called in the control plane; empty means the host's name.
         max_freeze_s: limit of one freeze, in seconds.
         frozen_hook: command run between the last commit and the thaw; empty means none.
         sync_interval_s: pause between two synchronising passes, in seconds.
@@ -29,12 +27,8 @@ class AgentSettings:
         freeze_attempts: how often the frozen pass is tried before the task fails.
     """
 
-    server: str
-    ca_file: Path | None
-    token_file: Path | None
-    state: Path
+    membership: Membership
     disks: tuple[Path, ...] = ()
-    name: str = ""
     max_freeze_s: float = MAX_FREEZE_S
     frozen_hook: str = ""
     sync_interval_s: float = SYNC_INTERVAL_S

@@ -7,10 +7,10 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import WorkStopped
 from wherry.agent.decisions import WorkerView
 from wherry.agent.errors import StopTimedOut, WorkerFailed
 from wherry.agent.migration import Signals
+from wherry.client.patience import Stopped
 from wherry.errors import WherryError
 
 log = structlog.get_logger(__name__)
@@ -23,10 +23,10 @@ class Doable(Protocol):
     """The work on one task."""
 
     def run(self) -> None:
-        """Work until it's done. Raises WorkStopped and WherryError."""
+        """Work until it's done. Raises Stopped and WherryError."""
 
     def report_failure(self, error: WherryError) -> None:
-        """Tell the control plane why it can't go on. Raises WorkStopped and ControlPlaneError."""
+        """Tell the control plane why it can't go on. Raises Stopped and ControlPlaneError."""
 
     def close(self) -> None:
         """Release what the work held."""
@@ -87,7 +87,7 @@ class Worker:
         try:
             work = self._make_work(task_id, signals)
             work.run()
-        except WorkStopped as stopped:
+        except Stopped as stopped:
             log.info("work_stopped", reason=str(stopped))
         except WherryError as error:
             log.warning("work_failed", code=error.code, reason=error.message, cause=error.cause, fix=error.fix)
@@ -106,5 +106,5 @@ class Worker:
                 self._refuse(task_id, failure)
             else:
                 work.report_failure(failure)
-        except (WorkStopped, WherryError) as error:
+        except (Stopped, WherryError) as error:
             log.warning("failure_not_reported", code=failure.code, reason=str(error))

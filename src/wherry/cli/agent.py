@@ -8,18 +8,14 @@ from cyclopts.validators import Number
 
 from wherry.agent.main import run_agent
 from wherry.agent.settings import MAX_FREEZE_S, SYNC_INTERVAL_S, AgentSettings
-from wherry.cli.folder import own_folder
+from wherry.cli.joining import Joining
 from wherry.cli.program import run_until_signalled
 
 
 def agent(
     *,
-    server: str,
-    state: Path,
-    ca_file: Path | None = None,
-    token_file: Path | None = None,
+    membership: Joining,
     disk: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = (),
-    name: Annotated[str, Parameter(show_default=False)] = "",
     max_freeze: Annotated[float, Parameter(validator=Number(gt=0, lte=3600))] = MAX_FREEZE_S,
     frozen_hook: Annotated[str, Parameter(show_default=False)] = "",
     sync_interval: Annotated[float, Parameter(validator=Number(gte=0, lte=86400))] = SYNC_INTERVAL_S,
@@ -28,18 +24,8 @@ def agent(
 
     Parameters
     ----------
-    server:
-        Address of the control plane, such as https://wherry.example:8443.
-    state:
-        Folder of the agent's credentials and figures; it's made when it's missing.
-    ca_file:
-        PEM file of the control plane's CA; not needed once the agent has joined.
-    token_file:
-        File with a one-time join token of the role agent; not needed once the agent has joined.
     disk:
         Block device or image file to move; may be given many times. Without it, every disk of the server.
-    name:
-        Name of the server in the control plane; the host's name by default.
     max_freeze:
         Longest time in seconds that the filesystems may stay frozen at the cutover.
     frozen_hook:
@@ -48,15 +34,10 @@ def agent(
         Pause in seconds between two passes while the task is synchronising.
     """
     settings = AgentSettings(
-        server=server,
-        ca_file=ca_file,
-        token_file=token_file,
-        state=state,
+        membership=membership,
         disks=disk,
-        name=name,
         max_freeze_s=max_freeze,
         frozen_hook=frozen_hook,
         sync_interval_s=sync_interval,
     )
-    with own_folder(state):
-        run_until_signalled(lambda stop: run_agent(settings, stop))
+    run_until_signalled(lambda stop: run_agent(settings, stop))

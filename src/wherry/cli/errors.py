@@ -42,24 +42,6 @@ class DiskUnnamed(WherryError):
     exit_status = 2
 
 
-class FolderUnusable(WherryError):
-    """A folder that the program keeps its data in can't be used."""
-
-    code = "WHERRY.6005"
-    template = "The folder {path} can't be used: {reason}."
-    default_cause = "It can't be made, or you may not write there."
-    default_fix = "Name another folder, or run the program as a user who may write there."
-
-
-class FolderBusy(WherryError):
-    """Another program works in the folder."""
-
-    code = "WHERRY.6007"
-    template = "Another process already works in the folder {path}."
-    default_cause = "The same program runs already with the same folder, as a service perhaps."
-    default_fix = "End the other one, or give this one a folder of its own."
-
-
 class Interrupted(WherryError):
     """The person at the keyboard ended the command."""
 

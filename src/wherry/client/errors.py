@@ -1,5 +1,6 @@
-"""What can go wrong between a program and the control plane."""
+"""What can go wrong between a program and the control plane: codes 5201 to 5299."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -79,6 +80,54 @@ class TrustMissing(WherryError):
     template = "The CA file {path} cannot be used: {reason}."
     default_cause = "The file is missing, unreadable, or not a PEM certificate."
     default_fix = "Copy the control plane's ca.pem to this machine and name it with --ca-file."
+
+
+class TokenMissing(WherryError):
+    """The program hasn't joined yet and has no readable token to join with."""
+
+    code = "WHERRY.5204"
+    template = "This {role} has not joined yet and {path} can't be read: {reason}."
+    default_cause = "The first start needs a one-time join token; later starts use the credentials in the state folder."
+
+    def __init__(self, *, role: str, path: Path | str, reason: str) -> None:
+        fix = f"Make a token with `wherry join-token create --role {role}` and name its file with --token-file."
+        super().__init__(fix=fix, role=role, path=path, reason=reason)
+
+
+class StateUnreadable(WherryError):
+    """A file of the state folder isn't what the program wrote."""
+
+    code = "WHERRY.5205"
+    template = "The state file {path} can't be read: {reason}."
+    default_cause = "The file was changed or damaged, or it belongs to another version."
+    default_fix = "Restore it, or remove it and join again with a new token."
+
+
+class RoleMismatched(WherryError):
+    """The credentials or the token of another kind of program were named."""
+
+    code = "WHERRY.5206"
+    template = "{path} is that of a program of the role {actual}; this one is of the role {role}."
+    default_cause = "An agent and a receiver have a state folder and a token each."
+    default_fix = "Name this program's own folder with --state; for the first start, a token of its role."
+
+
+class FolderUnusable(WherryError):
+    """A folder that the program keeps its data in can't be used."""
+
+    code = "WHERRY.5207"
+    template = "The folder {path} can't be used: {reason}."
+    default_cause = "It can't be made, or you may not write there."
+    default_fix = "Name another folder, or run the program as a user who may write there."
+
+
+class FolderBusy(WherryError):
+    """Another program works in the folder."""
+
+    code = "WHERRY.5208"
+    template = "Another process already works in the folder {path}."
+    default_cause = "The same program runs already with the same folder, as a service perhaps."
+    default_fix = "End the other one, or give this one a folder of its own."
 
 
 class _Envelope(msgspec.Struct):

@@ -1,15 +1,15 @@
 """Announces the receiver to the control plane, and goes on saying that it's there."""
 
+import contextlib
 import socket
-import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import structlog
 
 from wherry.client.errors import ControlPlaneError
+from wherry.client.patience import Steadfast, Stopped
 from wherry.contract.wherry import ReceiverAnnouncement
-from wherry.receiver.patience import Ended, Patience
 
 log = structlog.get_logger(__name__)
 
@@ -24,25 +24,23 @@ class Announcer:
         announce: Callable[[ReceiverAnnouncement], None],
         describe: Callable[[], ReceiverAnnouncement],
         every_s: float,
-        stop: threading.Event,
+        sure: Steadfast,
     ) -> None:
         self._announce = announce
         self._describe = describe
         self._every_s = every_s
-        self._patience = Patience(stop)
+        self._sure = sure
 
     def run(self) -> None:
         """Announce until the end."""
-        try:
+        with contextlib.suppress(Stopped):
             while True:
                 self._once()
-                self._patience.pause(self._every_s)
-        except Ended:
-            return
+                self._sure.pause(self._every_s)
 
     def _once(self) -> None:
         try:
-            self._patience(lambda: self._announce(self._describe()))
+            self._sure(lambda: self._announce(self._describe()))
         except ControlPlaneError as error:
             log.warning("announcement_refused", code=error.code, reason=error.message, cause=error.cause, fix=error.fix)
         except OSError as error:

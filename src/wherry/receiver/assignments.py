@@ -1,15 +1,15 @@
 """What the receiver is assigned: watches the control plane's list and serves exactly that."""
 
-import threading
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
 
 from wherry.client.errors import ControlPlaneError
+from wherry.client.patience import Steadfast, Stopped
 from wherry.contract.wherry import Assignment, Assignments
 from wherry.receiver.admission import Admission
-from wherry.receiver.patience import Ended, Patience
 from wherry.receiver.reconciliation import Served, orphans, reconcile
 from wherry.replication.transport import Identity
 
@@ -45,32 +45,30 @@ class AssignmentWatch:
     """Follows the assignments until the receiver ends."""
 
     def __init__(
-        self, fetch: FetchAssignments, admission: Admission, replicas: Shelf, proofs: Debts, stop: threading.Event
+        self, fetch: FetchAssignments, admission: Admission, replicas: Shelf, proofs: Debts, sure: Steadfast
     ) -> None:
         self._fetch = fetch
         self._admission = admission
         self._replicas = replicas
         self._proofs = proofs
-        self._patience = Patience(stop)
+        self._sure = sure
         self._known: int | None = None
 
     def run(self) -> None:
         """Follow until the end. A refusal (a disabled key, say) is logged and asked again; tasks go on meanwhile."""
-        try:
-            while True:
+        with contextlib.suppress(Stopped):
+            while not self._sure.stopped:
                 self._round()
-        except Ended:
-            return
 
     def _round(self) -> None:
         try:
-            current = self._patience(lambda: self._fetch(self._known))
+            current = self._sure(lambda: self._fetch(self._known))
         except ControlPlaneError as error:
             log.warning("assignments_refused", code=error.code, reason=error.message, cause=error.cause, fix=error.fix)
-            self._patience.pause(REFUSED_S)
+            self._sure.pause(REFUSED_S)
             return
         if current.version == self._known:
-            self._patience.pause(LEAST_ROUND_S)
+            self._sure.pause(LEAST_ROUND_S)
             return
         self.apply(current)
 

@@ -1,22 +1,21 @@
 """The receiver's life: join, listen, announce itself, serve what it's assigned, until it's told to stop."""
 
-import socket
 import threading
 from collections.abc import Callable
 from importlib.metadata import version
 
 import structlog
 
-from wherry.client.control_plane import ControlPlane, join
-from wherry.client.retrying import RetryPolicy
-from wherry.contract.enumerations import ProofSide
+from wherry.client.control_plane import ControlPlane
+from wherry.client.membership import joined
+from wherry.client.patience import Patience, Steadfast
+from wherry.contract.enumerations import JoinRole, ProofSide
 from wherry.contract.wherry import ReceiverAnnouncement
 from wherry.receiver.admission import Admission
 from wherry.receiver.announcing import Announcer, reachable_host
 from wherry.receiver.assignments import AssignmentWatch
 from wherry.receiver.drivers import Driver
 from wherry.receiver.drivers.image import ImageDriver
-from wherry.receiver.identity import Identity, IdentityFile, ensure_identity
 from wherry.receiver.listener import Listener
 from wherry.receiver.proofs import Proofs
 from wherry.receiver.replicas import Replicas
@@ -27,32 +26,27 @@ log = structlog.get_logger(__name__)
 
 JOIN_S = 5.0
 """How long the end waits for each connection and thread, in seconds."""
+RETRY_CEILING_S = 15.0
+"""Longest wait between two tries to reach the control plane, in seconds: agents wait for a receiver that is back."""
 
 
 def run_receiver(settings: ReceiverSettings, stop: threading.Event | None = None) -> None:
     """Be a receiver until *stop* is set. Raises WherryError when it can't begin."""
     stop = threading.Event() if stop is None else stop
-    identity_file = IdentityFile(settings.state)
-    name = settings.name or socket.gethostname()
-    identity = ensure_identity(
-        identity_file,
-        settings.token_file,
-        lambda token: join(settings.server, settings.ca_file, token, name, policy=RetryPolicy(stop=stop)),
-    )
-    ca_file = identity_file.ca_file or settings.ca_file
-    # One attempt a call: how to wait for a control plane that is away is decided in `receiver.patience` alone.
-    policy = RetryPolicy(budget_s=0, stop=stop)
-    with ControlPlane(settings.server, identity.access_key, identity.secret_key, ca_file, policy=policy) as client:
-        _live(settings, client, identity, name, stop)
+    with joined(settings.membership, JoinRole.RECEIVER, stop) as member:
+        _live(settings, member.control_plane, member.identity.receiver_id, stop)
 
 
-def _live(
-    settings: ReceiverSettings, client: ControlPlane, identity: Identity, name: str, stop: threading.Event
-) -> None:
+def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, stop: threading.Event) -> None:
+    def patient() -> Steadfast:
+        return Steadfast(stop, Patience(ceiling_s=RETRY_CEILING_S))
+
     driver = ImageDriver(settings.images)
     replicas = Replicas(driver)
     admission = Admission()
-    proofs = Proofs(driver, replicas, lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half), stop)
+    proofs = Proofs(
+        driver, replicas, lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half), patient()
+    )
     listener = Listener(
         (settings.listen_host, settings.listen_port),
         admission,
@@ -60,20 +54,20 @@ def _live(
         settings.max_connections,
     )
     watch = AssignmentWatch(
-        lambda known: client.list_assignments(identity.receiver_id, known=known, wait_s=settings.poll_wait_s),
+        lambda known: client.list_assignments(receiver_id, known=known, wait_s=settings.poll_wait_s),
         admission,
         replicas,
         proofs,
-        stop,
+        patient(),
     )
     announcer = Announcer(
-        lambda body: client.update_receiver(identity.receiver_id, body),
-        _describer(settings, driver, name, listener.port),
+        lambda body: client.update_receiver(receiver_id, body),
+        _describer(settings, driver, listener.port),
         settings.heartbeat_s,
-        stop,
+        patient(),
     )
     listener.start()
-    log.info("listening", host=settings.listen_host, port=listener.port, receiver_id=identity.receiver_id)
+    log.info("listening", host=settings.listen_host, port=listener.port, receiver_id=receiver_id)
     for task, run in (("announcer", announcer.run), ("assignments", watch.run), ("proofs", proofs.run)):
         threading.Thread(target=_guarded, args=(task, run, stop), name=task, daemon=True).start()
     stop.wait()
@@ -85,12 +79,12 @@ def _live(
     log.info("ended")
 
 
-def _describer(settings: ReceiverSettings, driver: Driver, name: str, port: int) -> Callable[[], ReceiverAnnouncement]:
-    host = reachable_host(settings.listen_host, settings.data_host, settings.server)
+def _describer(settings: ReceiverSettings, driver: Driver, port: int) -> Callable[[], ReceiverAnnouncement]:
+    host = reachable_host(settings.listen_host, settings.data_host, settings.membership.server)
 
     def describe() -> ReceiverAnnouncement:
         return ReceiverAnnouncement(
-            name=name,
+            name=settings.membership.shown_name,
             data_host=host,
             data_port=port,
             drivers=[driver.name],

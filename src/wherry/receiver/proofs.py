@@ -6,7 +6,6 @@ start, as long as the replica is still at that checkpoint.
 """
 
 import queue
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,10 +14,10 @@ import msgspec
 import structlog
 
 from wherry.client.errors import ControlPlaneError
+from wherry.client.patience import Steadfast, Stopped
 from wherry.contract.wherry import ProofHalf
 from wherry.durable import sync_directory, write_file
 from wherry.receiver.drivers import Driver
-from wherry.receiver.patience import Ended, Patience
 from wherry.replication.errors import CheckpointGone
 from wherry.replication.replica import Checkpoint
 
@@ -52,11 +51,11 @@ class ReplicaShelf(Protocol):
 class Proofs:
     """Computes, keeps and hands in halves."""
 
-    def __init__(self, driver: Driver, replicas: ReplicaShelf, hand_in: HandIn, stop: threading.Event) -> None:
+    def __init__(self, driver: Driver, replicas: ReplicaShelf, hand_in: HandIn, sure: Steadfast) -> None:
         self._driver = driver
         self._replicas = replicas
         self._hand_in = hand_in
-        self._patience = Patience(stop)
+        self._sure = sure
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def committed(self, task_id: str, checkpoint: Checkpoint) -> None:
@@ -80,7 +79,7 @@ class Proofs:
         while (task_id := self._waiting.get()) is not None:
             try:
                 self._settle(task_id)
-            except Ended:
+            except Stopped:
                 return
             except Exception:
                 # The outermost loop of this thread: one task's trouble doesn't keep the others' proofs back.
@@ -113,7 +112,7 @@ class Proofs:
     def _deliver(self, task_id: str, path: Path) -> None:
         half = msgspec.json.decode(path.read_bytes(), type=ProofHalf)
         try:
-            self._patience(lambda: self._hand_in(task_id, half))
+            self._sure(lambda: self._hand_in(task_id, half))
         except ControlPlaneError as error:
             # It stays on the medium: a refusal may be lifted, and the next start tries again.
             log.warning(

@@ -1,4 +1,4 @@
-"""Folders that a program keeps its data in."""
+"""Folders that a program keeps its data in: made for its owner alone, and held by one process at a time."""
 
 import fcntl
 import os
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wherry.cli.errors import FolderBusy, FolderUnusable
+from wherry.client.errors import FolderBusy, FolderUnusable
 
 
 def private_folder(path: Path) -> Path:
