@@ -1,7 +1,7 @@
-"""Calls of the vendor's SDK that are held to the published definition, field by field.
+"""Calls of operations that are held to the published definition, field by field.
 
 A call must fill every field of its body; of its answer every field must be expected and is compared, twice: the JSON
-on the wire by its types, and what the SDK's model makes of it by its value.
+on the wire by its types, and what the client makes of it by its value.
 """
 
 import json
@@ -13,17 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huaweicloudsdksms import v3
-from huaweicloudsdksms.v3 import SmsClient
-
 from tests.contract import stored
+from tests.contract.callers import OBJECTS_FOR_TEXTS, Caller, Reply
 from tests.contract.definitions import MODELS, OPERATIONS, Field, Operation, paths
 from tests.contract.filling import Json
 from tests.contract.running import Raw
-from tests.contract.vendor import build
-
-_OBJECTS_FOR_TEXTS = {"result_list[]"}
-"""Items that the newest definition calls texts and that are objects for all clients but one (`clients.md`)."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +40,14 @@ class Exercise:
     """The calls of one test and what they showed.
 
     Attributes:
+        caller: sends them.
         data: the server's folder.
         called: how often each operation was called.
         asked: the parameters that were used, by operation.
         shown: the places of answers that held something, by operation.
     """
 
-    sdk: SmsClient
+    caller: Caller
     raw: Raw
     data: Path
     called: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -73,9 +68,8 @@ class Exercise:
         the answer must hold: a value, a `Like`, or None for a field that must be absent or null.
         """
         operation = OPERATIONS[operation_id]
-        answer = self._send(operation, body, parameters)
-        assert answer.status_code == 200
-        wire = json.loads(answer.raw_content)
+        reply = self._send(operation, body, parameters)
+        wire = json.loads(reply.content)
         assert isinstance(wire, dict), wire
         fields = MODELS[operation.answer]
         if [each.name for each in fields] == ["body"]:  # how the definition writes "nothing but done"
@@ -85,33 +79,16 @@ class Exercise:
         _check_types(wire, operation.answer, operation.answer)
         self.shown[operation_id].update(_filled(wire, operation.answer, ""))
         if expected is not None:
-            compare(_as_sdk_sees_it(answer, operation.answer, wire), expected, operation.answer, operation_id)
+            compare(reply.seen(operation.answer, wire), expected, operation.answer, operation_id)
         return wire
 
     def download(self, operation_id: str, *, body: Json, **parameters: Any) -> bytes:
         """Call an operation that answers a file and return its content."""
-        chunks: list[bytes] = []
-        answer = self._send(OPERATIONS[operation_id], body, parameters)
-        answer.consume_download_stream(chunks.extend)
-        return b"".join(chunks)
+        return self._send(OPERATIONS[operation_id], body, parameters).content
 
     def stored_results(self, source_id: str) -> list[tuple[str, str, Any]]:
         """Return the results that are in the database for a source, since no operation shows them."""
         return stored.command_results(self.data, source_id)
-
-    def _send(self, operation: Operation, body: Json | None, parameters: Mapping[str, Any]) -> Any:
-        assert (body is None) is (operation.body is None), f"{operation.id} takes {operation.body}"
-        arguments = dict(parameters)
-        if body is not None and operation.body is not None:
-            assert not (empty := list(_unfilled(body, operation.body, ""))), f"not filled: {empty}"
-            arguments["body"] = build(getattr(v3, operation.body), body)
-        wanted = {*operation.path_parameters, *operation.query_parameters}
-        wanted |= {name.lower().replace("-", "_") for name in operation.header_parameters}
-        assert parameters.keys() <= wanted, parameters
-        self.called[operation.id] += 1
-        self.asked[operation.id].update(parameters)
-        request = getattr(v3, operation.request)(**arguments)
-        return getattr(self.sdk, _snake(operation.id))(request)
 
     def check_complete(self, operation_id: str, never: Mapping[str, str]) -> None:
         """Hold the test to its word: the operation was called, with all parameters, and every field held something.
@@ -120,14 +97,23 @@ class Exercise:
         """
         operation = OPERATIONS[operation_id]
         assert self.called[operation_id], f"{operation_id} was not called"
-        parameters = {*operation.path_parameters, *operation.query_parameters}
-        parameters |= {name.lower().replace("-", "_") for name in operation.header_parameters}
-        assert parameters == self.asked[operation_id], "parameters that were never used"
+        assert _parameters(operation) == self.asked[operation_id], "parameters that were never used"
         all_places = set(paths(operation.answer))
         assert never.keys() <= all_places, sorted(never.keys() - all_places)
         silent = {place for place in all_places - self.shown[operation_id] if not _under(place, never)}
         assert not silent, f"fields that never held anything: {sorted(silent)}"
         assert not (never.keys() & self.shown[operation_id]), "fields that hold something after all"
+
+    def _send(self, operation: Operation, body: Json | None, parameters: Mapping[str, Any]) -> Reply:
+        assert (body is None) is (operation.body is None), f"{operation.id} takes {operation.body}"
+        if body is not None and operation.body is not None:
+            assert not (empty := list(_unfilled(body, operation.body, ""))), f"not filled: {empty}"
+        assert parameters.keys() <= _parameters(operation), parameters
+        self.called[operation.id] += 1
+        self.asked[operation.id].update(parameters)
+        reply = self.caller.send(operation, body, parameters)
+        assert reply.status == 200
+        return reply
 
 
 def compare(shown: Any, expected: Any, model: str, place: str) -> None:
@@ -150,27 +136,6 @@ def compare(shown: Any, expected: Any, model: str, place: str) -> None:
             compare(value, wanted, each.model, here)
 
 
-def _as_sdk_sees_it(seen: Any, model: str, wire: Mapping[str, Any]) -> Json:
-    """Return what an object of the SDK holds under the names of the wire."""
-    names = {name: python for python, name in getattr(v3, model).attribute_map.items()}
-    found: Json = {}
-    for each in MODELS[model]:
-        value, sent = getattr(seen, names[each.name]), wire.get(each.name)
-        if value is None or f"{each.name}[]" in _OBJECTS_FOR_TEXTS:
-            found[each.name] = sent
-        elif each.model is None:
-            found[each.name] = value
-        elif each.many:
-            assert sent is not None
-            found[each.name] = [
-                _as_sdk_sees_it(item, each.model, below) for item, below in zip(value, sent, strict=True)
-            ]
-        else:
-            assert sent is not None
-            found[each.name] = _as_sdk_sees_it(value, each.model, sent)
-    return found
-
-
 def _check_types(wire: Any, model: str, place: str) -> None:
     """Assert that the JSON has the published types exactly: clients in Go turn none into another."""
     assert isinstance(wire, dict), f"{place} is {wire!r}"
@@ -191,7 +156,7 @@ def _check_type(value: Any, each: Field, place: str) -> None:
     if each.model is not None:
         _check_types(value, each.model, place)
         return
-    if f"{each.name}[]" in _OBJECTS_FOR_TEXTS:
+    if each.name in OBJECTS_FOR_TEXTS:
         assert isinstance(value, dict), f"{place} is {value!r}"
         return
     fits = {
@@ -231,5 +196,7 @@ def _under(place: str, names: Mapping[str, str]) -> bool:
     return any(place == name or place.startswith(f"{name}.") for name in names)
 
 
-def _snake(operation_id: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", operation_id).lower()
+def _parameters(operation: Operation) -> set[str]:
+    """Return the names of an operation's parameters in the SDK's spelling."""
+    headers = {name.lower().replace("-", "_") for name in operation.header_parameters}
+    return {*operation.path_parameters, *operation.query_parameters, *headers}

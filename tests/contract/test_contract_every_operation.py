@@ -14,9 +14,10 @@ from huaweicloudsdksms.v3 import SmsClient
 from tests.contract import cases_service as service
 from tests.contract import cases_sources as sources
 from tests.contract import cases_tasks as tasks
+from tests.contract.callers import PlainCaller, SdkCaller, numbers_as_texts, with_strangers
 from tests.contract.definitions import OPERATIONS
 from tests.contract.exercise import Exercise
-from tests.contract.filling import Filling
+from tests.contract.filling import Filling, Json
 from tests.contract.running import Raw, Server
 from tests.contract.vendor import TokenCredentials, vendor_client
 
@@ -130,7 +131,7 @@ def test_every_operation_has_a_case() -> None:
 def test_an_operation(
     server: Server, raw: Raw, clients: Mapping[str, SmsClient], operation: str, filling: Filling
 ) -> None:
-    exercise = Exercise(clients[SIGNING[filling]], raw, server.data)
+    exercise = Exercise(SdkCaller(clients[SIGNING[filling]]), raw, server.data)
     CASES[operation](exercise, filling)
     if filling is Filling.SMALLEST:  # empty lists show no items
         assert exercise.called[operation]
@@ -139,4 +140,16 @@ def test_an_operation(
 
 
 def test_a_task_that_starts_by_itself(server: Server, raw: Raw, sdk: SmsClient) -> None:
-    tasks.create_task_that_starts(Exercise(sdk, raw, server.data), Filling.USUAL)
+    tasks.create_task_that_starts(Exercise(SdkCaller(sdk), raw, server.data), Filling.USUAL)
+
+
+@pytest.mark.parametrize(
+    ("twist", "filling"),
+    [(numbers_as_texts, Filling.LARGEST), (with_strangers, Filling.USUAL)],
+    ids=["numbers as texts", "unknown fields"],
+)
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_an_operation_by_older_and_newer_clients(
+    server: Server, raw: Raw, operation: str, twist: Callable[[Json, str], Json], filling: Filling
+) -> None:
+    CASES[operation](Exercise(PlainCaller(raw, twist), raw, server.data), filling)
