@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from wherry.ledger.errors import CommitFailed, LedgerClosed
+from wherry.ledger.errors import CommitFailed, LedgerClosed, words
 from wherry.ledger.writer import GroupCommitWriter, Outcome
 
 WAIT_S = 10.0
@@ -20,6 +21,7 @@ class RecordingBatch:
     calls: list[str] = field(default_factory=list)
     durable: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
+    scopes: list[list[str]] = field(default_factory=list)
     fail: dict[str, list[Exception | None]] = field(default_factory=dict)
     on_begin: Callable[[], None] = lambda: None
     _pending: list[str] = field(default_factory=list)
@@ -32,13 +34,17 @@ class RecordingBatch:
         if errors and (error := errors.pop(0)) is not None:
             raise error
 
-    def begin(self) -> None:
+    largest: int = 256
+
+    def begin(self, scopes: Sequence[str]) -> None:
         self._called("begin")
+        self.scopes.append(list(scopes))
         self._pending, self._units = [], 0
         self.on_begin()
 
-    def enter_unit(self) -> list[str]:
+    def enter_unit(self, scope: str) -> list[str]:
         self._called("enter")
+        assert scope == self.scopes[-1][self._units]
         self._unit = []
         self._units += 1
         return self._unit
@@ -61,6 +67,15 @@ class RecordingBatch:
 
     def close(self) -> None:
         self._called("close")
+
+    def passes(self, error: Exception) -> bool:
+        return isinstance(error, InterruptedError)
+
+    def explain(self, error: Exception) -> Exception:
+        return self.failed(error) if isinstance(error, OperationalError) else error
+
+    def failed(self, error: Exception) -> Exception:
+        return CommitFailed(reason=words(error))
 
 
 @dataclass
@@ -191,6 +206,46 @@ def test_a_unit_that_takes_the_transaction_with_it_does_not_fail_its_neighbours(
     error = bench.deliveries.outcomes[1].error
     assert isinstance(error, CommitFailed)
     assert "no such savepoint" in error.message
+
+
+def test_a_batch_begins_with_the_scopes_of_its_units(bench: Bench) -> None:
+    bench.hold()
+    for number, scope in enumerate(["source:1", "", "source:2"]):
+        bench.writer.submit(keep("a"), number, scope)
+    bench.gate.set()
+    bench.deliveries.wait_for(4)
+    assert bench.batch.scopes == [[""], ["source:1", "", "source:2"]]
+
+
+def test_a_batch_that_others_got_in_the_way_of_runs_again_as_a_whole(bench: Bench) -> None:
+    bench.batch.fail["commit"] = [None, InterruptedError("deadlock detected"), InterruptedError("deadlock detected")]
+    bench.submit_together([keep("a"), refuse("b"), keep("c")])
+    assert bench.batch.durable == ["a", "c"]
+    assert bench.batch.batches == [1, 3]
+    assert [bench.deliveries.outcomes[number].result for number in (0, 2)] == ["A", "C"]
+    assert isinstance(bench.deliveries.outcomes[1].error, KeyError)
+
+
+def test_a_unit_that_others_got_in_the_way_of_runs_again_with_its_batch(bench: Bench) -> None:
+    errors = [InterruptedError("deadlock detected")]
+
+    def unit(scope: list[str]) -> None:
+        scope.append("b")
+        if errors:
+            raise errors.pop()
+
+    bench.submit_together([keep("a"), unit, keep("c")])
+    assert bench.batch.durable == ["a", "b", "c"]
+    assert bench.batch.batches == [1, 3]
+    assert all(bench.deliveries.outcomes[number].error is None for number in range(3))
+
+
+def test_who_is_always_in_the_way_fails_the_batch_in_the_end(bench: Bench) -> None:
+    bench.batch.fail["commit"] = [InterruptedError("deadlock detected")] * 100
+    bench.writer.submit(keep("a"), "never")
+    bench.deliveries.wait_for(1)
+    assert isinstance(bench.deliveries.outcomes["never"].error, CommitFailed)
+    assert 2 <= bench.batch.calls.count("commit") <= 10
 
 
 def test_a_session_that_cannot_be_renewed_is_tried_again_by_the_next_batch(bench: Bench) -> None:

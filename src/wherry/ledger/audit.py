@@ -6,19 +6,19 @@ The names of resource types and events are the CTS names of the API reference.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, select
 
 from wherry.ledger import schema
+from wherry.ledger.prepared import Prepared
 
 GENESIS = "0" * 64
 """What the first entry follows."""
 
 _audit = schema.audit
-
-_NEWEST = select(_audit.c.hash).order_by(_audit.c.sequence.desc()).limit(1)
-_APPEND = _audit.insert().inline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +38,51 @@ class Entry:
     detail: str = ""
 
 
-@dataclass(slots=True)
-class AuditChain:
-    """The end of the chain as the writer knows it. `head` None: not looked up yet in this transaction."""
+_FIELDS = Entry.__slots__
+_VALUES = attrgetter(*_FIELDS)
+_ENCODER = msgspec.json.Encoder()
+_NEWEST = Prepared(select(_audit.c.hash).order_by(_audit.c.sequence.desc()).limit(1))
+_APPEND = Prepared(_audit.insert().inline(), (*_FIELDS, "previous_hash", "hash"))
 
-    head: str | None = None
 
-    def append(self, connection: Connection, entry: Entry) -> None:
-        """Add *entry* at the end."""
-        if self.head is None:
-            self.head = connection.execute(_NEWEST).scalar() or GENESIS
-        sealed = seal(self.head, entry)
-        values = {name: getattr(entry, name) for name in Entry.__slots__}
-        connection.execute(_APPEND, {**values, "previous_hash": self.head, "hash": sealed})
-        self.head = sealed
+class AuditEntries:
+    """The entries of a transaction. They are sealed together at its end, where the chain's end is known."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[Any, ...]] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: Entry) -> None:
+        """Note *entry*."""
+        values: tuple[Any, ...] = _VALUES(entry)
+        if "\0" in entry.detail:
+            # A client's words, which PostgreSQL can't store as they are.
+            values = (*values[:-1], entry.detail.replace("\0", "\ufffd"))
+        self._entries.append(values)
+
+    def cut(self, length: int) -> None:
+        """Forget the entries behind the first *length*: the unit that made them was undone."""
+        del self._entries[length:]
+
+    def append(self, connection: Connection) -> None:
+        """Add the entries at the end of the log. Nobody else may do so until the transaction ends."""
+        newest = _NEWEST.first(connection)
+        head: str = GENESIS if newest is None else newest[0]
+        rows = []
+        for values in self._entries:
+            sealed = _seal(head, values)
+            rows.append({**dict(zip(_FIELDS, values, strict=True)), "previous_hash": head, "hash": sealed})
+            head = sealed
+        _APPEND.run_many(connection, rows)
 
 
 def seal(previous_hash: str, entry: Entry) -> str:
     """Return the hash of *entry* as it follows the one whose hash is *previous_hash*."""
-    fields = [getattr(entry, name) for name in Entry.__slots__]
-    return hashlib.sha256(previous_hash.encode() + msgspec.json.encode(fields)).hexdigest()
+    return _seal(previous_hash, _VALUES(entry))
 
 
 def first_broken(connection: Connection) -> int | None:
@@ -80,6 +105,11 @@ def of_account(connection: Connection, account_id: str, *, after: int = 0, limit
     )
     for row in connection.execute(query).all():
         yield _entry(row)
+
+
+def _seal(previous_hash: str, values: tuple[Any, ...]) -> str:
+    # A tuple becomes the same JSON array as a list.
+    return hashlib.sha256(previous_hash.encode() + _ENCODER.encode(values)).hexdigest()
 
 
 def _entry(row: Row[tuple[object, ...]]) -> Entry:

@@ -7,12 +7,11 @@ from uuid import uuid4
 from sqlalchemy import Connection, select, update
 
 from wherry.ledger import schema
+from wherry.ledger.prepared import Prepared, PreparedUpdate
 from wherry.migration.records import CommandRecord, IssueCommand
 
 _command = schema.command
 _result = schema.command_result
-
-_APPEND = _result.insert().inline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +42,29 @@ class CommandResult:
     request_id: str
 
 
+_ISSUE = Prepared(_command.insert().inline(), ("id", "source_id", "task_id", "name", "bucket", "issued_at"))
+_CHANGE = PreparedUpdate(_command, "id")
+_APPEND = Prepared(_result.insert().inline(), CommandResult.__slots__)
+
+
 def issue(connection: Connection, source_id: str, wanted: IssueCommand, *, at: int) -> str:
     """Store a command for the source's agent and return its id."""
     command_id = str(uuid4())
-    connection.execute(
-        _command.insert().inline(),
-        {
-            "id": command_id,
-            "source_id": source_id,
-            "task_id": wanted.task_id,
-            "name": wanted.name,
-            "bucket": wanted.bucket,
-            "issued_at": at,
-        },
+    _ISSUE.run(
+        connection,
+        id=command_id,
+        source_id=source_id,
+        task_id=wanted.task_id,
+        name=wanted.name,
+        bucket=wanted.bucket,
+        issued_at=at,
     )
     return command_id
 
 
 def answer(connection: Connection, command_id: str, *, at: int) -> None:
     """Note that the command is answered: it's not handed out any more."""
-    connection.execute(update(_command).where(_command.c.id == command_id).values(answered_at=at))
+    _CHANGE.run(connection, (command_id,), {"answered_at": at})
 
 
 def withdraw(connection: Connection, source_id: str, names: Sequence[str] | None, *, at: int) -> None:
@@ -79,7 +81,7 @@ def withdraw(connection: Connection, source_id: str, names: Sequence[str] | None
 
 def append_result(connection: Connection, result: CommandResult) -> None:
     """Store what an agent reported."""
-    connection.execute(_APPEND, {name: getattr(result, name) for name in CommandResult.__slots__})
+    _APPEND.run(connection, **{name: getattr(result, name) for name in CommandResult.__slots__})
 
 
 def results_of(connection: Connection, source_id: str) -> Sequence[CommandResult]:

@@ -8,8 +8,8 @@ class CommitFailed(WherryError):
 
     code = "WHERRY.5301"
     template = "The change was not stored: the ledger's commit failed ({reason})."
-    default_cause = "The file system that holds the data directory is full, or its disk refused to write."
-    default_fix = "Free space on the file system of the data directory, look at `dmesg` for disk errors, and try again."
+    default_cause = "The file system that holds the ledger is full, or its disk refused to write."
+    default_fix = "Free space on the file system of the ledger, look at `dmesg` for disk errors, and try again."
 
 
 class LedgerClosed(WherryError):
@@ -37,3 +37,44 @@ class LedgerTooNew(WherryError):
     template = "The ledger {path} has the schema {revision!r}, which this version of Wherry does not know."
     default_cause = "A newer version of Wherry has been used with this data directory."
     default_fix = "Run that newer version, or restore the backup that was made before the upgrade."
+
+
+class LedgerAway(WherryError):
+    """The database server can't be reached just now. Nothing of the batch was stored, or nobody can tell."""
+
+    code = "WHERRY.5305"
+    template = "The ledger's database does not answer ({reason})."
+    default_cause = "The PostgreSQL server is down, restarting or cut off from the control plane."
+    default_fix = (
+        "Send the request again in a few seconds: the control plane connects again by itself. If it goes on, look at "
+        "the database server and the way to it."
+    )
+
+
+class ValueRefused(WherryError):
+    """The database can't store a value at all."""
+
+    code = "WHERRY.5306"
+    template = "A value cannot be stored: {reason}."
+    default_cause = "A text is longer than 255 characters or holds the character U+0000, or a number is too large."
+    default_fix = "Correct the request."
+
+
+class DatabaseMalformed(WherryError):
+    """What was given as the database isn't a URL of a PostgreSQL database."""
+
+    code = "WHERRY.5307"
+    template = "The database's address cannot be used: {reason}."
+    default_cause = "It has to be like postgresql://USER@HOST:PORT/DATABASE; parameters of libpq may follow."
+    default_fix = "Correct --database, the file of --database-file, or WHERRY_DATABASE."
+
+
+def origin(error: BaseException) -> BaseException:
+    """Return the driver's own error: SQLAlchemy wraps it."""
+    return getattr(error, "orig", None) or error
+
+
+def words(error: BaseException) -> str:
+    """Return the driver's own words: SQLAlchemy puts the whole statement around them, which may hold data."""
+    text = str(origin(error)).strip()
+    return text.splitlines()[0] if text else type(error).__name__

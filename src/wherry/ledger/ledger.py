@@ -1,63 +1,75 @@
 """The ledger: what must not be lost, behind two verbs.
 
-`write` runs a unit in the group-commit writer and returns when it's durable. `read` runs a query on a connection of
-its own, inline: on SQLite that is far cheaper than handing it to a thread (ADR 0006).
+`write` runs a unit in the group-commit writer and returns when it's durable. `read` runs a query on one consistent
+view. It lives in an SQLite file or in a PostgreSQL database; only `open_ledger` knows which.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from wherry.ledger import schema
-from wherry.ledger.errors import LedgerUnusable
-from wherry.ledger.sqlite import SqliteBatch, open_engine
+from wherry.ledger.errors import LedgerUnusable, words
+from wherry.ledger.sqlite import SqliteBatch, SqliteReader, open_engine
 from wherry.ledger.transaction import Transaction
-from wherry.ledger.writer import GroupCommitWriter, Outcome
+from wherry.ledger.writer import Batch, GroupCommitWriter, Outcome
 
 T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """How queries are run."""
+
+    def read(self, query: Callable[[Connection], T]) -> Awaitable[T]:
+        """Run *query* on one consistent view of all that's committed, and return its result."""
+
+    async def close(self) -> None:
+        """Close its connections; nobody reads any more."""
 
 
 class Ledger:
     """An open ledger. Make it with `open_ledger`; use it from one event loop."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, batch: Batch[Transaction], reader: Reader) -> None:
         self._engine = engine
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[Callable[[frozenset[str]], None]] = []
-        self._reader = engine.connect()
-        self._writer = GroupCommitWriter[Transaction](SqliteBatch(engine), self._deliver)
+        self._reader = reader
+        self._writer = GroupCommitWriter[Transaction](batch, self._deliver)
         self._writer.start()
 
-    async def write(self, unit: Callable[[Transaction], T]) -> T:
+    async def write(self, unit: Callable[[Transaction], T], scope: str = "") -> T:
         """Run *unit* and return its result once it's durable.
 
-        *unit* runs in the writer's thread: it may use what it's given and nothing else that changes. It may run a
-        second time after everything of the first was undone. If it raises, its own changes are undone and the
-        exception comes out here. Raises CommitFailed when the ledger couldn't
-        make the batch durable, LedgerClosed after `close`. A caller who is cancelled doesn't stop the unit.
+        *unit* runs in the writer's thread: it may use what it's given and nothing else that changes. It may run again
+        after everything of the first time was undone. If it raises, its own changes are undone and the exception comes
+        out here. A caller who is cancelled doesn't stop the unit.
+
+        No other unit, of whatever process, changes anything beside it, unless both name a *scope*: then only units of
+        the same scope are kept apart. A unit with a scope changes, and goes by, nothing that units of other scopes
+        change. See `wherry.ledger.transaction.source_scope` and ADR 0010.
+
+        Raises CommitFailed when the ledger couldn't make the batch durable, LedgerAway when its database doesn't
+        answer, ValueRefused for a value that can't be stored, LedgerClosed after `close`.
         """
         loop = asyncio.get_running_loop()
         self._loop = loop
         future: asyncio.Future[T] = loop.create_future()
-        self._writer.submit(unit, future)
+        self._writer.submit(unit, future, scope)
         return await future
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run *query* on one consistent view of all that's committed, and return its result.
 
-        *query* must be short: it runs on the event loop.
+        *query* must be short: on SQLite it runs on the event loop, on PostgreSQL others wait behind it. It may run
+        twice. Raises LedgerAway when the database doesn't answer, ValueRefused for a value that it can't look for.
         """
-        driver: sqlite3.Connection = self._reader.connection.driver_connection  # type: ignore[assignment]
-        driver.execute("BEGIN").close()
-        try:
-            return query(self._reader)
-        finally:
-            driver.execute("ROLLBACK").close()
+        return await self._reader.read(query)
 
     def listen(self, listener: Callable[[frozenset[str]], None]) -> None:
         """Call *listener* on the event loop with the topics of each unit that changed something, after its commit."""
@@ -68,8 +80,13 @@ class Ledger:
         await asyncio.to_thread(self._writer.close)
         # The last outcomes were handed to the loop before the thread ended: let them be delivered.
         await asyncio.sleep(0)
-        self._reader.close()
+        await self._reader.close()
         self._engine.dispose()
+
+    def publish(self, topics: frozenset[str]) -> None:
+        """Tell the listeners of *topics*."""
+        for listener in self._listeners:
+            listener(topics)
 
     def _deliver(self, outcomes: Sequence[Outcome[Transaction]]) -> None:
         loop = self._loop
@@ -79,10 +96,8 @@ class Ledger:
     def _settle(self, outcomes: Sequence[Outcome[Transaction]]) -> None:
         for outcome in outcomes:
             if outcome.scope is not None and outcome.scope.topics:
-                topics = frozenset(outcome.scope.topics)
-                for listener in self._listeners:
-                    listener(topics)
-            future: asyncio.Future[object] = outcome.token
+                self.publish(frozenset(outcome.scope.topics))
+            future: asyncio.Future[Any] = outcome.token
             if future.done():
                 continue  # its caller was cancelled
             if outcome.error is not None:
@@ -100,14 +115,19 @@ def open_ledger(path: Path) -> Ledger:
     try:
         # SQLite gives its log the mode of the database: secrets at rest are sealed, and still nobody's business.
         path.touch(mode=0o600)
-        if schema_revision(engine) != schema.REVISION:
-            from wherry.ledger import migrate  # noqa: PLC0415 - Alembic is slow to load, and seldom needed
-
-            migrate.upgrade(engine, path)
-        return Ledger(engine)
+        bring_up_to_date(engine, path)
+        return Ledger(engine, SqliteBatch(engine), SqliteReader(engine))
     except (DatabaseError, sqlite3.Error, OSError) as error:
         engine.dispose()
-        raise LedgerUnusable(path=path, reason=str(getattr(error, "orig", None) or error)) from error
+        raise LedgerUnusable(path=path, reason=words(error)) from error
+
+
+def bring_up_to_date(engine: Engine, shown: object) -> None:
+    """Bring the database to this version's schema. Raises LedgerTooNew, with *shown* as the ledger's place."""
+    if schema_revision(engine) != schema.REVISION:
+        from wherry.ledger import migrate  # noqa: PLC0415 - Alembic is slow to load, and seldom needed
+
+        migrate.upgrade(engine, shown)
 
 
 def schema_revision(engine: Engine) -> str | None:

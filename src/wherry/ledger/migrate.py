@@ -12,11 +12,11 @@ from sqlalchemy import Engine
 from wherry.ledger.errors import LedgerTooNew
 
 
-def upgrade(engine: Engine, path: Path) -> None:
+def upgrade(engine: Engine, shown: object) -> None:
     """Bring the database behind *engine* to the newest schema; an empty one gets all tables.
 
     Each script runs in a transaction of its own with the note that it ran, so that a crash leaves either schema.
-    Raises LedgerTooNew where the database has a revision that isn't known here.
+    Raises LedgerTooNew, with *shown* as the ledger's place, where the database has a revision that isn't known here.
     """
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces itself at every start
     config = configuration()
@@ -27,7 +27,7 @@ def upgrade(engine: Engine, path: Path) -> None:
             return
         known = {revision.revision for revision in script.walk_revisions()}
         if current is not None and current not in known:
-            raise LedgerTooNew(path=path, revision=current)
+            raise LedgerTooNew(path=shown, revision=current)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select
 from wherry.contract.enumerations import SourceState, TaskState
 from wherry.ledger import schema
 from wherry.ledger.commands import WaitingCommand
+from wherry.ledger.prepared import Prepared
 from wherry.migration.records import SourceRecord, TaskRecord
 
 _source, _task, _command = schema.source, schema.task, schema.command
@@ -17,7 +18,7 @@ _OLDEST = (
     .where(_older.c.source_id == _source.c.id, _older.c.answered_at.is_(None), _older.c.withdrawn_at.is_(None))
     .scalar_subquery()
 )
-_POLL = (
+_POLL = Prepared(
     select(
         _source.c.state,
         _source.c.migration_cycle,
@@ -57,7 +58,7 @@ class Poll:
 
 def look(connection: Connection, account_id: str, source_id: str) -> Poll | None:
     """Return what the agent of a source is to be told from; None where the account has no such source."""
-    row = connection.execute(_POLL, {"source": source_id, "account": account_id}).first()
+    row = _POLL.first(connection, source=source_id, account=account_id)
     if row is None:
         return None
     (

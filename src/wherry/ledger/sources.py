@@ -8,14 +8,19 @@ from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, selec
 
 from wherry.contract.enumerations import SourceState
 from wherry.ledger import schema, state_changes
+from wherry.ledger.prepared import Prepared, PreparedUpdate
 from wherry.migration.records import SetSourceState, SourceRecord
 
 _source = schema.source
 _task = schema.task
 _result = schema.consistency_result
 
-_FIND = select(_source).where(_source.c.id == bindparam("source"), _source.c.account_id == bindparam("account"))
-_STATE = select(_source.c.state, _source.c.migration_cycle).where(_source.c.id == bindparam("source"))
+_FIND = Prepared(
+    select(_source).where(_source.c.id == bindparam("source"), _source.c.account_id == bindparam("account"))
+)
+_STATE = Prepared(select(_source.c.state, _source.c.migration_cycle).where(_source.c.id == bindparam("source")))
+_CHANGE = PreparedUpdate(_source, "id")
+_NAMES = tuple(column.name for column in _source.c)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,8 @@ class SourceFilter:
 
 def find(connection: Connection, account_id: str, source_id: str) -> SourceRow | None:
     """Return the source, None where the account has no such one."""
-    row = connection.execute(_FIND, {"source": source_id, "account": account_id}).mappings().first()
-    return None if row is None else _row(row)
+    row = _FIND.first(connection, source=source_id, account=account_id)
+    return None if row is None else _row(dict(zip(_NAMES, row, strict=True)))
 
 
 def find_by_identity(connection: Connection, account_id: str, mac: str, address: str) -> SourceRow | None:
@@ -148,14 +153,17 @@ def insert(connection: Connection, row: SourceRow, *, reason: str) -> None:
 
 def change(connection: Connection, source_id: str, values: Mapping[str, object]) -> None:
     """Set columns of a source, other than its state, which `set_state` does."""
-    connection.execute(update(_source).where(_source.c.id == source_id).values(values))
+    _CHANGE.run(connection, (source_id,), values)
 
 
 def set_state(
     connection: Connection, source_id: str, task_id: str | None, wanted: SetSourceState, *, at: int, reason: str
 ) -> None:
     """Bring the source to a state and a cycle; what is so already leaves no trace."""
-    state, cycle = connection.execute(_STATE, {"source": source_id}).one()
+    found = _STATE.first(connection, source=source_id)
+    if found is None:
+        raise LookupError(source_id)
+    state, cycle = found
     values: dict[str, object] = {}
     if wanted.state != state:
         values |= {"state": wanted.state, "state_action_time": at}
@@ -208,7 +216,7 @@ def _conditions(wanted: SourceFilter) -> list[ColumnElement[bool]]:
         equal[_source.c.ipv6] = wanted.ipv6
     conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value]
     if wanted.name:
-        conditions.append(_source.c.name.contains(wanted.name, autoescape=True))
+        conditions.append(_source.c.name.icontains(wanted.name, autoescape=True))
     if wanted.connected is not None:
         conditions.append(_source.c.connected == wanted.connected)
     if wanted.has_consistency_result is not None:

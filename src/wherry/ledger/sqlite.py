@@ -1,16 +1,22 @@
-"""The ledger on SQLite: how the file is opened, and the writer's session.
+"""The ledger on SQLite: how the file is opened, the writer's session, and the reader.
 
 WAL lets readers go on while the writer commits; synchronous=FULL makes every commit durable. Transactions are begun
 by hand (the driver is in autocommit mode), because the driver's own habit of beginning them late breaks savepoints.
 """
 
 import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
-from wherry.ledger.audit import AuditChain
+from wherry.errors import WherryError
+from wherry.ledger.audit import AuditEntries
+from wherry.ledger.errors import CommitFailed, ValueRefused, origin, words
 from wherry.ledger.transaction import Transaction
+
+T = TypeVar("T")
 
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -27,6 +33,7 @@ def open_engine(path: Path) -> Engine:
         f"sqlite:///{path}",
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
+        paramstyle="named",  # what `wherry.ledger.prepared` goes by
         hide_parameters=True,  # errors are logged, and parameters may be secrets
         connect_args={"check_same_thread": False, "cached_statements": 512},
     )
@@ -39,41 +46,75 @@ def open_engine(path: Path) -> Engine:
     return engine
 
 
+class SqliteReader:
+    """Runs queries inline, on a connection of its own: far cheaper than handing them to a thread (ADR 0006)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = engine.connect()
+        self._driver: sqlite3.Connection = _driver(self._connection)
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run *query* on one consistent view of all that's committed."""
+        self._driver.execute("BEGIN")
+        try:
+            return query(self._connection)
+        except (sqlite3.DataError, OverflowError) as error:
+            raise ValueRefused(reason=words(error)) from error
+        finally:
+            self._driver.execute("ROLLBACK")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
 class SqliteBatch:
-    """The writer's session: one connection, one transaction at a time, a savepoint around each unit."""
+    """The writer's session: one connection, one transaction at a time, a savepoint around each unit.
+
+    BEGIN IMMEDIATE takes the write lock of the whole file, whatever the scopes of the units are.
+    """
+
+    largest = 256
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
-        self._chain = AuditChain()
-        self._chain_before = self._chain.head
+        self._driver: Any = None
+        self._entries = AuditEntries()
+        self._entries_before = 0
 
-    def begin(self) -> None:
+    def begin(self, _scopes: Sequence[str]) -> None:
         """Start the transaction and take the write lock."""
         if self._connection is None:
             self._connection = self._engine.connect()
-        self._chain.head = None
-        self._execute("BEGIN IMMEDIATE")
+            self._driver = _driver(self._connection)
+        self._entries.cut(0)
+        self._driver.execute("BEGIN IMMEDIATE")
 
-    def enter_unit(self) -> Transaction:
+    def enter_unit(self, scope: str) -> Transaction:
         """Open a savepoint."""
-        self._execute("SAVEPOINT unit")
-        self._chain_before = self._chain.head
-        return Transaction(self._opened(), self._chain)
+        if self._connection is None:
+            message = "no transaction has begun"
+            raise RuntimeError(message)
+        self._driver.execute("SAVEPOINT unit")
+        self._entries_before = len(self._entries)
+        return Transaction(self._connection, self._entries, scope)
 
     def keep_unit(self) -> None:
         """Release the savepoint."""
-        self._execute("RELEASE unit")
+        self._driver.execute("RELEASE unit")
 
     def undo_unit(self) -> None:
         """Roll back to the savepoint. Raises where SQLite has rolled the whole transaction back by itself."""
-        self._chain.head = self._chain_before
-        self._execute("ROLLBACK TO unit")
-        self._execute("RELEASE unit")
+        self._entries.cut(self._entries_before)
+        self._driver.execute("ROLLBACK TO unit")
+        self._driver.execute("RELEASE unit")
 
     def commit(self) -> None:
         """Make the transaction durable."""
-        self._execute("COMMIT")
+        if self._entries and self._connection is not None:
+            self._entries.append(self._connection)
+        self._driver.execute("COMMIT")
 
     def reset(self) -> None:
         """Throw the connection away: SQLite rolls back what it had open, and an I/O error can't stick to it."""
@@ -88,13 +129,29 @@ class SqliteBatch:
         if connection is not None:
             connection.close()
 
-    def _opened(self) -> Connection:
-        if self._connection is None:
-            message = "no transaction has begun"
-            raise RuntimeError(message)
-        return self._connection
+    def passes(self, _error: Exception) -> bool:
+        """Nobody gets in the way: there's one writer, and SQLite itself waits for the lock."""
+        return False
 
-    def _execute(self, statement: str) -> None:
-        # Straight to the driver: these run several times a unit, and SQLAlchemy has nothing to add to them.
-        driver: sqlite3.Connection = self._opened().connection.driver_connection  # type: ignore[assignment]
-        driver.execute(statement).close()
+    def explain(self, error: Exception) -> Exception:
+        """Return CommitFailed where the database refused (disk full, I/O error), a unit's own errors as they are."""
+        cause = origin(error)
+        if isinstance(cause, sqlite3.OperationalError):
+            return self.failed(error)
+        if isinstance(cause, (sqlite3.DataError, OverflowError)):
+            return ValueRefused(reason=words(error))
+        return error
+
+    def failed(self, error: Exception) -> Exception:
+        """Return CommitFailed with the database's words."""
+        if isinstance(error, WherryError):
+            return error
+        failed = CommitFailed(reason=words(error))
+        failed.__cause__ = error
+        return failed
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's own connection: SQLAlchemy has nothing to add to what is run on it directly."""
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver

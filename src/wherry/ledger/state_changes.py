@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, select
 
 from wherry.ledger import schema
+from wherry.ledger.prepared import Prepared
 
 _change = schema.state_change
-_APPEND = _change.insert().inline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +24,12 @@ class StateChange:
     reason: str
 
 
+_APPEND = Prepared(_change.insert().inline(), StateChange.__slots__)
+
+
 def append(connection: Connection, change: StateChange) -> None:
     """Add *change* to the history."""
-    connection.execute(
-        _APPEND,
-        {
-            "at": change.at,
-            "source_id": change.source_id,
-            "task_id": change.task_id,
-            "entity": change.entity,
-            "from_state": change.from_state,
-            "to_state": change.to_state,
-            "reason": change.reason,
-        },
-    )
+    _APPEND.run(connection, **{name: getattr(change, name) for name in StateChange.__slots__})
 
 
 def of_task(connection: Connection, task_id: str) -> Sequence[StateChange]:

@@ -4,18 +4,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from wherry.contract.enumerations import LogCollectStatus, TaskState
 from wherry.ledger import schema, state_changes
+from wherry.ledger.prepared import Prepared, PreparedUpdate
 from wherry.migration.records import SetSubtask, SetTaskState, SubtaskRecord, TaskRecord
 
 _task = schema.task
 _subtask = schema.subtask
 
-_FIND = select(_task).where(_task.c.id == bindparam("task"), _task.c.account_id == bindparam("account"))
-_OF_SOURCE = select(_task).where(_task.c.source_id == bindparam("source"))
-_SUBTASKS = select(_subtask).where(_subtask.c.task_id == bindparam("task")).order_by(_subtask.c.position)
+_FIND = Prepared(select(_task).where(_task.c.id == bindparam("task"), _task.c.account_id == bindparam("account")))
+_OF_SOURCE = Prepared(select(_task).where(_task.c.source_id == bindparam("source")))
+_STANDING = Prepared(
+    select(_task.c.state, _task.c.source_id, _task.c.start_date, _task.c.receiver_id).where(
+        _task.c.id == bindparam("task")
+    )
+)
+_CHANGE = PreparedUpdate(_task, "id")
+_NAMES = tuple(column.name for column in _task.c)
+
+_SUBTASKS = Prepared(select(_subtask).where(_subtask.c.task_id == bindparam("task")).order_by(_subtask.c.position))
+_SUBTASK_DATES = Prepared(
+    select(_subtask.c.start_date, _subtask.c.end_date).where(
+        _subtask.c.task_id == bindparam("task"), _subtask.c.name == bindparam("subtask")
+    )
+)
+_CHANGE_SUBTASK = PreparedUpdate(_subtask, "task_id", "name")
 
 _ENDED = frozenset({TaskState.MIGRATE_SUCCESS, TaskState.MIGRATE_FAIL, TaskState.SYNC_SUCCESS, TaskState.SYNC_FAIL})
 
@@ -101,14 +116,14 @@ class TaskFilter:
 
 def find(connection: Connection, account_id: str, task_id: str) -> TaskRow | None:
     """Return the task, None where the account has no such one."""
-    row = connection.execute(_FIND, {"task": task_id, "account": account_id}).mappings().first()
-    return None if row is None else _row(row)
+    row = _FIND.first(connection, task=task_id, account=account_id)
+    return None if row is None else _row(dict(zip(_NAMES, row, strict=True)))
 
 
 def of_source(connection: Connection, source_id: str) -> TaskRow | None:
     """Return the task of a source, None where it has none."""
-    row = connection.execute(_OF_SOURCE, {"source": source_id}).mappings().first()
-    return None if row is None else _row(row)
+    row = _OF_SOURCE.first(connection, source=source_id)
+    return None if row is None else _row(dict(zip(_NAMES, row, strict=True)))
 
 
 def of_sources(connection: Connection, source_ids: Sequence[str]) -> Mapping[str, TaskRow]:
@@ -170,13 +185,15 @@ def insert(connection: Connection, row: TaskRow, subtasks: Sequence[SubtaskRow],
 
 def change(connection: Connection, task_id: str, values: Mapping[str, object]) -> None:
     """Set columns of a task, other than its state, which `set_state` does."""
-    connection.execute(update(_task).where(_task.c.id == task_id).values(values))
+    _CHANGE.run(connection, (task_id,), values)
 
 
 def set_state(connection: Connection, task_id: str, wanted: SetTaskState, *, at: int, reason: str) -> str | None:
     """Bring the task to a state and return its receiver; a state that holds already leaves no trace."""
-    columns = (_task.c.state, _task.c.source_id, _task.c.start_date, _task.c.receiver_id)
-    state, source_id, start_date, receiver_id = connection.execute(select(*columns).where(_task.c.id == task_id)).one()
+    found = _STANDING.first(connection, task=task_id)
+    if found is None:
+        raise LookupError(task_id)
+    state, source_id, start_date, receiver_id = found
     values: dict[str, object] = {"error_code": wanted.error_code, "error_params": list(wanted.error_params)}
     if wanted.state != state:
         moved = state_changes.StateChange(at, source_id, task_id, "task", state, wanted.state, reason)
@@ -205,7 +222,7 @@ def delete(connection: Connection, task_id: str) -> None:
 
 def subtasks_of(connection: Connection, task_id: str) -> Sequence[SubtaskRow]:
     """Return the subtasks of a task in their order."""
-    return [SubtaskRow(**row) for row in connection.execute(_SUBTASKS, {"task": task_id}).mappings()]
+    return [SubtaskRow(*row) for row in _SUBTASKS.all(connection, task=task_id)]
 
 
 def subtasks_of_many(connection: Connection, task_ids: Sequence[str]) -> Mapping[str, Sequence[SubtaskRow]]:
@@ -219,17 +236,17 @@ def subtasks_of_many(connection: Connection, task_ids: Sequence[str]) -> Mapping
 
 def set_subtask(connection: Connection, task_id: str, wanted: SetSubtask, *, at: int) -> None:
     """Bring a subtask to its progress; one that's new is appended."""
-    mine = (_subtask.c.task_id == task_id) & (_subtask.c.name == wanted.name)
-    known = connection.execute(select(_subtask.c.start_date, _subtask.c.end_date).where(mine)).first()
+    known = _SUBTASK_DATES.first(connection, task=task_id, subtask=wanted.name)
     started = at if wanted.progress > 0 else None
     ended = at if wanted.progress >= 100 else None
     if known is not None:
+        start_date, end_date = known
         values: dict[str, object] = {"progress": wanted.progress}
-        values["start_date"] = known.start_date or started
-        values["end_date"] = (known.end_date or ended) if ended else None
+        values["start_date"] = start_date or started
+        values["end_date"] = (end_date or ended) if ended else None
         if wanted.user_op:
             values["user_op"] = wanted.user_op
-        connection.execute(update(_subtask).where(mine).values(values))
+        _CHANGE_SUBTASK.run(connection, (task_id, wanted.name), values)
         return
     last = connection.execute(select(func.max(_subtask.c.position)).where(_subtask.c.task_id == task_id)).scalar()
     position = 0 if last is None else last + 1
@@ -243,11 +260,10 @@ def note_subtask_report(
     connection: Connection, task_id: str, name: str, *, migrate_speed: float | None, process_trace: str
 ) -> None:
     """Store what an agent says of a subtask besides its progress."""
-    mine = (_subtask.c.task_id == task_id) & (_subtask.c.name == name)
     values: dict[str, object] = {"process_trace": process_trace}
     if migrate_speed is not None:
         values["migrate_speed"] = migrate_speed
-    connection.execute(update(_subtask).where(mine).values(values))
+    _CHANGE_SUBTASK.run(connection, (task_id, name), values)
 
 
 def _page(
@@ -272,7 +288,7 @@ def _conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
     }
     conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value]
     if wanted.name:
-        conditions.append(_task.c.name.contains(wanted.name, autoescape=True))
+        conditions.append(_task.c.name.icontains(wanted.name, autoescape=True))
     return conditions
 
 

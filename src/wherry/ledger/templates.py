@@ -76,5 +76,5 @@ def _conditions(wanted: TemplateFilter) -> list[ColumnElement[bool]]:
     }
     conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value]
     if wanted.name:
-        conditions.append(_template.c.name.contains(wanted.name, autoescape=True))
+        conditions.append(_template.c.name.icontains(wanted.name, autoescape=True))
     return conditions

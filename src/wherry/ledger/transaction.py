@@ -1,4 +1,4 @@
-"""What a unit of writing works with: the connection, the changes that the rules ask for, the audit log, wake-ups."""
+"""What a unit of the writer works with: a connection, and the verbs that touch more than one table at once."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,11 @@ from wherry.migration.records import (
     WithdrawCommands,
 )
 
-_WAKING = (SetSourceState, SetTaskState, IssueCommand)
-"""Changes that an agent in a long poll wants to hear of; progress comes too often."""
+EVERYTHING = "*"
+"""The topic of everything: something may have changed, nobody knows what."""
+
+_WAKING = (IssueCommand, WithdrawCommands, SetSourceState, SetTaskState)
+"""Changes that may give a poll another answer. Progress is none: it comes every second and would wake everybody."""
 
 
 class Transaction:
@@ -25,24 +28,35 @@ class Transaction:
 
     Attributes:
         connection: for the queries and statements of this package's resource modules.
-        topics: what changed, for those who wait: ``source:ID``, ``receiver:ID``. Published after the commit.
+        scope: what the unit may change, as given to `Ledger.write`; empty: everything.
+        topics: what changed, for those who wait or remember: ``source:ID``, ``receiver:ID``, ``key:ID``, ``user:ID``.
+            Published after the commit, to all processes.
     """
 
-    __slots__ = ("_chain", "connection", "topics")
+    __slots__ = ("_entries", "connection", "scope", "topics")
 
-    def __init__(self, connection: Connection, chain: audit.AuditChain) -> None:
+    def __init__(self, connection: Connection, entries: audit.AuditEntries, scope: str = "") -> None:
         self.connection = connection
+        self.scope = scope
         self.topics: set[str] = set()
-        self._chain = chain
+        self._entries = entries
 
     def record(self, entry: audit.Entry) -> None:
         """Append *entry* to the audit log."""
-        self._chain.append(self.connection, entry)
+        self._entries.add(entry)
 
     def assignments_changed(self, receiver_id: str) -> None:
         """Note that what is assigned to a receiver has changed, and wake it."""
         receivers.count_assignment_change(self.connection, receiver_id)
         self.topics.add(f"receiver:{receiver_id}")
+
+    def key_changed(self, access_key: str) -> None:
+        """Note that an access key was changed, bound or deleted: no process goes by what it remembers of it."""
+        self.topics.add(f"key:{access_key}")
+
+    def user_changed(self, user_id: str) -> None:
+        """Note that a user was changed or deleted: no process goes by what it remembers of its keys and tokens."""
+        self.topics.add(f"user:{user_id}")
 
     def apply(self, changes: Sequence[Change], *, source_id: str, task_id: str, at: int, reason: str) -> None:
         """Carry *changes* out on a source and its task.
@@ -54,6 +68,9 @@ class Transaction:
             at: the moment, epoch milliseconds.
             reason: what caused them, for the state changes: the operation and what it was asked.
         """
+        if changes and self.scope not in {"", source_scope(source_id)}:
+            message = f"a unit of the scope {self.scope} changes source {source_id}"
+            raise RuntimeError(message)
         for change in changes:
             self._apply(change, source_id, task_id, at, reason)
             if isinstance(change, _WAKING):
@@ -77,3 +94,8 @@ class Transaction:
                 commands.answer(self.connection, change.command_id, at=at)
             case WithdrawCommands():
                 commands.withdraw(self.connection, source_id, change.names, at=at)
+
+
+def source_scope(source_id: str) -> str:
+    """Return the scope of units that change one source, its task, and what is written about them."""
+    return f"source:{source_id}"

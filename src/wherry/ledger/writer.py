@@ -6,20 +6,23 @@ the whole transaction up over it, the others run again (a unit must bear that). 
 When the commit itself fails, all of its units fail with it, and the next batch starts on a fresh session.
 """
 
+import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
-from wherry.errors import WherryError
-from wherry.ledger.errors import CommitFailed, LedgerClosed
+from wherry.ledger.errors import LedgerClosed
 
-_LARGEST_BATCH = 256
-"""Units that share a transaction at most: bounds the time the first of them waits for the last."""
+_ATTEMPTS = 4
+"""How often a batch is tried when other processes get in its way."""
+
+_PAUSE_S = 0.05
+"""The longest pause before the second attempt; it doubles with each one."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -30,10 +33,14 @@ log = structlog.get_logger(__name__)
 class Batch(Protocol[T_co]):
     """A transaction being filled, as the writer sees it. Any method may raise the database driver's errors."""
 
-    def begin(self) -> None:
-        """Start the transaction."""
+    @property
+    def largest(self) -> int:
+        """How many units may share a transaction: bounds the time the first of them waits for the last."""
 
-    def enter_unit(self) -> T_co:
+    def begin(self, scopes: Sequence[str]) -> None:
+        """Start the transaction, for units of these scopes (see `Ledger.write`)."""
+
+    def enter_unit(self, scope: str) -> T_co:
         """Open a savepoint and return what the unit works with."""
 
     def keep_unit(self) -> None:
@@ -51,6 +58,15 @@ class Batch(Protocol[T_co]):
     def close(self) -> None:
         """Close the session."""
 
+    def passes(self, error: Exception) -> bool:
+        """Tell whether the same units may well succeed when they run again: others got in the way of this attempt."""
+
+    def explain(self, error: Exception) -> Exception:
+        """Return what callers are to see of *error*: the database's failures in words, a unit's own as they are."""
+
+    def failed(self, error: Exception) -> Exception:
+        """Return what callers are to see when the whole transaction failed by *error*."""
+
 
 @dataclass(frozen=True, slots=True)
 class Submission(Generic[T]):
@@ -58,6 +74,7 @@ class Submission(Generic[T]):
 
     unit: Callable[[T], Any]
     token: Any
+    scope: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +88,7 @@ class Outcome(Generic[T]):
 
 
 class GroupCommitWriter(Generic[T]):
-    """The single writer of a ledger.
+    """The writer of a ledger; the only one of its process.
 
     Args:
         batch: the session; used by the writer's thread alone after `start`.
@@ -90,12 +107,12 @@ class GroupCommitWriter(Generic[T]):
         """Start the thread."""
         self._thread.start()
 
-    def submit(self, unit: Callable[[T], Any], token: Any) -> None:
+    def submit(self, unit: Callable[[T], Any], token: Any, scope: str = "") -> None:
         """Queue *unit*; `deliver` gets its outcome with *token*. Raises LedgerClosed after `close`."""
         with self._wake:
             if self._closing:
                 raise LedgerClosed
-            self._waiting.append(Submission(unit, token))
+            self._waiting.append(Submission(unit, token, scope))
             self._wake.notify()
 
     def close(self) -> None:
@@ -116,41 +133,48 @@ class GroupCommitWriter(Generic[T]):
         with self._wake:
             while not self._waiting and not self._closing:
                 self._wake.wait()
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), _LARGEST_BATCH))]
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch.largest))]
 
-    def _write(self, submissions: Sequence[Submission[T]]) -> list[Outcome[T]]:
+    def _write(self, submissions: Sequence[Submission[T]], attempts: int = _ATTEMPTS) -> list[Outcome[T]]:
         try:
-            self._batch.begin()
+            self._batch.begin([submission.scope for submission in submissions])
             outcomes = [self._run_unit(submission) for submission in submissions]
             self._batch.commit()
-        except _TransactionLost as lost:
-            if len(submissions) == 1:
-                return self._fail(submissions, lost.error)
-            # One unit took the whole transaction with it (disk full). Nothing is stored and nobody is answered yet,
-            # so each starts again in a transaction of its own, and only the culprit fails.
-            self._reset()
-            return [outcome for submission in submissions for outcome in self._write([submission])]
-        except Exception as error:  # noqa: BLE001 - the outermost loop of this thread: reported to every caller
+        except Exception as raised:  # noqa: BLE001 - the outermost loop of this thread: reported to every caller
+            error = raised.error if isinstance(raised, _TransactionLost) else raised
+            if attempts > 1 and self._batch.passes(error):
+                self._reset()
+                time.sleep(random.uniform(0, _PAUSE_S) * 2 ** (_ATTEMPTS - attempts))  # noqa: S311 - no secret
+                return self._write(submissions, attempts - 1)
+            if len(submissions) > 1 and isinstance(raised, _TransactionLost):
+                # One unit took the whole transaction with it (disk full). Nothing is stored and nobody is answered
+                # yet, so each starts again in a transaction of its own, and only the culprit fails.
+                self._reset()
+                return [outcome for submission in submissions for outcome in self._write([submission])]
             return self._fail(submissions, error)
         return outcomes
 
     def _run_unit(self, submission: Submission[T]) -> Outcome[T]:
-        scope = self._batch.enter_unit()
+        scope = self._batch.enter_unit(submission.scope)
         try:
             result = submission.unit(scope)
-        except Exception as error:  # noqa: BLE001 - it belongs to the unit's caller, whatever it is
+        except Exception as error:
+            if self._batch.passes(error):
+                raise _TransactionLost(error) from error
+            explained = self._batch.explain(error)
             try:
                 self._batch.undo_unit()
             except Exception as lost:  # noqa: BLE001 - told to the caller
-                raise _TransactionLost(error if _medium_refused(error) else lost) from error
-            return Outcome(submission.token, error=_commit_failed(error) if _medium_refused(error) else error)
+                raise _TransactionLost(lost if explained is error else explained) from error
+            return Outcome(submission.token, error=explained)
         self._batch.keep_unit()
         return Outcome(submission.token, result=result, scope=scope)
 
     def _fail(self, submissions: Sequence[Submission[T]], error: Exception) -> list[Outcome[T]]:
         log.error("ledger commit failed", units=len(submissions), exc_info=error)
         self._reset()
-        return [Outcome(submission.token, error=_commit_failed(error)) for submission in submissions]
+        failed = self._batch.failed(error)
+        return [Outcome(submission.token, error=failed) for submission in submissions]
 
     def _reset(self) -> None:
         try:
@@ -160,26 +184,8 @@ class GroupCommitWriter(Generic[T]):
 
 
 class _TransactionLost(Exception):
-    """Undoing a unit failed: the transaction is gone, and *error* is why."""
+    """A unit's transaction is gone with all of its units, and *error* is why."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
-
-
-def _medium_refused(error: Exception) -> bool:
-    """Tell whether the database refused (disk full, I/O error) rather than the unit's own doing."""
-    return isinstance(error, OperationalError)
-
-
-def _commit_failed(error: Exception) -> WherryError:
-    if isinstance(error, WherryError):
-        return error
-    failed = CommitFailed(reason=_reason(error))
-    failed.__cause__ = error
-    return failed
-
-
-def _reason(error: Exception) -> str:
-    """Return the driver's own words: SQLAlchemy wraps them in the whole statement, which may hold data."""
-    return str(getattr(error, "orig", None) or error).splitlines()[0] if str(error) else type(error).__name__

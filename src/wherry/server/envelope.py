@@ -7,7 +7,7 @@ from wherry.contract.errors import ApiError
 from wherry.errors import WherryError
 from wherry.iam.keystone import error_body
 from wherry.iam.refusals import PermissionMissing, RefusalCodec
-from wherry.ledger.errors import LedgerClosed
+from wherry.ledger.errors import LedgerAway, LedgerClosed, ValueRefused
 from wherry.server.answers import Answer, json_answer
 from wherry.server.route import ErrorShape
 
@@ -19,7 +19,9 @@ def refuse(error: WherryError, request_id: str, codec: RefusalCodec, shape: Erro
     """Return the answer that says why a request was refused or failed."""
     if isinstance(error, LedgerClosed):
         error = ApiError("WHERRY.5509")
-    status = error.status if isinstance(error, ApiError) else 500
+    elif isinstance(error, ValueRefused):
+        error = ApiError("SMS.9001", error.message, status=400)
+    status = error.status if isinstance(error, ApiError) else 503 if isinstance(error, LedgerAway) else 500
     headers = _headers(status)
     if shape is ErrorShape.KEYSTONE:
         return json_answer(error_body(status, _shorten(error.message, MAX_ERROR_MSG)), status=status, headers=headers)
