@@ -32,11 +32,24 @@ class Reader(Protocol):
         """Close its connections; nobody reads any more."""
 
 
+class Listener(Protocol):
+    """How a ledger hears of what other processes commit."""
+
+    def start(self, deliver: Callable[[frozenset[str]], None]) -> None:
+        """Call *deliver*, in a thread, with the topics of what others commit from now on."""
+
+    def close(self) -> None:
+        """End it."""
+
+
 class Ledger:
     """An open ledger. Make it with `open_ledger`; use it from one event loop."""
 
-    def __init__(self, engine: Engine, batch: Batch[Transaction], reader: Reader) -> None:
+    def __init__(
+        self, engine: Engine, batch: Batch[Transaction], reader: Reader, listener: Listener | None = None
+    ) -> None:
         self._engine = engine
+        self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[Callable[[frozenset[str]], None]] = []
         self._reader = reader
@@ -72,31 +85,44 @@ class Ledger:
         return await self._reader.read(query)
 
     def listen(self, listener: Callable[[frozenset[str]], None]) -> None:
-        """Call *listener* on the event loop with the topics of each unit that changed something, after its commit."""
+        """Call *listener* on the event loop with the topics of each unit that changed something, after its commit.
+
+        Units of other processes count too; `wherry.ledger.transaction.EVERYTHING` is the topic when some of their
+        topics may have been missed.
+        """
+        if not self._listeners and self._listener is not None:
+            self._loop = asyncio.get_running_loop()
+            self._listener.start(self._overhear)
         self._listeners.append(listener)
 
     async def close(self) -> None:
         """Write what is queued, answer everybody, and close the database."""
+        if self._listener is not None and self._listeners:
+            await asyncio.to_thread(self._listener.close)
         await asyncio.to_thread(self._writer.close)
         # The last outcomes were handed to the loop before the thread ended: let them be delivered.
         await asyncio.sleep(0)
         await self._reader.close()
         self._engine.dispose()
 
-    def publish(self, topics: frozenset[str]) -> None:
-        """Tell the listeners of *topics*."""
-        for listener in self._listeners:
-            listener(topics)
-
     def _deliver(self, outcomes: Sequence[Outcome[Transaction]]) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._settle, outcomes)
 
+    def _overhear(self, topics: frozenset[str]) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._publish, topics)
+
+    def _publish(self, topics: frozenset[str]) -> None:
+        for listener in self._listeners:
+            listener(topics)
+
     def _settle(self, outcomes: Sequence[Outcome[Transaction]]) -> None:
         for outcome in outcomes:
             if outcome.scope is not None and outcome.scope.topics:
-                self.publish(frozenset(outcome.scope.topics))
+                self._publish(frozenset(outcome.scope.topics))
             future: asyncio.Future[Any] = outcome.token
             if future.done():
                 continue  # its caller was cancelled
@@ -106,20 +132,25 @@ class Ledger:
                 future.set_result(outcome.result)
 
 
-def open_ledger(path: Path) -> Ledger:
-    """Open the ledger in the file *path*, making it or bringing it to this version's schema first.
+def open_ledger(place: Path | str) -> Ledger:
+    """Open the ledger in the file *place*, or in the PostgreSQL database of the URL *place*.
 
-    Raises LedgerUnusable where the file can't be used, LedgerTooNew where a newer Wherry wrote it.
+    It's made, or brought to this version's schema, first. Raises LedgerUnusable where it can't be used, LedgerTooNew
+    where a newer Wherry wrote it, DatabaseMalformed where the URL isn't one.
     """
-    engine = open_engine(path)
+    if isinstance(place, str):
+        from wherry.ledger.postgresql_ledger import open_postgresql  # noqa: PLC0415 - SQLite needs no driver loaded
+
+        return open_postgresql(place)
+    engine = open_engine(place)
     try:
         # SQLite gives its log the mode of the database: secrets at rest are sealed, and still nobody's business.
-        path.touch(mode=0o600)
-        bring_up_to_date(engine, path)
+        place.touch(mode=0o600)
+        bring_up_to_date(engine, place)
         return Ledger(engine, SqliteBatch(engine), SqliteReader(engine))
     except (DatabaseError, sqlite3.Error, OSError) as error:
         engine.dispose()
-        raise LedgerUnusable(path=path, reason=words(error)) from error
+        raise LedgerUnusable(path=place, reason=words(error)) from error
 
 
 def bring_up_to_date(engine: Engine, shown: object) -> None:

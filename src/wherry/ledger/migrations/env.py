@@ -11,15 +11,11 @@ context.configure(
     # SQLite alters tables by copying them; batch mode writes scripts that do so there and alter elsewhere.
     render_as_batch=True,
 )
-if connection.dialect.name == "sqlite":
-    # The engine is in autocommit mode; DDL is transactional in SQLite, so begin by hand.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-    try:
-        context.run_migrations()
-    except BaseException:
-        connection.exec_driver_sql("ROLLBACK")
-        raise
-    connection.exec_driver_sql("COMMIT")
-else:
-    with context.begin_transaction():
-        context.run_migrations()
+# The engine is in autocommit mode; DDL is transactional in both databases, so begin by hand.
+connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else "BEGIN")
+try:
+    context.run_migrations()
+except BaseException:
+    connection.exec_driver_sql("ROLLBACK")
+    raise
+connection.exec_driver_sql("COMMIT")
