@@ -9,29 +9,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-import msgspec
 
 from demo.errors import ApiRefused, ApiUnreachable, TookTooLong
+from wherry.contract.installation import AdminFile, read_admin_file
 
 REQUEST_TIMEOUT_S = 30.0
 POLL_S = 0.1
 
 
-class Admin(msgspec.Struct, frozen=True):
-    """DIR/admin.json of `wherry serve`: how the first user reaches it."""
-
-    endpoint: str
-    ca_file: str
-    domain_id: str
-    domain_name: str
-    project_id: str
-    user_name: str
-    password: str
-    access_key: str
-    secret_key: str
-
-
-def wait_for_admin(data: Path, *, limit_s: float, check: Callable[[], None]) -> Admin:
+def wait_for_admin(data: Path, *, limit_s: float, check: Callable[[], None]) -> AdminFile:
     """Return the credentials that a server writes on its first start, once it answers. Raises TookTooLong.
 
     *check* is called again and again and may raise when there's nothing to wait for any more.
@@ -41,7 +27,7 @@ def wait_for_admin(data: Path, *, limit_s: float, check: Callable[[], None]) -> 
     while time.monotonic() < deadline:
         check()
         if path.exists():
-            admin = msgspec.json.decode(path.read_bytes(), type=Admin)
+            admin = read_admin_file(path)
             with httpx.Client(verify=_trust(admin)) as client:
                 try:
                     if client.get(f"{admin.endpoint}/readyz").status_code == http.HTTPStatus.OK:
@@ -52,7 +38,7 @@ def wait_for_admin(data: Path, *, limit_s: float, check: Callable[[], None]) -> 
     raise TookTooLong(what="The start of `wherry serve`", limit_s=limit_s, state="")
 
 
-def _trust(admin: Admin) -> ssl.SSLContext | bool:
+def _trust(admin: AdminFile) -> ssl.SSLContext | bool:
     return ssl.create_default_context(cafile=admin.ca_file) if admin.endpoint.startswith("https:") else True
 
 
@@ -63,7 +49,7 @@ class PublicApi:
     client: httpx.Client
 
     @classmethod
-    def log_in(cls, admin: Admin) -> Self:
+    def log_in(cls, admin: AdminFile) -> Self:
         """Get a token for the user of *admin*. Raises ApiRefused."""
         user = {"name": admin.user_name, "password": admin.password, "domain": {"name": admin.domain_name}}
         client = httpx.Client(base_url=admin.endpoint, verify=_trust(admin), timeout=REQUEST_TIMEOUT_S)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo import amounts, services
-from demo.api import Admin, PublicApi, wait_for_admin
+from demo.api import PublicApi, wait_for_admin
 from demo.chaos import Chaos
 from demo.errors import DemoRefused, TookTooLong
 from demo.migration import Migration, Snapshot
@@ -20,6 +20,7 @@ from demo.story import Story
 from demo.summary import Summary
 from demo.verification import Verdict, verify
 from demo.writer import Tally, read_tally
+from wherry.contract.installation import AdminFile
 
 POLL_S = 0.2
 START_LIMIT_S = 60.0
@@ -54,7 +55,7 @@ class Scenario:
     stack: contextlib.ExitStack
     story: Story
     programs: list[Service] = field(default_factory=list)
-    admin: Admin | None = None
+    admin: AdminFile | None = None
 
     def play(self) -> Summary:
         """Play all of it. Raises WherryError where it fails; a copy that isn't equal is no failure but a result."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from demo.api import Admin
 from demo.errors import ServiceEnded
 from demo.scale import Scale
 from demo.source import Source
+from wherry.contract.installation import AdminFile
 
 TAIL_LINES = 20
 END_TIMEOUT_S = 20.0
@@ -111,7 +111,7 @@ def serve(work: Path, port: int) -> Service:
     return Service("server", command, work / "logs" / "server.log")
 
 
-def receiver(work: Path, admin: Admin, token_file: Path, images: Path) -> Service:
+def receiver(work: Path, admin: AdminFile, token_file: Path, images: Path) -> Service:
     """Return the receiver; copies land in *images*."""
     # A fixed port, so that a receiver that was killed comes back where it was.
     listen = f"127.0.0.1:{free_port()}"
@@ -119,7 +119,7 @@ def receiver(work: Path, admin: Admin, token_file: Path, images: Path) -> Servic
     return Service("receiver", command, work / "logs" / "receiver.log")
 
 
-def agent(work: Path, admin: Admin, token_file: Path, source: Source) -> Service:
+def agent(work: Path, admin: AdminFile, token_file: Path, source: Source) -> Service:
     """Return the agent, limited to the disk of *source*."""
     command = [*_joining("agent", work, admin, token_file), "--disk", str(source.device)]
     command += ["--max-freeze", str(MAX_FREEZE_S), "--sync-interval", str(SYNC_INTERVAL_S)]
@@ -135,6 +135,6 @@ def writer(work: Path, scale: Scale, source: Source) -> Service:
     return Service("writer", command, work / "logs" / "writer.log")
 
 
-def _joining(program: str, work: Path, admin: Admin, token_file: Path) -> list[str]:
+def _joining(program: str, work: Path, admin: AdminFile, token_file: Path) -> list[str]:
     trust = ["--server", admin.endpoint, "--ca-file", admin.ca_file, "--token-file", str(token_file)]
     return [WHERRY, program, *trust, "--state", str(work / program), "--name", f"demo-{program}"]

@@ -18,6 +18,7 @@ import httpx
 from wherry.client.control_plane import ControlPlane
 from wherry.client.retrying import RetryPolicy
 from wherry.client.signing import sdk_date, sign
+from wherry.contract.installation import AdminFile, read_admin_file
 
 START_S: Final = 60.0
 STOP_S: Final = 30.0
@@ -28,27 +29,12 @@ USUAL_HEADERS: Final = ("content-type", "host", "x-sdk-date")
 
 
 @dataclass(frozen=True)
-class Admin:
-    """What `admin.json` says."""
-
-    endpoint: str
-    ca_file: str
-    domain_id: str
-    domain_name: str
-    project_id: str
-    user_name: str
-    password: str
-    access_key: str
-    secret_key: str
-
-
-@dataclass(frozen=True)
 class Server:
     """A running control plane."""
 
     process: subprocess.Popen[bytes]
     data: Path
-    admin: Admin
+    admin: AdminFile
     log: Path
 
     @property
@@ -109,14 +95,14 @@ def stop(server: Server) -> None:
     assert status == 0, server.log.read_text()[-5000:]
 
 
-def _admin_of(path: Path) -> Admin | None:
+def _admin_of(path: Path) -> AdminFile | None:
     try:
-        return Admin(**json.loads(path.read_bytes()))
+        return read_admin_file(path)
     except FileNotFoundError:
         return None
 
 
-def _ready(admin: Admin) -> bool:
+def _ready(admin: AdminFile) -> bool:
     try:
         with httpx.Client(verify=_trust(admin), trust_env=False) as client:
             return client.get(f"{admin.endpoint}/readyz").status_code == 200
@@ -124,7 +110,7 @@ def _ready(admin: Admin) -> bool:
         return False
 
 
-def _trust(admin: Admin) -> ssl.SSLContext | bool:
+def _trust(admin: AdminFile) -> ssl.SSLContext | bool:
     return ssl.create_default_context(cafile=admin.ca_file) if admin.endpoint.startswith("https") else False
 
 

@@ -13,12 +13,13 @@ import pytest
 
 from tests.contract import documents
 from tests.contract.running import Raw, Server, running_server
+from wherry.contract.installation import AdminFile
 from wherry.iam.keys import MasterKey, generate_key_pair
 from wherry.iam.passwords import hash_password
 from wherry.ledger import accounts, credentials
 from wherry.ledger.ledger import Ledger, open_ledger
 from wherry.ledger.transaction import Transaction
-from wherry.server.installation import AdminFile, create_account
+from wherry.server.installation import create_account
 
 Key = tuple[str, str]
 

@@ -1,6 +1,5 @@
 """The three programs as real processes, for system tests: started, signalled, killed, and always ended."""
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from typing import TypeVar
 
 from wherry.client.control_plane import ControlPlane
 from wherry.client.errors import ControlPlaneError
+from wherry.contract.installation import read_admin_file
 from wherry.contract.sources import SourceSummary
 from wherry.contract.storage import WantedDisk
 from wherry.contract.tasks import SourceReference, TaskCreation, WantedTarget
@@ -79,9 +79,9 @@ class Rig:
         self._add("serve", ["serve", "--data", str(data), "--listen", "127.0.0.1:0"])
         admin_file = data / "admin.json"
         self.until("the control plane", admin_file.exists)
-        self.admin = json.loads(admin_file.read_text())
+        self.admin = read_admin_file(admin_file)
         self.plane = ControlPlane(
-            self.admin["endpoint"], self.admin["access_key"], self.admin["secret_key"], Path(self.admin["ca_file"])
+            self.admin.endpoint, self.admin.access_key, self.admin.secret_key, Path(self.admin.ca_file)
         )
         self.plane.ready()
         self._add("receiver", [*self._joining("receiver"), "--images", str(self.images), "--listen", "127.0.0.1:0"])
@@ -101,7 +101,7 @@ class Rig:
             "--output", str(token),
         )  # fmt: skip
         return [
-            role, "--server", self.admin["endpoint"], "--ca-file", self.admin["ca_file"],
+            role, "--server", self.admin.endpoint, "--ca-file", self.admin.ca_file,
             "--token-file", str(token), "--state", str(self.folder / role), "--name", f"the-{role}",
         ]  # fmt: skip
 
@@ -121,7 +121,7 @@ class Rig:
                 region_name="here",
                 region_id="here",
                 project_name="here",
-                project_id=self.admin["project_id"],
+                project_id=self.admin.project_id,
                 source_server=SourceReference(id=self.source.id),
                 target_server=WantedTarget(name="target", vm_id="target-1", disks=self._wanted_disks()),
                 exist_server=True,

@@ -90,7 +90,7 @@ def test_an_image_arrives_equal_whatever_is_restarted(rig: Rig, image: Path, tmp
     for name in ("agent", "receiver", "serve"):
         assert rig.programs[name].terminate() == 0, rig.programs[name].words()
     secrets = [
-        rig.admin["secret_key"],
+        rig.admin.secret_key,
         *(Path(f"{tmp_path}/{role}.token").read_text() for role in ("agent", "receiver")),
     ]
     for program in rig.programs.values():
@@ -103,7 +103,7 @@ def verified(rig: Rig, task_id: str, copy: Path, image: Path, folder: Path) -> N
     assert proof.task_id == task_id
     path = folder / "proof.json"
     path.write_bytes(msgspec.json.encode(proof))
-    authority = ("--ca-file", rig.admin["ca_file"])
+    authority = ("--ca-file", rig.admin.ca_file)
     for disk in (copy, image):
         good = rig.wherry("verify", str(path), str(disk), *authority)
         assert good.returncode == 0, good.stdout + good.stderr

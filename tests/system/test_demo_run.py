@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from demo.api import Admin, PublicApi
+from demo.api import PublicApi
+from wherry.contract.installation import read_admin_file
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 240
@@ -106,7 +106,7 @@ def assert_open_to_its_user(text: str) -> None:
     found = re.search(r"^Credentials: (\S+);", text, re.MULTILINE)
     assert found is not None, text
     assert Path(found[1]).stat().st_mode & 0o777 == 0o600
-    admin = msgspec.json.decode(Path(found[1]).read_bytes(), type=Admin)
+    admin = read_admin_file(Path(found[1]))
     assert f"The programs stay up: {admin.endpoint}\n" in text
     api = PublicApi.log_in(admin)
     try:

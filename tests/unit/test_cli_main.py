@@ -1,11 +1,12 @@
 """The command line as people meet it: help, version, errors with a cause and a fix."""
 
-import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from wherry.cli.main import run
+from wherry.contract.installation import AdminFile
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,8 +75,8 @@ def test_an_admin_file_that_is_none_is_named(tmp_path: Path, content: str, capsy
 def test_a_control_plane_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "admin.json"
     ca_file = tmp_path / "none.pem"
-    admin = {"endpoint": "https://127.0.0.1:1", "access_key": "a", "secret_key": "very secret", "ca_file": str(ca_file)}
-    path.write_text(json.dumps(admin))
+    admin = AdminFile("https://127.0.0.1:1", str(ca_file), "d", "default", "p", "admin", "word", "a", "very secret")
+    path.write_bytes(msgspec.json.encode(admin))
     _, words = explained(["join-token", "create", "--admin-file", str(path), "--role", "agent"], capsys)
     assert words.startswith("WHERRY.5203")
     assert "very secret" not in words

@@ -3,32 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from wherry.cli.errors import FileUnreadable, FileUnwritable
 from wherry.client.control_plane import ControlPlane
+from wherry.contract.installation import read_admin_file
 from wherry.durable import write_file
 
 app = App(name="join-token")
-
-
-class AdminFile(msgspec.Struct, frozen=True):
-    """What the command needs of the admin.json that `wherry serve` writes."""
-
-    endpoint: str
-    access_key: str
-    secret_key: str
-    ca_file: str = ""
-
-
-def read_admin_file(path: Path) -> AdminFile:
-    """Return the endpoint and the key in *path*. Raises FileUnreadable."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=AdminFile)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise FileUnreadable(path=path, what="an admin file", reason=str(error)) from error
 
 
 @app.command
@@ -52,7 +35,10 @@ def create(
     expires:
         Seconds until the token is void.
     """
-    admin = read_admin_file(admin_file)
+    try:
+        admin = read_admin_file(admin_file)
+    except (OSError, ValueError) as error:
+        raise FileUnreadable(path=admin_file, what="an admin file", reason=str(error)) from error
     ca_file = Path(admin.ca_file) if admin.ca_file else None
     with ControlPlane(admin.endpoint, admin.access_key, admin.secret_key, ca_file) as control_plane:
         token = control_plane.create_join_token(role, expires_s=expires)

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from wherry import durable
+from wherry.contract.installation import AdminFile, read_admin_file
 from wherry.contract.projects import SYSTEM_PROJECT
 from wherry.iam.certificates import Authority, ProofSigner
 from wherry.iam.keys import MasterKey, SecretBox, generate_key_pair
@@ -28,20 +29,6 @@ from wherry.server.errors import AdminFileUnreadable
 ACCOUNT = "default"
 ADMINISTRATOR = "admin"
 _RENEW_SERVER = dt.timedelta(days=30)
-
-
-class AdminFile(msgspec.Struct, frozen=True):
-    """admin.json: how the first administrator reaches the control plane. Its layout is stable."""
-
-    endpoint: str
-    ca_file: str
-    domain_id: str
-    domain_name: str
-    project_id: str
-    user_name: str
-    password: str
-    access_key: str
-    secret_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +70,12 @@ def admin_file(directory: DataDirectory, endpoint: str, *, tls: bool, fresh: boo
     path = directory.admin_file
     ca_file = str(directory.ca_certificate.resolve()) if tls else ""
     try:
-        stored = msgspec.json.decode(path.read_bytes(), type=AdminFile)
+        stored = read_admin_file(path)
     except FileNotFoundError:
         if not fresh:
             return None
         stored = None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise AdminFileUnreadable(path=path, reason=str(error)) from error
     wanted = _new_admin(endpoint, ca_file) if stored is None else _moved(stored, endpoint, ca_file)
     if wanted != stored:
