@@ -8,9 +8,12 @@ import structlog
 
 def configure(*, level: int = logging.INFO) -> None:
     """Set up structlog for the whole process, standard library loggers included."""
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    )
+    renderer: structlog.typing.Processor
+    if sys.stderr.isatty():
+        # The fine tracebacks of a terminal would print local variables, and with them keys and tokens.
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    else:
+        renderer = structlog.processors.JSONRenderer()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
