@@ -1,17 +1,20 @@
-"""The peers of the API race: OpenStack Keystone validating a token, and moto server telling a caller who he is.
+"""The peers of the API race: OpenStack Keystone validating a token, and moto server as a queue and as a store.
 
-Keystone's is the call that every OpenStack service makes for its clients; both tokens come out of its cache in memory.
-moto's GetCallerIdentity is about the cheapest call it has: it reads nothing and stores nothing.
+Keystone's is the call that every OpenStack service makes for its clients; token and caller come out of its cache, the
+quickest that it has (memory of the process; with memcached, as in production, it takes half as much again). moto's
+ReceiveMessage on an empty queue is the poll of an agent that has nothing to do, its PutParameter stores a small value,
+in memory.
 """
 
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from bench.load import Job
 from bench.peers import free_port
@@ -31,12 +34,16 @@ class Peer:
 
     name: str
     process: Process
-    request: bytes
-    operations: Sequence[str]
+    calls: Mapping[str, bytes]
 
-    def job(self, _operation: str, requests: int) -> Job:
-        """Return *requests* times the one request."""
-        return Job(HOST, self.process.port, spread([self.request] * requests))
+    @property
+    def operations(self) -> Sequence[str]:
+        """What it can be asked."""
+        return list(self.calls)
+
+    def job(self, operation: str, requests: int) -> Job:
+        """Return *requests* times the request of an operation."""
+        return Job(HOST, self.process.port, spread([self.calls[operation]] * requests))
 
 
 @contextmanager
@@ -50,7 +57,7 @@ def keystone(directory: Path) -> Iterator[Peer]:
         token = _log_in(port, password)
         headers = {"host": f"{HOST}:{port}", "x-auth-token": token, "x-subject-token": token}
         request = as_bytes("GET", "/v3/auth/tokens", headers)
-        yield Peer("OpenStack Keystone", process, request, ("validate a token",))
+        yield Peer("OpenStack Keystone", process, {"validate a token": request})
 
 
 @contextmanager
@@ -61,15 +68,35 @@ def moto(directory: Path) -> Iterator[Peer]:
     directory.mkdir()
     command = [str(MOTO / "bin" / "moto_server"), "-H", HOST, "-p", str(port)]
     with served(command, port, "/moto-api/", directory.with_suffix(".log")) as process:
-        body = b"Action=GetCallerIdentity&Version=2011-06-15"
-        scope = "Credential=AKIDEXAMPLE/20260101/us-east-1/sts/aws4_request"
-        headers = {
-            "host": f"{HOST}:{port}",
-            "authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0",
-            "content-type": "application/x-www-form-urlencoded",
-            "content-length": str(len(body)),
-        }
-        yield Peer("moto server", process, as_bytes("POST", "/", headers, body), ("GetCallerIdentity",))
+        queue = _call(port, "sqs", "AmazonSQS.CreateQueue", {"QueueName": "commands"})
+        made = httpx.post(f"http://{HOST}:{port}/", content=queue.body, headers=queue.headers, trust_env=False)
+        url = made.raise_for_status().json()["QueueUrl"]
+        receive = _call(port, "sqs", "AmazonSQS.ReceiveMessage", {"QueueUrl": url, "WaitTimeSeconds": 0})
+        parameter = {"Name": "result", "Value": "success", "Type": "String", "Overwrite": True}
+        put = _call(port, "ssm", "AmazonSSM.PutParameter", parameter)
+        calls = {"ReceiveMessage": receive, "PutParameter": put}
+        yield Peer("moto server", process, {name: call.as_bytes() for name, call in calls.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    headers: dict[str, str]
+    body: bytes
+
+    def as_bytes(self) -> bytes:
+        return as_bytes("POST", "/", self.headers | {"content-length": str(len(self.body))}, self.body)
+
+
+def _call(port: int, service: str, target: str, document: Mapping[str, object]) -> _Call:
+    """Return a call of an AWS service; moto looks for the service in the signature and doesn't check it."""
+    scope = f"Credential=AKIDEXAMPLE/20260101/us-east-1/{service}/aws4_request"
+    headers = {
+        "host": f"{HOST}:{port}",
+        "authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0",
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": target,
+    }
+    return _Call(headers, msgspec.json.encode(document))
 
 
 def install_moto() -> None:

@@ -1,5 +1,6 @@
 """What running processes have used, from /proc: CPU time and memory of a process and all of its children."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +25,9 @@ def tree(pid: int) -> Iterator[int]:
     """Yield *pid* and the processes below it."""
     yield pid
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        for child in (thread / "children").read_text().split():
-            yield from tree(int(child))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended has no children
+            for child in (thread / "children").read_text().split():
+                yield from tree(int(child))
 
 
 def _cpu_of(pid: int) -> float:
