@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +113,56 @@ def test_the_time_while_the_control_plane_was_down_is_not_held_against_an_agent(
 
 def test_a_deleted_source_is_forgotten(data: Path) -> None:
     async def check(harness: Harness, source_id: str, clock: Clock, contacts: Contacts) -> None:
+        await contacts.touch(source_id)
         contacts.forget(source_id)
+        assert (await (await harness.admin()).delete(f"/v3/sources/{source_id}")).status_code == 200
         clock.now += 10 * WINDOW_MS
         await contacts.flush()
-        assert (await row(harness, source_id)).connected, "nobody looks after it any more"
+        sources_left = await harness.services.ledger.read(partial(sources.all_connected, connected=True))
+        assert sources_left == frozenset()
+
+    with_source(data, check)
+
+
+def test_what_another_process_hears_counts(data: Path) -> None:
+    async def check(harness: Harness, source_id: str, clock: Clock, contacts: Contacts) -> None:
+        other = Contacts(harness.services.ledger, clock, window_ms=WINDOW_MS)
+        await other.load()
+        for _ in range(3):
+            clock.now += WINDOW_MS
+            await other.touch(source_id)
+            await other.flush()
+            await contacts.flush()
+            assert (await row(harness, source_id)).connected
+
+    with_source(data, check)
+
+
+def test_an_agent_that_another_process_found_silent_is_connected_again_at_its_next_word(data: Path) -> None:
+    async def check(harness: Harness, source_id: str, clock: Clock, contacts: Contacts) -> None:
+        other = Contacts(harness.services.ledger, clock, window_ms=WINDOW_MS)
+        await other.load()
+        harness.services.ledger.listen(contacts.changed)
+        clock.now += 2 * WINDOW_MS
+        await other.flush()
+        assert not (await row(harness, source_id)).connected
+        await contacts.touch(source_id)
+        assert (await row(harness, source_id)).connected
+
+    with_source(data, check)
+
+
+def test_an_agent_that_was_found_silent_because_its_contacts_were_not_written_yet_comes_back(data: Path) -> None:
+    async def check(harness: Harness, source_id: str, clock: Clock, contacts: Contacts) -> None:
+        other = Contacts(harness.services.ledger, clock, window_ms=WINDOW_MS)
+        await other.load()
+        clock.now += 2 * WINDOW_MS
+        await contacts.touch(source_id)
+        await other.flush()
+        assert not (await row(harness, source_id)).connected
+        await contacts.flush()
+        back = await row(harness, source_id)
+        assert (back.connected, back.last_contact) == (True, clock.now)
 
     with_source(data, check)
 

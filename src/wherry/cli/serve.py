@@ -1,11 +1,13 @@
 """`wherry serve`: the control plane."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from wherry import logs
+from wherry.server.database_address import read_database_address
 from wherry.server.main import serve as run_server
 
 
@@ -15,6 +17,9 @@ def serve(
     listen: str = "127.0.0.1:8443",
     tls: Annotated[bool, Parameter(negative="--no-tls")] = True,
     keystone: Path | None = None,
+    database: str | None = None,
+    database_file: Path | None = None,
+    workers: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))] = 1,
 ) -> None:
     """Run the control plane: the SMS v3 API, the identity service and Wherry's own API.
 
@@ -28,6 +33,15 @@ def serve(
         Speak HTTPS with a certificate of the private CA. --no-tls is for a proxy on the same machine.
     keystone:
         File with the settings of an OpenStack Keystone (TOML): users and their tokens are Keystone's then.
+    database:
+        URL of a PostgreSQL database without a password, such as postgresql://wherry@db.example/wherry. Without a
+        database the ledger is an SQLite file in the folder of --data.
+    database_file:
+        File with the URL of the PostgreSQL database as its only line; it may hold a password. WHERRY_DATABASE in the
+        environment counts where neither is given.
+    workers:
+        How many processes serve; more than one needs PostgreSQL.
     """
     logs.configure()
-    run_server(data, listen, tls, keystone)
+    address = read_database_address(database, database_file, os.environ)
+    run_server(data, listen, tls, keystone, database=address, workers=workers)

@@ -1,8 +1,8 @@
 """From a request to a principal: by a signature of an access key, or by a token.
 
 A token wins when both are sent. What was looked up is kept for a few seconds, because a look-up costs more than the
-whole check; whoever changes a key or a user calls `forget_key` or `forget_user` at once, so that the delay only exists
-between several processes.
+whole check; what changes a key or a user is told to `forget_key` or `forget_user` of every process at once (see
+`Transaction.key_changed`), so the few seconds only matter where that message is lost.
 """
 
 import hashlib
@@ -86,6 +86,11 @@ class Authenticator:
         """Look the user up again at the next use of any of its tokens and keys."""
         self._keys.drop_where(lambda key: key.principal.user_id == user_id)
         self._shown.drop_where(lambda shown: shown[0].user_id == user_id)
+
+    def forget_everything(self) -> None:
+        """Look everything up again: nobody knows what was changed."""
+        self._keys.clear()
+        self._shown.clear()
 
     async def _by_signature(self, request: SignedRequest) -> Principal:
         claim = read_claim(request)

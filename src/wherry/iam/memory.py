@@ -47,6 +47,10 @@ class Memory(Generic[K, V]):
         """Forget *key*."""
         self._entries.pop(key, None)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
     def drop_where(self, test: Callable[[V], bool]) -> None:
         """Forget every entry whose value passes *test*."""
         for key in [key for key, (_, value) in self._entries.items() if test(value)]:

@@ -56,6 +56,11 @@ def keys_bound_to(connection: Connection, source_id: str) -> list[str]:
     return list(connection.execute(select(_key.c.access_key).where(_key.c.source_id == source_id)).scalars())
 
 
+def any_sealed_secret(connection: Connection) -> str | None:
+    """Return the sealed secret of some access key, None while there is no key."""
+    return connection.execute(select(_key.c.sealed_secret).limit(1)).scalar()
+
+
 def insert_key(connection: Connection, row: AccessKeyRow) -> None:
     """Store a new key."""
     connection.execute(_key.insert().inline(), {name: getattr(row, name) for name in AccessKeyRow.__slots__})

@@ -152,7 +152,5 @@ def _locks(scopes: Sequence[str]) -> str:
         return f"SELECT pg_advisory_xact_lock({_LEDGER})"
     keys = ",".join(str(key) for key in sorted({lock_key(scope) for scope in scopes}))
     # The array is walked in its order, so the locks are taken in that order too.
-    return (
-        f"SELECT pg_advisory_xact_lock_shared({_LEDGER});"
-        f" SELECT pg_advisory_xact_lock(key) FROM unnest('{{{keys}}}'::bigint[]) AS key"  # noqa: S608 - our numbers
-    )
+    scoped = f"SELECT pg_advisory_xact_lock(key) FROM unnest('{{{keys}}}'::bigint[]) AS key"  # noqa: S608 - numbers
+    return f"SELECT pg_advisory_xact_lock_shared({_LEDGER}); {scoped}"

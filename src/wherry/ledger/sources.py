@@ -20,6 +20,17 @@ _FIND = Prepared(
 )
 _STATE = Prepared(select(_source.c.state, _source.c.migration_cycle).where(_source.c.id == bindparam("source")))
 _CHANGE = PreparedUpdate(_source, "id")
+_CONNECTED = Prepared(select(_source.c.id).where(_source.c.connected == bindparam("connected")))
+_SILENT = Prepared(
+    select(_source.c.id)
+    .where(_source.c.connected.is_(True), _source.c.last_contact < bindparam("moment"))
+    .order_by(_source.c.id)
+)
+_NOTE_CONTACT = Prepared(
+    update(_source)
+    .where(_source.c.id == bindparam("source"), _source.c.last_contact < bindparam("at"))
+    .values(last_contact=bindparam("at"))
+)
 _NAMES = tuple(column.name for column in _source.c)
 
 
@@ -176,10 +187,9 @@ def set_state(
 
 
 def note_contacts(connection: Connection, contacts: Mapping[str, int]) -> None:
-    """Store when agents were last heard of: source id to epoch milliseconds."""
+    """Store when agents were last heard of: source id to epoch milliseconds. What's newer already stays."""
     if contacts:
-        statement = update(_source).where(_source.c.id == bindparam("source")).values(last_contact=bindparam("at"))
-        connection.execute(statement, [{"source": source, "at": at} for source, at in contacts.items()])
+        _NOTE_CONTACT.run_many(connection, [{"source": source, "at": at} for source, at in contacts.items()])
 
 
 def set_connected(connection: Connection, source_id: str, *, connected: bool, at: int) -> None:
@@ -192,10 +202,14 @@ def set_connected(connection: Connection, source_id: str, *, connected: bool, at
     )
 
 
-def last_contacts(connection: Connection) -> Mapping[str, tuple[int, bool]]:
-    """Return for every source of every account when its agent was last heard of, and whether it's connected."""
-    query = select(_source.c.id, _source.c.last_contact, _source.c.connected)
-    return {source: (at, connected) for source, at, connected in connection.execute(query)}
+def all_connected(connection: Connection, *, connected: bool) -> frozenset[str]:
+    """Return the sources, of all accounts, whose agents are connected, or aren't."""
+    return frozenset(row[0] for row in _CONNECTED.all(connection, connected=connected))
+
+
+def silent_since(connection: Connection, moment: int) -> Sequence[str]:
+    """Return the sources, of all accounts, that count as connected and weren't heard of since *moment*."""
+    return [row[0] for row in _SILENT.all(connection, moment=moment)]
 
 
 def delete(connection: Connection, source_id: str) -> None:

@@ -12,6 +12,7 @@ from wherry.ledger import receivers, sources, tasks
 from wherry.ledger.receivers import ReceiverRow
 from wherry.ledger.sources import SourceRow
 from wherry.ledger.tasks import TaskRow
+from wherry.ledger.transaction import source_scope
 from wherry.migration.records import TaskRecord
 from wherry.server.call import Call
 
@@ -51,6 +52,15 @@ def receiver_of(connection: Connection, call: Call, receiver_id: str) -> Receive
 def record_of(connection: Connection, row: TaskRow | None) -> TaskRecord | None:
     """Return what the rules look at of a task, its subtasks included."""
     return None if row is None else row.record(tasks.subtasks_of(connection, row.id))
+
+
+def own_scope(call: Call) -> str:
+    """Return the scope of a unit that changes a task of the caller's own source; empty where it isn't an agent's key.
+
+    An agent's key opens no other source's task, so the unit of a foreign one ends before it changes anything.
+    """
+    who = call.principal
+    return source_scope(who.source_id) if who.kind is Kind.AGENT and who.source_id else ""
 
 
 async def heard_of(call: Call, source_id: str) -> None:

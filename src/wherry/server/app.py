@@ -36,9 +36,6 @@ MAX_PATH = 32 * 1024
 _DRAIN_S = 3.0
 _DRAIN_BYTES = 64 * 1024 * 1024
 
-_PROCESS = secrets.token_hex(8)
-_REQUESTS = itertools.count(1)
-
 access_log = structlog.get_logger("wherry.access")
 log = structlog.get_logger(__name__)
 
@@ -49,13 +46,16 @@ class Application:
     def __init__(self, services: Services, router: Router) -> None:
         self._services = services
         self._router = router
+        # Ids that no other request has: random for the process, counted within it.
+        self._process = secrets.token_hex(8)
+        self._requests = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Web sockets and lifespan messages aren't for this application."""
         if scope["type"] != "http":
             return
         started = time.perf_counter()
-        exchange = _Exchange(scope, receive, send)
+        exchange = _Exchange(f"{self._process}{next(self._requests):016x}", scope, receive, send)
         try:
             answer = await self._answer(exchange)
         except ClientGone:
@@ -120,11 +120,6 @@ class Application:
         )
 
 
-def _next_request_id() -> str:
-    """Return an id that no other request has: random for the process, counted within it."""
-    return f"{_PROCESS}{next(_REQUESTS):016x}"
-
-
 def _admit(route: Route, caller: Principal) -> None:
     """Refuse a kind of caller that may never call the operation, before its body is looked at."""
     if caller.kind not in route.callers:
@@ -140,7 +135,7 @@ def _check_ids(found: Found) -> None:
 class _Exchange:
     """A request and the answer to it, as far as both are known."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.raw_path: bytes = scope["raw_path"]
@@ -148,7 +143,7 @@ class _Exchange:
         self.request_headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.client = scope.get("client")
         self.receive = receive
-        self.request_id = _next_request_id()
+        self.request_id = request_id
         self.headers: dict[str, str] = {}
         self.route: Route | None = None
         self.caller: Principal | None = None

@@ -7,7 +7,7 @@ from wherry.contract.errors import ApiError
 from wherry.iam.permissions import Resource
 from wherry.ledger import commands, polls, tasks
 from wherry.ledger.polls import Poll
-from wherry.ledger.transaction import Transaction
+from wherry.ledger.transaction import Transaction, source_scope
 from wherry.migration.commands import NextCommand, apply_result, next_command
 from wherry.server.access import allow, heard_of, record_of
 from wherry.server.answers import EMPTY, Answer, json_answer
@@ -71,7 +71,7 @@ async def update_command_result(call: Call) -> Answer:
             reason=f"result of {report.command_name}: {report.result}",
         )
 
-    await call.services.ledger.write(unit)
+    await call.services.ledger.write(unit, source_scope(source_id))
     await heard_of(call, source_id)
     return EMPTY
 

@@ -1,18 +1,19 @@
-"""When agents were last heard of. Kept in memory: a poll must not cost a durable write.
+"""When agents were last heard of. A poll must not cost a durable write, so contacts are kept in memory for a while.
 
-Only the turns are written at once, when a silent agent speaks again or a connected one has been silent for the window;
-the moments themselves follow at intervals.
+Only the turns are written at once, when a silent agent speaks again; the moments themselves follow at intervals, and
+who has been silent for the window is found in the ledger then, which knows what all processes have heard.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 
 from wherry.errors import WherryError
 from wherry.ledger import sources
 from wherry.ledger.ledger import Ledger
-from wherry.ledger.transaction import Transaction
+from wherry.ledger.transaction import EVERYTHING, Transaction, source_scope
 
 CONTACT_WINDOW_S = 120
 """An agent that wasn't heard of for so long isn't connected any more. Twice the longest wait of a long poll."""
@@ -23,11 +24,16 @@ RECEIVER_WINDOW_S = 90
 FLUSH_S = 10
 """How often last contacts are written, and silent agents looked for."""
 
+_LARGEST_FLUSH = 500
+"""Contacts in one unit: it holds everybody up."""
+
+_SILENT = "silent:"
+
 log = structlog.get_logger(__name__)
 
 
 class Contacts:
-    """The last contacts of all agents. Belongs to one event loop.
+    """The last contacts of the agents that speak to this process. Belongs to one event loop.
 
     Args:
         clock: the time in epoch milliseconds.
@@ -38,54 +44,61 @@ class Contacts:
         self._ledger = ledger
         self._clock = clock
         self._window_ms = window_ms
-        self._last: dict[str, int] = {}
+        self._unwritten: dict[str, int] = {}
         self._connected: set[str] = set()
-        self._unwritten: set[str] = set()
+        # Until then silence was our own: nobody could be heard.
+        self._listening_since = 0
 
     async def load(self) -> None:
-        """Read what was written. The time during which the control plane was down isn't held against any agent."""
-        now = self._clock()
-        for source_id, (at, connected) in (await self._ledger.read(sources.last_contacts)).items():
-            self._last[source_id] = at
-            if connected:
-                self._connected.add(source_id)
-                self._last[source_id] = now
+        """Read who is connected. The time during which the control plane was down isn't held against any agent."""
+        self._listening_since = self._clock()
+        self._connected = set(await self._ledger.read(partial(sources.all_connected, connected=True)))
 
     async def touch(self, source_id: str) -> None:
         """Note that the agent of a source has just been heard of."""
-        now = self._last[source_id] = self._clock()
-        self._unwritten.add(source_id)
+        now = self._unwritten[source_id] = self._clock()
         if source_id not in self._connected:
             self._connected.add(source_id)
-            await self._ledger.write(_turn(source_id, connected=True, at=now))
+            await self._ledger.write(_turn(source_id, connected=True, at=now), source_scope(source_id))
 
     def registered(self, source_id: str) -> None:
         """Note that a source has registered; its record says already that it's connected."""
-        self._last[source_id] = self._clock()
         self._connected.add(source_id)
 
     def forget(self, source_id: str) -> None:
         """Drop a deleted source."""
-        self._last.pop(source_id, None)
         self._connected.discard(source_id)
-        self._unwritten.discard(source_id)
+        self._unwritten.pop(source_id, None)
+
+    def changed(self, topics: frozenset[str]) -> None:
+        """Take note of agents that another process found silent; for `Ledger.listen`."""
+        if EVERYTHING in topics:
+            return  # the next flush sets right what was missed
+        self._connected.difference_update(topic.removeprefix(_SILENT) for topic in topics if topic.startswith(_SILENT))
 
     async def flush(self) -> None:
         """Write the last contacts, and note who has been silent for too long."""
-        now = self._clock()
-        silent = [source_id for source_id in self._connected if now - self._last[source_id] > self._window_ms]
-        contacts = {source_id: self._last[source_id] for source_id in self._unwritten}
-        if not silent and not contacts:
+        heard, self._unwritten = self._unwritten, {}
+        try:
+            while heard:
+                some = dict(list(heard.items())[:_LARGEST_FLUSH])
+                await self._ledger.write(_heard(some))
+                for source_id in some:
+                    del heard[source_id]
+            await self._find_silent(self._clock())
+        except WherryError:
+            self._unwritten = heard | self._unwritten
+            # What was heard couldn't be written, perhaps by any process: silence in the ledger says nothing.
+            self._listening_since = self._clock()
+            raise
+
+    async def _find_silent(self, now: int) -> None:
+        moment = now - self._window_ms
+        if self._listening_since >= moment:
             return
-        self._unwritten.clear()
-        self._connected.difference_update(silent)
-
-        def unit(tx: Transaction) -> None:
-            sources.note_contacts(tx.connection, contacts)
-            for source_id in silent:
-                _turn(source_id, connected=False, at=now)(tx)
-
-        await self._ledger.write(unit)
+        silent = await self._ledger.read(partial(sources.silent_since, moment=moment))
+        if silent:
+            self._connected.difference_update(await self._ledger.write(_disconnect_silent(moment, now)))
 
     async def run(self) -> None:
         """Flush at intervals, until cancelled."""
@@ -100,5 +113,26 @@ class Contacts:
 def _turn(source_id: str, *, connected: bool, at: int) -> Callable[[Transaction], None]:
     def unit(tx: Transaction) -> None:
         sources.set_connected(tx.connection, source_id, connected=connected, at=at)
+
+    return unit
+
+
+def _heard(contacts: Mapping[str, int]) -> Callable[[Transaction], None]:
+    def unit(tx: Transaction) -> None:
+        sources.note_contacts(tx.connection, contacts)
+        # Another process may have found them silent before this one came to write what it had heard.
+        for source_id in sources.all_connected(tx.connection, connected=False) & contacts.keys():
+            sources.set_connected(tx.connection, source_id, connected=True, at=contacts[source_id])
+
+    return unit
+
+
+def _disconnect_silent(moment: int, now: int) -> Callable[[Transaction], Sequence[str]]:
+    def unit(tx: Transaction) -> Sequence[str]:
+        silent = sources.silent_since(tx.connection, moment)
+        for source_id in silent:
+            sources.set_connected(tx.connection, source_id, connected=False, at=now)
+            tx.topics.add(f"{_SILENT}{source_id}")
+        return silent
 
     return unit

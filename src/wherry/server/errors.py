@@ -46,3 +46,42 @@ class AdminFileUnreadable(WherryError):
     template = "The file {path} cannot be read: {reason}."
     default_cause = "It was edited or cut short, or belongs to another user."
     default_fix = "Restore it from a backup, or remove it if you keep the credentials elsewhere."
+
+
+class WorkersNeedPostgresql(WherryError):
+    """More than one process was asked for on SQLite."""
+
+    code = "WHERRY.5406"
+    template = "{workers} workers cannot share a ledger in SQLite."
+    default_cause = "The processes of a control plane tell each other through PostgreSQL what has changed."
+    default_fix = "Name a PostgreSQL database by --database or --database-file, or leave --workers at 1."
+
+
+class PasswordInArguments(WherryError):
+    """A secret stands where every user of the machine can read it."""
+
+    code = "WHERRY.5407"
+    template = "The URL of --database holds a password."
+    default_cause = "The arguments of a process are no secret: every user of the machine can read them."
+    default_fix = (
+        "Write the URL into a file (mode 0600) and name it by --database-file, or put it into WHERRY_DATABASE; or "
+        "leave the password out and keep it in ~/.pgpass."
+    )
+
+
+class DatabaseNamedTwice(WherryError):
+    """Both options were given."""
+
+    code = "WHERRY.5408"
+    template = "--database and --database-file are both given."
+    default_cause = "There is one ledger only."
+    default_fix = "Leave one of them away."
+
+
+class DatabaseFileUnreadable(WherryError):
+    """The file of --database-file doesn't hold a URL."""
+
+    code = "WHERRY.5409"
+    template = "The file {path} cannot be used as the database's address: {reason}."
+    default_cause = "It's missing, not readable for this user, or holds something else than one line with a URL."
+    default_fix = "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE into it, mode 0600."

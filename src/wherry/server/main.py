@@ -2,18 +2,18 @@
 
 import asyncio
 import contextlib
-import logging
+import os
 import resource
 import signal
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from socket import socket
-from typing import Any
 
 import structlog
-import uvicorn
 import uvloop
 
 from wherry.errors import WherryError
@@ -24,42 +24,55 @@ from wherry.iam.keystone_tokens import Keystone, KeystoneTokens
 from wherry.iam.refusals import RefusalCodec
 from wherry.iam.token_reading import OwnTokens
 from wherry.iam.tokens import TokenIssuer
-from wherry.ledger import accounts
+from wherry.ledger import accounts, credentials
 from wherry.ledger.ledger import Ledger, open_ledger
+from wherry.ledger.transaction import EVERYTHING
 from wherry.server import installation, listening
 from wherry.server.app import Application
 from wherry.server.contacts import Contacts
 from wherry.server.data_directory import DataDirectory
 from wherry.server.directory import LedgerDirectory
-from wherry.server.errors import DataDirectoryRefused
+from wherry.server.errors import DataDirectoryRefused, WorkersNeedPostgresql
+from wherry.server.http_server import HttpServer
 from wherry.server.installation import Keys
 from wherry.server.keystone_accounts import LedgerAccounts
 from wherry.server.keystone_identity import KeystoneIdentity
-from wherry.server.protocol import LimitedProtocol
 from wherry.server.route import Route
 from wherry.server.routes import ROUTES
 from wherry.server.routing import Router
 from wherry.server.services import Services
 from wherry.server.waiting import Waiters
+from wherry.server.workers import run_workers
 
-_KEEP_ALIVE_S = 75
-_DRAIN_S = 30
-_HANG_UP_S = 0.3
 _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
 
 
-def serve(data: Path, listen: str, tls: bool, keystone: Path | None = None) -> None:  # noqa: FBT001 - a switch
+Opening = Callable[[], AbstractAsyncContextManager[Services]]
+
+
+def serve(
+    data: Path,
+    listen: str,
+    tls: bool,  # noqa: FBT001 - a switch
+    keystone: Path | None = None,
+    *,
+    database: str = "",
+    workers: int = 1,
+) -> None:
     """Serve the control plane from the directory *data* at the address *listen* until SIGTERM or SIGINT.
 
-    With the settings file *keystone*, users and tokens are those of an OpenStack Keystone. Requests that run are
-    finished, long polls are answered at once, and what was accepted is durable when this returns. Raises WherryError
-    with words where the settings, the directory, the ledger or the address can't be used.
+    With the settings file *keystone*, users and tokens are those of an OpenStack Keystone. With the URL *database* the
+    ledger is in PostgreSQL, and then several *workers* may serve: processes on one listening socket. Requests that run
+    are finished, long polls are answered at once, and what was accepted is durable when this returns. Raises
+    WherryError with words where the settings, the directory, the ledger or the address can't be used.
     """
     _allow_many_connections()
     address = listening.parse_address(listen)
     settings = None if keystone is None else read_settings(keystone)
+    if workers > 1 and not database:
+        raise WorkersNeedPostgresql(workers=workers)
     with DataDirectory(data) as directory, listening.listen(address) as listener:
         url = listening.endpoint(address, listener, tls=tls)
         try:
@@ -68,21 +81,31 @@ def serve(data: Path, listen: str, tls: bool, keystone: Path | None = None) -> N
             context = installation.server_context(directory, keys.authority, names) if tls else None
         except OSError as error:
             raise DataDirectoryRefused(path=data, reason=error.strerror or str(error)) from error
-        opening = open_services(directory, keys, url, tls=tls, keystone=settings)
-        uvloop.run(_run(opening, directory.path, listener, context))
+        opening = partial(open_services, directory, keys, url, tls=tls, keystone=settings, database=database)
+        if workers == 1:
+            uvloop.run(_run(opening, directory.path, listener, context))
+        else:
+            # The schema and the first account are made once, and what can't be opened is told before anybody serves.
+            uvloop.run(_try(opening))
+            work = partial(_work, opening, directory.path, listener, context)
+            run_workers(workers, work, listener.close)
     log.info("stopped", endpoint=url)
 
 
-async def _run(
-    opening: contextlib.AbstractAsyncContextManager[Services],
-    data: Path,
-    listener: socket,
-    context: ssl.SSLContext | None,
-) -> None:
-    async with opening as services:
-        server = _Server(Application(services, Router(_routes(services))), context, services.waiters)
+def _work(opening: Opening, data: Path, listener: socket, context: ssl.SSLContext | None) -> None:
+    uvloop.run(_run(opening, data, listener, context))
+
+
+async def _try(opening: Opening) -> None:
+    async with opening():
+        pass
+
+
+async def _run(opening: Opening, data: Path, listener: socket, context: ssl.SSLContext | None) -> None:
+    async with opening() as services:
+        server = HttpServer(Application(services, Router(_routes(services))), context, services.waiters)
         with _stopped_by_signals(server):
-            log.info("serving", endpoint=services.endpoint, data=str(data))
+            log.info("serving", endpoint=services.endpoint, data=str(data), process=os.getpid())
             await server.serve(sockets=[listener])
 
 
@@ -92,15 +115,28 @@ def _routes(services: Services) -> Sequence[Route]:
 
 @contextlib.asynccontextmanager
 async def open_services(
-    directory: DataDirectory, keys: Keys, url: str, *, tls: bool, keystone: KeystoneSettings | None = None
+    directory: DataDirectory,
+    keys: Keys,
+    url: str,
+    *,
+    tls: bool,
+    keystone: KeystoneSettings | None = None,
+    database: str = "",
 ) -> AsyncIterator[Services]:
-    """Open the ledger and everything over it; what is still to be written is written at the end."""
-    ledger = open_ledger(directory.ledger)
+    """Open the ledger and everything over it; what is still to be written is written at the end.
+
+    With the URL *database* the ledger is there, else in the directory.
+    """
+    ledger = open_ledger(database or directory.ledger)
     try:
         async with _open_keystone(keystone, ledger) as opened:
             services = _assemble(ledger, opened, keys, url, tls=tls)
+            # Caches first: who is woken may look at once.
+            ledger.listen(partial(_forget, services.authenticator))
+            ledger.listen(services.contacts.changed)
             ledger.listen(services.waiters.publish)
             await _first_account(directory, services)
+            await _check_master_key(services)
             await services.contacts.load()
             flushing = asyncio.create_task(services.contacts.run())
             try:
@@ -167,6 +203,25 @@ async def _first_account(directory: DataDirectory, services: Services) -> None:
         await installation.create_account(services.ledger, admin, services.key_box)
 
 
+async def _check_master_key(services: Services) -> None:
+    """Raise SecretUnreadable where the ledger's secrets were sealed by another master key than this directory's."""
+    sealed = await services.ledger.read(credentials.any_sealed_secret)
+    if sealed is not None:
+        services.key_box.open(sealed)
+
+
+def _forget(authenticator: Authenticator, topics: frozenset[str]) -> None:
+    """Forget what was remembered of the keys and users that have changed."""
+    if EVERYTHING in topics:
+        authenticator.forget_everything()
+    for topic in topics:
+        kind, _, name = topic.partition(":")
+        if kind == "key":
+            authenticator.forget_key(name)
+        elif kind == "user":
+            authenticator.forget_user(name)
+
+
 def _allow_many_connections() -> None:
     """Raise the soft limit of open files to the hard one: each agent in a long poll holds a connection."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -178,65 +233,8 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, which ends long polls first when it shuts down, and leaves signals to us."""
-
-    def __init__(self, application: Application, context: ssl.SSLContext | None, waiters: Waiters) -> None:
-        super().__init__(
-            uvicorn.Config(
-                application,
-                loop="none",
-                http=LimitedProtocol,
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                log_level=logging.WARNING,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                backlog=listening.BACKLOG,
-                timeout_keep_alive=_KEEP_ALIVE_S,
-                timeout_graceful_shutdown=_DRAIN_S,
-            )
-        )
-        self.config.load()
-        self.config.ssl = context
-        self._waiters = waiters
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone: uvicorn would die of them again after a clean end."""
-        yield
-
-    async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Answer everybody who waits, then finish what runs."""
-        self._waiters.close()
-        hanging_up = asyncio.create_task(self._hang_up())
-        try:
-            await super().shutdown(sockets)
-        finally:
-            hanging_up.cancel()
-
-    async def _hang_up(self) -> None:
-        """Cut connections that have nothing left to say: a client that doesn't read would hold up the end of TLS."""
-        quiet: set[Any] = set()
-        while True:
-            await asyncio.sleep(_HANG_UP_S)
-            idle: set[Any] = {connection for connection in self.server_state.connections if _is_idle(connection)}
-            for connection in idle & quiet:
-                connection.transport.abort()
-            quiet = idle
-
-
-def _is_idle(connection: Any) -> bool:
-    """Tell whether a connection of uvicorn's httptools protocol has no request, and nothing left to send."""
-    finished = connection.cycle is None or connection.cycle.response_complete
-    return bool(finished and connection.transport.get_write_buffer_size() == 0)
-
-
 @contextlib.contextmanager
-def _stopped_by_signals(server: _Server) -> Iterator[None]:
+def _stopped_by_signals(server: HttpServer) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:

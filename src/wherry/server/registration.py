@@ -15,7 +15,7 @@ from wherry.iam.permissions import Resource, require
 from wherry.iam.principals import Kind
 from wherry.ledger import credentials, migprojects, sources, tasks
 from wherry.ledger.sources import SourceRow
-from wherry.ledger.transaction import Transaction
+from wherry.ledger.transaction import Transaction, source_scope
 from wherry.migration.records import SetSourceState
 from wherry.migration.registration import Admission, admit
 from wherry.server.access import heard_of, source_of
@@ -34,12 +34,11 @@ async def register_server(call: Call) -> Answer:
         source_id = _insert(tx, call, registration) if known is None else _renew(tx, call, registration, known)
         if call.principal.kind is Kind.AGENT:
             credentials.bind_key(tx.connection, call.principal.access_key, source_id)
+            tx.key_changed(call.principal.access_key)
         call.record(tx, source_id, "registered" if known is None else "registered again")
         return source_id
 
     source_id = await call.services.ledger.write(unit)
-    if call.principal.kind is Kind.AGENT:
-        call.services.authenticator.forget_key(call.principal.access_key)
     call.services.contacts.registered(source_id)
     return json_answer(CreatedId(id=source_id))
 
@@ -62,7 +61,7 @@ async def update_disk_info(call: Call) -> Answer:
         sources.change(tx.connection, source_id, {"document": document, "checks": checks})
         _set_state(tx, call, source, admission)
 
-    await call.services.ledger.write(unit)
+    await call.services.ledger.write(unit, source_scope(source_id))
     await heard_of(call, source_id)
     return EMPTY
 

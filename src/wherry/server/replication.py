@@ -14,7 +14,7 @@ from wherry.ledger import channels, sources, state_changes
 from wherry.ledger.channels import ProofRow
 from wherry.ledger.tasks import TaskRow
 from wherry.ledger.transaction import Transaction
-from wherry.server.access import heard_of, task_of
+from wherry.server.access import heard_of, own_scope, task_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
 from wherry.server.services import Services
@@ -31,7 +31,7 @@ async def update_replication(call: Call) -> Answer:
         channels.put_figures(tx.connection, task.id, call.body, at=call.at)
         return task.source_id
 
-    await heard_of(call, await call.services.ledger.write(unit))
+    await heard_of(call, await call.services.ledger.write(unit, own_scope(call)))
     return EMPTY
 
 

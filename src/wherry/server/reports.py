@@ -5,9 +5,9 @@ from msgspec import to_builtins
 from wherry.contract.sources import CopyStateUpdate
 from wherry.contract.tasks import TaskProgress
 from wherry.ledger import sources, tasks
-from wherry.ledger.transaction import Transaction
+from wherry.ledger.transaction import Transaction, source_scope
 from wherry.migration import copystate, progress
-from wherry.server.access import heard_of, record_of, source_of, task_of
+from wherry.server.access import heard_of, own_scope, record_of, source_of, task_of
 from wherry.server.answers import EMPTY, Answer
 from wherry.server.call import Call
 
@@ -31,7 +31,7 @@ async def update_copy_state(call: Call) -> Answer:
         )
         call.record(tx, source_id, f"{update.copy_state}/{update.migration_cycle}")
 
-    await call.services.ledger.write(unit)
+    await call.services.ledger.write(unit, source_scope(source_id))
     await heard_of(call, source_id)
     return EMPTY
 
@@ -58,5 +58,5 @@ async def update_task_speed(call: Call) -> Answer:
         call.record(tx, task_id, f"{report.subtask_name} {report.progress}")
         return task.source_id
 
-    await heard_of(call, await call.services.ledger.write(unit))
+    await heard_of(call, await call.services.ledger.write(unit, own_scope(call)))
     return EMPTY

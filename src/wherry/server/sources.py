@@ -150,33 +150,28 @@ async def delete_servers(call: Call) -> Answer:
 
 
 async def _delete(call: Call, source_ids: Sequence[str]) -> None:
-    def unit(tx: Transaction) -> list[str]:
-        unbound: list[str] = []
+    def unit(tx: Transaction) -> None:
         for source_id in dict.fromkeys(source_ids):
-            unbound += _remove(tx, call, source_of(tx.connection, call, source_id))
-        return unbound
+            _remove(tx, call, source_of(tx.connection, call, source_id))
 
-    unbound = await call.services.ledger.write(unit)
-    for access_key in unbound:
-        call.services.authenticator.forget_key(access_key)
+    await call.services.ledger.write(unit)
     for source_id in source_ids:
         call.services.contacts.forget(source_id)
 
 
-def _remove(tx: Transaction, call: Call, source: SourceRow) -> list[str]:
-    """Remove a source and its task, and return the keys that were bound to it: their agents may register again."""
+def _remove(tx: Transaction, call: Call, source: SourceRow) -> None:
+    """Remove a source and its task, and free the keys that were bound to it: their agents may register again."""
     task = tasks.of_source(tx.connection, source.id)
     check_source(source.record(), record_of(tx.connection, task))
     if task is not None:
         remove_task(tx, call, task)
-    unbound = credentials.keys_bound_to(tx.connection, source.id)
-    for access_key in unbound:
+    for access_key in credentials.keys_bound_to(tx.connection, source.id):
         credentials.bind_key(tx.connection, access_key, None)
+        tx.key_changed(access_key)
     commands.withdraw(tx.connection, source.id, None, at=call.at)
     sources.delete(tx.connection, source.id)
     tx.topics.add(f"source:{source.id}")
     call.record(tx, source.id)
-    return unbound
 
 
 def _failure(task: tasks.TaskRow, source: SourceRow) -> MigrationError:

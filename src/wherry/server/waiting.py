@@ -2,8 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Self
+
+from wherry.ledger.transaction import EVERYTHING
 
 LONGEST_WAIT_S = 60
 _WAIT = re.compile(rb"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
@@ -38,9 +40,9 @@ class Waiters:
             self._waiting.setdefault(topic, set()).add(future)
         return Expectation(self, topic, future)
 
-    def publish(self, topics: Iterable[str]) -> None:
+    def publish(self, topics: Collection[str]) -> None:
         """Wake everybody who waits for one of *topics*."""
-        for topic in topics:
+        for topic in list(self._waiting) if EVERYTHING in topics else topics:
             for future in self._waiting.pop(topic, ()):
                 if not future.done():
                     future.set_result(True)
@@ -48,7 +50,7 @@ class Waiters:
     def close(self) -> None:
         """Wake everybody, now and from now on."""
         self._closed = True
-        self.publish(list(self._waiting))
+        self.publish({EVERYTHING})
 
     def count(self) -> int:
         """Return how many wait."""
