@@ -4,7 +4,6 @@ Between freeze and thaw this thread neither logs nor writes files: see `wherry.d
 """
 
 import math
-import os
 import shlex
 import threading
 import time
@@ -148,7 +147,7 @@ class Cutover:
         raise FreezeExpired(limit_s=self._settings.max_freeze_s, attempts=self._settings.attempts)
 
     def _quieten(self, session: Session) -> None:
-        """Run passes until the frozen one will be short; everything dirty is written back before each.
+        """Run passes until the frozen one will be short; each one writes the filesystems of the disks back before.
 
         Raises FreezeForecast when none of them was quick enough for a freeze.
         """
@@ -157,7 +156,6 @@ class Cutover:
         changed: list[int] = []
         quickest = math.inf
         while not settled(changed, small):
-            os.sync()
             figures = self._passes.run(session).figures
             changed.append(figures.changed_bytes)
             quickest = min(quickest, figures.seconds)

@@ -13,6 +13,7 @@ from wherry.disks.direct import BlockReader, open_reader
 from wherry.disks.extents import Extent
 from wherry.disks.layout import DiskLayout, mounts_on, read_layout
 from wherry.disks.usedmap import UsedMap
+from wherry.disks.writeback import write_back_all
 from wherry.replication.messages import DiskLine
 from wherry.replication.sending import SourceDisk
 
@@ -56,7 +57,12 @@ class LayoutSurvey:
     maps: Sequence[UsedMap]
 
     def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
-        """Ask each filesystem what it uses."""
+        """Ask each filesystem what it uses; with *flush* also those without a map are written back, and no others.
+
+        A read of the disk sees what was written back only, so that the passes before a freeze leave less for it.
+        """
+        if flush:
+            write_back_all(self.mount_points)
         return {index: used_map.extents(flush=flush) for index, used_map in enumerate(self.maps)}
 
 

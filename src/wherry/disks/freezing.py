@@ -10,7 +10,6 @@ Source: ioctl_fsfreeze in Linux fs/ioctl.c; freeze_super and thaw_super in fs/su
 """
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
@@ -24,9 +23,8 @@ from typing import Self
 from wherry.disks import watchdog
 from wherry.disks.mounts import Mount, read_mounts
 from wherry.disks.watching import Watch
+from wherry.disks.writeback import write_back
 from wherry.errors import WherryError
-
-_syncfs = ctypes.CDLL(None, use_errno=True).syncfs
 
 
 class FreezeRefused(WherryError):
@@ -105,10 +103,16 @@ class Freeze:
             self._watch.refused(filesystem.descriptor)
             if error.errno != errno.EOPNOTSUPP:
                 raise FreezeRefused(mount_point=filesystem.mount_point, reason=error.strerror) from error
-            _syncfs(filesystem.descriptor)
-            self.not_frozen += (filesystem.mount_point,)
+            self._flush(filesystem)
         else:
             self._frozen.append(filesystem)
+
+    def _flush(self, filesystem: _Filesystem) -> None:
+        try:
+            write_back(filesystem.descriptor)
+        except OSError as error:
+            raise FreezeRefused(mount_point=filesystem.mount_point, reason=error.strerror) from error
+        self.not_frozen += (filesystem.mount_point,)
 
     def still_frozen(self) -> bool:
         """Return whether all that was read until this call was read from frozen filesystems.

@@ -1,12 +1,11 @@
 """Which bytes of a disk have to be copied: all but those that a mounted filesystem knows to be free.
 
-Whatever isn't understood is used: partition tables, gaps, boot sectors, filesystems without a map (btrfs, vfat), swap,
-LVM, md and LUKS members, unmounted filesystems, the tail of a partition behind its filesystem.
+Whatever isn't understood is used: partition tables, gaps, boot sectors, filesystems without a map (vfat), swap, LVM,
+md and LUKS members, unmounted filesystems, the tail of a partition behind its filesystem.
 """
 
-import ctypes
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -14,10 +13,9 @@ from typing import Self
 from wherry.disks.extents import Extent, complement, intersect, merge, shift, subtract
 from wherry.disks.fsmap import MapUnsupported, free_extents
 from wherry.disks.layout import DiskLayout, Partition
+from wherry.disks.writeback import write_back
 
 MAPPED_FILESYSTEMS = frozenset({"ext2", "ext3", "ext4", "xfs"})
-
-_syncfs = ctypes.CDLL(None, use_errno=True).syncfs
 
 
 def used_extents(layout: DiskLayout) -> list[Extent]:
@@ -57,17 +55,19 @@ class UsedMap:
         """Return what is used now. Without *flush* (for frozen filesystems) nothing is written back before."""
         free: list[Extent] = []
         for mapped in self._mapped:
-            if flush:
-                _syncfs(mapped.descriptor)
             try:
+                if flush:
+                    write_back(mapped.descriptor)
                 free += self._free_of(mapped)
-            except MapUnsupported:
-                continue  # copied whole; that's what the map is for, not a failure
+            except (MapUnsupported, OSError):
+                # Copied whole: it has no map, or one that misses the blocks which couldn't be written back.
+                continue
         return complement(free, self.layout.size)
 
     def _free_of(self, mapped: _Mapped) -> list[Extent]:
         """Return the free bytes of a filesystem as offsets on the disk, never those that another partition covers."""
         partition = mapped.partition
+        free_extents = _MAPS[partition.filesystem]
         inside = shift(free_extents(mapped.descriptor, partition.device_number), partition.start)
         own = intersect(inside, [Extent(partition.start, partition.size)])
         return subtract(own, _ranges(other for other in self.layout.partitions if other is not partition))
@@ -92,13 +92,14 @@ def _ranges(partitions: Iterable[Partition]) -> list[Extent]:
 
 def _open_filesystem(partition: Partition) -> int | None:
     """Open the mounted filesystem of a partition; None when it has no map or something else is mounted there now."""
-    if partition.mount_point is None or partition.filesystem not in MAPPED_FILESYSTEMS:
+    if partition.mount_point is None or partition.filesystem not in _MAPS:
         return None
     try:
         descriptor = os.open(partition.mount_point, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
-    if os.fstat(descriptor).st_dev != partition.device_number:
+    # A btrfs has a device number of its own; its map looks for the device among the filesystem's.
+    if partition.filesystem != "btrfs" and os.fstat(descriptor).st_dev != partition.device_number:
         os.close(descriptor)
         return None
     return descriptor
