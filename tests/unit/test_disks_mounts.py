@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wherry.disks import mounts as mounts_module
 from wherry.disks.mounts import Mount, mounts_of_device, parse_mountinfo, read_mounts, unescape
 
 _ESCAPED = {b" ": b"\\040", b"\t": b"\\011", b"\n": b"\\012", b"\\": b"\\134"}
@@ -104,3 +105,16 @@ def test_a_btrfs_is_known_by_the_path_that_it_was_mounted_from() -> None:
     lost = mount(major=0, minor=47, filesystem="btrfs", source="/dev/gone")
     proc = mount(major=0, minor=47, filesystem="proc", source="/dev/null")
     assert mounts_of_device([btrfs, lost, proc], number) == [btrfs]
+
+
+def test_a_btrfs_on_several_devices_is_on_each_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, second, stranger = Path("/dev/null").stat().st_rdev, os.makedev(8, 33), os.makedev(8, 49)
+    for fsid, members in (("a", {"sda": number, "sdb": second}), ("b", {"sdc": stranger}), ("features", {})):
+        for name, device in members.items():
+            (tmp_path / fsid / "devices" / name).mkdir(parents=True)
+            (tmp_path / fsid / "devices" / name / "dev").write_text(f"{os.major(device)}:{os.minor(device)}\n")
+    (tmp_path / "a" / "devices" / "gone").mkdir()
+    monkeypatch.setattr(mounts_module, "_BTRFS", tmp_path)
+    btrfs = mount(major=0, minor=47, filesystem="btrfs", source="/dev/null")
+    assert mounts_of_device([btrfs], second) == [btrfs]
+    assert mounts_of_device([btrfs], stranger) == []

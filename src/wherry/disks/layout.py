@@ -106,8 +106,9 @@ def mounts_on(layout: DiskLayout) -> list[Mount]:
         if partition.device_number:
             numbers |= {partition.device_number, *sysblock.all_holders(partition.device_number)}
     mounts = read_mounts()
-    best = (mounts_of_device(mounts, number)[:1] for number in numbers)
-    return sorted((mount for found in best for mount in found), key=mounts.index)
+    # A btrfs on several of the devices is found several times.
+    best = {mount for number in numbers for mount in mounts_of_device(mounts, number)[:1]}
+    return sorted(best, key=mounts.index)
 
 
 def _device_number(path: Path) -> int:

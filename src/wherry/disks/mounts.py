@@ -1,16 +1,17 @@
 """The mounts of this process's namespace, from /proc/self/mountinfo.
 
-Source: proc(5), section /proc/pid/mountinfo; Linux fs/proc_namespace.c.
+Source: proc(5), section /proc/pid/mountinfo; Linux fs/proc_namespace.c. The devices of a btrfs: fs/btrfs/sysfs.c.
 """
 
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 _MOUNTINFO = Path("/proc/self/mountinfo")
+_BTRFS = Path("/sys/fs/btrfs")
 _ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 
 
@@ -75,20 +76,38 @@ def mounts_of_device(mounts: Iterable[Mount], device: int) -> list[Mount]:
 
     The best is one that can be reached (nothing is mounted over it), is a directory, and shows the whole filesystem.
     """
-    found = [mount for mount in mounts if _is_on_device(mount, device)]
+    members = _btrfs_members(device)
+    found = [mount for mount in mounts if _is_on_device(mount, device, members)]
     return sorted(found, key=_rank)
 
 
-def _is_on_device(mount: Mount, device: int) -> bool:
+def _is_on_device(mount: Mount, device: int, members: Collection[int]) -> bool:
     if mount.major:
         return os.makedev(mount.major, mount.minor) == device
-    # btrfs has a made-up device number; the device that it was mounted from is known by its path only.
+    # btrfs has a made-up device number; of its devices mountinfo names one, by its path.
     if mount.filesystem != "btrfs":
         return False
     try:
-        return Path(mount.source).stat().st_rdev == device
+        return Path(mount.source).stat().st_rdev in members
     except (OSError, ValueError):
         return False
+
+
+def _btrfs_members(device: int) -> set[int]:
+    """Return the numbers of all devices of the mounted btrfs that *device* belongs to, itself among them."""
+    for folder in _BTRFS.glob("*/devices"):
+        numbers = {_number(entry / "dev") for entry in folder.iterdir()}
+        if device in numbers:
+            return numbers
+    return {device}
+
+
+def _number(path: Path) -> int:
+    try:
+        major, _, minor = path.read_text().partition(":")
+        return os.makedev(int(major), int(minor))
+    except (OSError, ValueError):
+        return 0  # it went away while it was looked at
 
 
 def _rank(mount: Mount) -> tuple[bool, bool, bool]:

@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from wherry.disks import btrfsmap, fsmap
 from wherry.disks.extents import Extent, complement, intersect, merge, shift, subtract
-from wherry.disks.fsmap import MapUnsupported, free_extents
+from wherry.disks.fsmap import MapUnsupported
 from wherry.disks.layout import DiskLayout, Partition
 from wherry.disks.writeback import write_back
 
-MAPPED_FILESYSTEMS = frozenset({"ext2", "ext3", "ext4", "xfs"})
+_MAPS: Mapping[str, Callable[[int, int], list[Extent]]] = {
+    "ext2": fsmap.free_extents,
+    "ext3": fsmap.free_extents,
+    "ext4": fsmap.free_extents,
+    "xfs": fsmap.free_extents,
+    "btrfs": btrfsmap.free_extents,
+}
+"""How each type of filesystem tells what is free: from an open descriptor and the number of the device."""
 
 
 def used_extents(layout: DiskLayout) -> list[Extent]:
