@@ -4,7 +4,14 @@ Ranges of the codes: 1xxx disks, 2xxx replication, 3xxx receiver, 4xxx agent, 5x
 9xxx the machine itself. Errors that travel over the SMS wire carry the codes of `wherry.contract.catalogue` instead.
 """
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Final, NamedTuple
+
+CODE: Final = re.compile(r"[A-Za-z]{2,12}\.[0-9]{4}")
+"""What the code of an error looks like, Wherry's own and those of other services."""
+
+_CAUSE: Final = "\n  cause: "
+_FIX: Final = "\n  fix:   "
 
 
 class WherryError(Exception):
@@ -33,4 +40,23 @@ class WherryError(Exception):
 
     def explain(self) -> str:
         """Return code, message, cause and fix as the lines that terminal and log show."""
-        return f"{self.code}: {self.message}\n  cause: {self.cause}\n  fix:   {self.fix}"
+        return f"{self.code}: {self.message}{_CAUSE}{self.cause}{_FIX}{self.fix}"
+
+
+class Explanation(NamedTuple):
+    """An error as another program told it. *cause* and *fix* are empty where the text was cut off before them."""
+
+    code: str
+    message: str
+    cause: str
+    fix: str
+
+
+def read_explanation(text: str) -> Explanation | None:
+    """Return what `WherryError.explain` put into *text*; None for a text that doesn't begin with a code."""
+    code, colon, rest = text.partition(": ")
+    if not colon or not CODE.fullmatch(code):
+        return None
+    rest, _, fix = rest.partition(_FIX)
+    message, _, cause = rest.partition(_CAUSE)
+    return Explanation(code, message, cause, fix)

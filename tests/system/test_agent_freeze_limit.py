@@ -60,6 +60,7 @@ def test_a_hook_that_hangs_ends_in_a_thaw_and_an_error_that_can_be_acted_on(
     words = rig.words_of(task_id)
     for part in ("WHERRY.4005", "cause:", "fix:", "did not end within"):
         assert part in words, words
+    assert "WHERRY.4005" in (rig.plane.show_task(task_id).error_json or "")
     assert rig.plane.show_server(rig.source.id).state.value == "error"
     assert not (tmp_path / "hook.log").exists()
 

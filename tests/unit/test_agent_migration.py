@@ -21,6 +21,7 @@ from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import ReplicationPhase
 from wherry.contract.tasks import TaskProgress
 from wherry.contract.wherry import Proof, ProofHalf, ReplicationFigures
+from wherry.errors import read_explanation
 from wherry.replication.errors import ConnectionLost, IdentityRefused, PeerRefused, ReplicaBusy, StorageFull
 
 COPYING = TaskView("task-1", "RUNNING", "initialize", syncing=True)
@@ -218,9 +219,8 @@ def test_a_receiver_whose_disk_is_full_fails_the_task_in_its_own_words(tmp_path:
         stage.run()
     stage.work.report_failure(caught.value)
     assert stage.said() == ["state error/replicating"]
-    trace = stage.plane.progress[-1].process_trace
-    for words in (StorageFull.code, "disk is full", "It holds too much.", "Make room."):
-        assert words in trace
+    told = read_explanation(stage.plane.progress[-1].process_trace)
+    assert told == (StorageFull.code, "The receiver's disk is full.", "It holds too much.", "Make room.")
 
 
 def test_a_failure_while_synchronising_belongs_to_that_stage(tmp_path: Path) -> None:

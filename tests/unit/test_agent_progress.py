@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from wherry.agent.errors import FreezeExpired
 from wherry.agent.figures import FiguresBook
 from wherry.agent.load import Load, LoadMeter
 from wherry.agent.progress import Reporter, Stage, body_of, percentage
@@ -135,9 +136,10 @@ def test_a_report_to_a_task_that_is_gone_does(desk: Desk, reporter: Reporter) ->
 
 def test_a_failure_is_never_reported_at_a_hundred_per_cent(desk: Desk, reporter: Reporter) -> None:
     reporter.show(Subtask.MIGRATE_LINUX_BLOCK, 100)
-    reporter.fail("WHERRY.4004: it did not fit", SURE)
+    failure = FreezeExpired(limit_s=5.0, attempts=3)
+    reporter.fail(failure, SURE)
     assert desk.progress[-1].progress == 99
-    assert "WHERRY.4004" in desk.progress[-1].process_trace
+    assert desk.progress[-1].process_trace == failure.explain()
 
 
 def test_the_thread_outlives_whatever_a_report_meets(desk: Desk, tmp_path: Path) -> None:

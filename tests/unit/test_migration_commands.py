@@ -139,26 +139,6 @@ def test_a_failed_cutover_fails_the_synchronisation() -> None:
     assert answered("START", TaskState.SYNCING, "fail")[0] == SetTaskState(TaskState.SYNC_FAIL, "WHERRY.5603")
 
 
-@pytest.mark.parametrize(
-    ("detail", "expected"),
-    [
-        (b"{}", ("WHERRY.5603", ())),
-        (b'"just text"', ("WHERRY.5603", ())),
-        (b"[1]", ("WHERRY.5603", ())),
-        (b'{"error_code": 7}', ("WHERRY.5603", ())),
-        (b'{"error_code": "no code", "msg": "why"}', ("WHERRY.5603", ("why",))),
-        (b'{"error_code": "WHERRY.4010", "msg": "why"}', ("WHERRY.4010", ("why",))),
-        (b'{"error_code": "SMS.1201", "error_param": ["a", "b"]}', ("SMS.1201", ("a", "b"))),
-        (b'{"error_code": "SMS.1201", "error_param": "plain"}', ("SMS.1201", ("plain",))),
-        (b'{"error_code": "SMS.1201", "error_param": "[]"}', ("SMS.1201", ())),
-        (b"[" * 100_000, ("WHERRY.5603", ())),
-        (b'{"msg": "' + b"x" * 1000 + b'"}', ("WHERRY.5603", ("x" * 255,))),
-    ],
-)
-def test_the_error_of_a_failure_is_taken_from_its_detail(detail: bytes, expected: tuple[str, tuple[str, ...]]) -> None:
-    assert commands.failure_of(detail) == expected
-
-
 def test_stop_ends_in_abort_and_keeps_the_reason() -> None:
     assert answered("STOP", TaskState.ABORTING, error_code="SMS.9007") == [
         SetTaskState(TaskState.ABORT, "SMS.9007"),

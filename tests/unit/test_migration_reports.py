@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from wherry.contract.enumerations import FormerCycle, MigrationCycle, SourceState, Subtask, TaskState
 from wherry.contract.errors import ApiError
+from wherry.errors import WherryError
 from wherry.migration import copystate, progress
 from wherry.migration.records import (
     Change,
@@ -108,6 +109,26 @@ def test_an_error_fails_the_task() -> None:
     assert told("error", "replicating")[-1] == SetTaskState(TaskState.MIGRATE_FAIL, "SMS.0007")
     syncing = dataclasses.replace(TASK, state=TaskState.SYNCING)
     assert told("error", "syncing", syncing)[-1] == SetTaskState(TaskState.SYNC_FAIL, "SMS.0007")
+
+
+def test_a_failed_task_shows_why_the_agent_could_not_go_on() -> None:
+    failure = WherryError(reason="a pass takes 9.1 s", cause="It's slow.", fix="Allow more.")
+    failure.code = "WHERRY.4009"
+    task = dataclasses.replace(TASK, state=TaskState.SYNCING, last_words=failure.explain())
+    params = ("a pass takes 9.1 s", "It's slow.", "Allow more.")
+    assert told("error", "cutovering", task)[-1] == SetTaskState(TaskState.SYNC_FAIL, "WHERRY.4009", params)
+
+
+@pytest.mark.parametrize("words", ["", "copying, pass 3: WHERRY.2020: lost", "WHERRY.4009", "ERROR: 5", "syncing: 1"])
+def test_other_words_are_no_failure(words: str) -> None:
+    task = dataclasses.replace(TASK, last_words=words)
+    assert told("error", "replicating", task)[-1] == SetTaskState(TaskState.MIGRATE_FAIL, "SMS.0007")
+
+
+def test_last_words_are_shown_of_a_failure_only() -> None:
+    task = dataclasses.replace(TASK, last_words="WHERRY.4009: too slow")
+    assert told("stopped", "replicating", task)[-1] == SetTaskState(TaskState.ABORT)
+    assert told("syncing", "syncing", task)[-1] == SetTaskState(TaskState.SYNCING)
 
 
 @pytest.mark.parametrize("state", ["syncing", "replicate", "init", "waiting"])

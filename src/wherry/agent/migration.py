@@ -206,7 +206,7 @@ class Work:
         """Tell the control plane why the task can't go on. Raises Stopped and the refusals of the control plane."""
         phase = self._book.figures.phase
         cycle = _CYCLES.get(phase, MigrationCycle.REPLICATING)
-        self.reporter.fail(error.explain(), self._sure)
+        self.reporter.fail(error, self._sure)
         self._state(SourceState.ERROR, cycle)
 
     def _look(self) -> TaskView:

@@ -34,11 +34,15 @@ _MAX_TRACE = 2048
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where the work is: the subtask, its progress in per cent (None: by the bytes read), and a text for people."""
+    """Where the work is: the subtask, its progress in per cent (None: by the bytes read), and a text for people.
+
+    A stage that *failed* is told by its text alone, since the control plane knows a failure by the code in front.
+    """
 
     subtask: Subtask
     progress: int | None
     trace: str = ""
+    failed: bool = False
 
 
 def percentage(figures: ReplicationFigures) -> int:
@@ -74,6 +78,8 @@ def body_of(stage: Stage, figures: ReplicationFigures, load: Load, agent_time: s
 
 
 def _trace(stage: Stage, figures: ReplicationFigures) -> str:
+    if stage.failed:
+        return stage.trace
     where = f"{figures.phase.value}, pass {figures.pass_number}"
     return f"{where}: {stage.trace}" if stage.trace else where
 
@@ -149,11 +155,11 @@ class Reporter:
                 raise
             log.warning("report_refused", code=error.code, reason=error.message)
 
-    def fail(self, text: str, sure: Steadfast) -> None:
-        """Report *text* as the reason why the subtask under way can't go on."""
+    def fail(self, error: WherryError, sure: Steadfast) -> None:
+        """Report *error* as the reason why the subtask under way can't go on."""
         stage = self._stage or Stage(Subtask.SSL_CONFIG, 0)
         progress = min(99, percentage(self._book.figures) if stage.progress is None else stage.progress)
-        self._stage = Stage(stage.subtask, progress, text)
+        self._stage = Stage(stage.subtask, progress, error.explain(), failed=True)
         self.deliver(sure)
 
     def stop(self) -> None:

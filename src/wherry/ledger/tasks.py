@@ -85,6 +85,7 @@ class TaskRow:
             subtasks=tuple(SubtaskRecord(subtask.name, subtask.progress) for subtask in subtasks),
             error_code=self.error_code,
             error_params=tuple(self.error_params),
+            last_words=self.figures.get("process_trace", ""),
         )
 
 

@@ -4,13 +4,10 @@ Source: the protocol reference, "states" 3.1 and 3.2. A report takes effect only
 for it; any other is kept by the ledger and does nothing, so that duplicates and late results are harmless.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
-
-import msgspec
 
 from wherry.contract.commands import CommandReport
 from wherry.contract.enumerations import (
@@ -23,6 +20,7 @@ from wherry.contract.enumerations import (
     TaskState,
 )
 from wherry.migration import subtasks
+from wherry.migration.failures import failure_of_result
 from wherry.migration.records import (
     AnswerCommand,
     Change,
@@ -39,9 +37,6 @@ from wherry.migration.records import (
 _STOPPED = frozenset({TaskState.ABORTING, TaskState.ABORT, TaskState.MIGRATE_FAIL, TaskState.SYNC_FAIL})
 _FINISHED = frozenset({TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS})
 _FAILED = (TaskState.MIGRATE_FAIL, TaskState.SYNC_FAIL)
-_UNKNOWN_FAILURE = "WHERRY.5603"
-_MAX_PARAM = 255
-_CODE = re.compile(r"[A-Za-z]{2,12}\.[0-9]{4}")
 
 
 class NextCommand(NamedTuple):
@@ -103,14 +98,6 @@ EFFECTS: Mapping[tuple[str, str], Mapping[TaskState, Effect]] = MappingProxyType
 """What the result of a waiting command does, by command, result and the task's state; what's not here does nothing."""
 
 
-class _Failure(msgspec.Struct, frozen=True):
-    """What a failed result's detail may say. Agents of the vendor write error_code, and error_param as text."""
-
-    error_code: str = ""
-    error_param: str | list[str] = ""
-    msg: str = ""
-
-
 def next_command(source: SourceRecord, task: TaskRecord | None, pending: CommandRecord | None) -> NextCommand:
     """Return the command that waits, or an idle name that tells why there's none.
 
@@ -158,7 +145,7 @@ def _effect_changes(effect: Effect, source: SourceRecord, task: TaskRecord, deta
         return _leave_skipping(source, task)
     changes: list[Change] = []
     if effect.task in _FAILED:
-        changes.append(SetTaskState(effect.task, *failure_of(detail)))
+        changes.append(SetTaskState(effect.task, *failure_of_result(detail)))
     elif effect.task is TaskState.ABORT:
         # A task that was stopped for a reason keeps the reason.
         changes.append(SetTaskState(effect.task, task.error_code, task.error_params))
@@ -183,28 +170,3 @@ def _leave_skipping(source: SourceRecord, task: TaskRecord) -> list[Change]:
             return [SetTaskState(state), SetSourceState(SourceState.CUTOVERING)]
         case _:
             return [SetTaskState(TaskState.RUNNING), SetSourceState(SourceState.REPLICATE)]
-
-
-def failure_of(detail: bytes) -> tuple[str, tuple[str, ...]]:
-    """Return the error code and its parameters that a failed result's detail holds.
-
-    A code is whatever looks like one: agents have codes of their own. A detail without gives WHERRY.5603. The agent's
-    words are the parameter where it gives no others.
-    """
-    try:
-        failure = msgspec.json.decode(detail, type=_Failure)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _UNKNOWN_FAILURE, ()
-    params = failure.error_param if isinstance(failure.error_param, list) else _listed(failure.error_param)
-    if not params and failure.msg:
-        params = [failure.msg]
-    code = failure.error_code if _CODE.fullmatch(failure.error_code) else _UNKNOWN_FAILURE
-    return code, tuple(param[:_MAX_PARAM] for param in params[:20])
-
-
-def _listed(text: str) -> list[str]:
-    """Return the parameters that a text holds: a JSON list of texts, or the text itself."""
-    try:
-        return msgspec.json.decode(text, type=list[str])
-    except (msgspec.DecodeError, RecursionError):
-        return [text] if text else []

@@ -15,6 +15,7 @@ from wherry.contract.enumerations import (
     TaskState,
 )
 from wherry.contract.errors import ApiError
+from wherry.migration.failures import failure_in_words
 from wherry.migration.records import Change, IssueCommand, SetSourceState, SetTaskState, SourceRecord, TaskRecord
 
 GUARDED = frozenset(
@@ -35,7 +36,8 @@ GUARDED = frozenset(
 class Report:
     """What a reported state makes of a task; a state of the task that isn't in `task` stays.
 
-    `cycle` None fits any. `needs_syncing`: only for a task that was created to be kept in sync.
+    `cycle` None fits any. `needs_syncing`: only for a task that was created to be kept in sync. `error_code`: what a
+    failed task shows unless the agent said why in its last progress report.
     """
 
     state: SourceState
@@ -112,7 +114,8 @@ def _on_task(task: TaskRecord, state: SourceState, stage: MigrationCycle | None)
         fits = report.state is state and report.cycle in {None, stage} and (task.syncing or not report.needs_syncing)
         if not fits or target is None:
             continue
-        changes: list[Change] = [SetTaskState(target, report.error_code)]
+        failure = failure_in_words(task.last_words, otherwise=report.error_code) if report.error_code else ("", ())
+        changes: list[Change] = [SetTaskState(target, *failure)]
         if target is TaskState.ABORTING:
             # From now on the guard keeps the agent's reports out; the result of STOP is what ends this.
             changes.append(IssueCommand(CommandName.STOP, task.id))

@@ -176,11 +176,14 @@ def _report_rows() -> list[tuple[str, Mapping[TaskState, TaskState]]]:
 def _reports() -> str:
     rows = [[why, before, after] for why, moves in _report_rows() for before, after in moves.items()]
     guarded = ", ".join(f"`{state}`" for state in SourceState if state in copystate.GUARDED)
+    fallback = ", ".join(report.error_code for report in copystate.REPORTS if report.error_code)
     return (
         "## What an agent's reports do\n\n"
         f"UpdateCopyState sets the source's state and cycle as sent, unless the source is {guarded}: then the report "
         "is accepted and changes nothing. Once the user has ordered the cutover of a SYNCING task, reports of an "
-        "earlier stage change nothing either.\n\n" + _table(["report", "task in", "task becomes"], rows)
+        "earlier stage change nothing either. A failed task shows the code with which the agent's last progress "
+        "report begins (process_trace), with message, cause and fix as its parameters; where it begins with none, "
+        f"it's {fallback}.\n\n" + _table(["report", "task in", "task becomes"], rows)
     )
 
 

@@ -29,7 +29,7 @@ class SubtaskRecord:
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """What the rules need to know of a task."""
+    """What the rules need to know of a task. *last_words*: the text for people of its agent's last progress report."""
 
     id: str
     source_id: str
@@ -44,6 +44,7 @@ class TaskRecord:
     subtasks: Sequence[SubtaskRecord] = ()
     error_code: str = ""
     error_params: Sequence[str] = ()
+    last_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
