@@ -143,3 +143,16 @@ def test_a_backup_table_is_found_at_the_end_of_the_device(tmp_path: Path) -> Non
             device.seek(512)
             device.write(bytes(512))
         assert read_layout(disk.device) == whole
+
+
+def test_a_disk_that_lost_its_gpt_keeps_what_the_kernel_has_mounted(tmp_path: Path) -> None:
+    with LoopDisk(tmp_path, (Plan("ext4", 16 * MIB), Plan("ext4", 16 * MIB, mount=False))) as disk:
+        with disk.device.open("r+b") as device:
+            device.write(bytes(446) + b"\0\0\2\0\xee\xff\xff\xff\1\0\0\0\xff\xff\xff\xff")
+            for end in (512, disk.size - 512):
+                device.seek(end)
+                device.write(bytes(512))
+        layout = read_layout(disk.device)
+        assert [warning.partition(":")[0] for warning in layout.warnings] == ["WHERRY.1010"]
+        assert [partition.mount_point for partition in layout.partitions] == [str(disk.mount_points[0]), None]
+        assert [mount.mount_point for mount in mounts_on(layout)] == [str(disk.mount_points[0])]

@@ -60,3 +60,18 @@ def test_device_numbers_as_the_kernel_packs_them() -> None:
     # Linux include/linux/kdev_t.h, new_encode_dev: 12 bits of major between the low 8 and the high 12 of the minor.
     assert kernel_device_number(os.makedev(8, 1)) == 0x801
     assert kernel_device_number(os.makedev(259, 0x12345)) == (0x123 << 20) | (259 << 8) | 0x45
+
+
+def test_a_disk_whose_gpt_is_damaged_at_both_ends_is_one_unknown_area(tmp_path: Path) -> None:
+    layout = read_layout(make_image(tmp_path / "a.img", {446: boot_record((0xEE, 1, 0xFFFFFFFF)), 512: b"EFI PART"}))
+    (whole,) = layout.partitions
+    assert (whole.index, whole.start, whole.size, whole.filesystem, whole.type_id) == (0, 0, SIZE, "", "")
+    assert layout.partition_style == ""
+    (warning,) = layout.warnings
+    assert warning.startswith("WHERRY.1010: The GPT of the disk is damaged: primary: the header says")
+    assert "fix:" in warning
+    assert used_extents(layout) == [Extent(0, SIZE)]
+
+
+def test_a_sound_disk_has_no_warning(tmp_path: Path) -> None:
+    assert read_layout(make_image(tmp_path / "a.img", {446: boot_record((0x83, 64, 2048))})).warnings == ()

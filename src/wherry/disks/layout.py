@@ -13,7 +13,7 @@ from pathlib import Path
 from wherry.disks import sysblock
 from wherry.disks.direct import BlockReader, open_reader
 from wherry.disks.mounts import Mount, mounts_of_device, read_mounts
-from wherry.disks.partitions import Entry, ReadAt, read_partition_table
+from wherry.disks.partitions import Entry, PartitionTable, PartitionTableDamaged, ReadAt, read_partition_table
 from wherry.disks.superblocks import Superblock, read_superblock
 
 
@@ -66,24 +66,27 @@ class DiskLayout:
     partitions: tuple[Partition, ...]
     device_number: int = 0
     """Number of the device as in `st_rdev`, 0 for an image file."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong with the disk although it can be copied, each with code, cause and fix."""
 
 
 def read_layout(path: Path) -> DiskLayout:
     """Return the layout of the block device or image file at *path*.
 
-    Raises NotADisk when it can't be opened, DiskReadFailed when the medium fails, PartitionTableDamaged when the disk
-    has a GPT of which no copy can be read.
+    A disk with a GPT of which no copy can be read has a warning, and only those partitions that the kernel still
+    knows; without any it's one unknown area (index 0), which is copied whole.
+    Raises NotADisk when it can't be opened, DiskReadFailed when the medium fails.
     """
     with open_reader(path) as reader:
         device_number = _device_number(path)
         read = _read_function(reader)
         sector_size = reader.sector_size if device_number else _image_sector_size(read)
-        table = read_partition_table(read, reader.size, sector_size)
+        table, damage = _read_table(read, reader.size, sector_size)
         entries = () if table is None else table.entries
         mounts = read_mounts() if device_number else []
         partitions = list(_partitions(read, entries, device_number, mounts))
         whole = _describe(read, Entry(0, 0, reader.size, "", "", "", container=False), _node(device_number), mounts)
-        if whole.mount_point is not None or (not partitions and (whole.filesystem or whole.holders)):
+        if whole.mount_point is not None or (not partitions and (whole.filesystem or whole.holders or damage)):
             partitions.insert(0, whole)
         return DiskLayout(
             path=path,
@@ -93,7 +96,15 @@ def read_layout(path: Path) -> DiskLayout:
             partition_style="" if table is None else table.style,
             partitions=tuple(partitions),
             device_number=device_number,
+            warnings=damage,
         )
+
+
+def _read_table(read: ReadAt, size: int, sector_size: int) -> tuple[PartitionTable | None, tuple[str, ...]]:
+    try:
+        return read_partition_table(read, size, sector_size), ()
+    except PartitionTableDamaged as error:
+        return None, (error.explain(),)
 
 
 def mounts_on(layout: DiskLayout) -> list[Mount]:

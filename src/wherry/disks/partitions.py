@@ -28,7 +28,10 @@ class PartitionTableDamaged(WherryError):
     code = "WHERRY.1010"
     template = "The GPT of the disk is damaged: primary: {primary}; backup: {backup}."
     default_cause = "Something overwrote both ends of the disk, or the disk was cut short."
-    default_fix = "Look at it with `sgdisk --verify`; repair the table, or wipe it when the disk isn't partitioned."
+    default_fix = (
+        "It's copied as it is, whole. Look at it with `sgdisk --verify`; repair the table, or wipe it when the disk "
+        "isn't partitioned."
+    )
 
 
 @dataclass(frozen=True, slots=True)
