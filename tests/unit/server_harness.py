@@ -42,7 +42,11 @@ class Harness:
 
     async def admin(self) -> httpx.AsyncClient:
         """Return a client of the administrator."""
-        user = await self.services.directory.user(UserName(name="admin", domain_name="default"))
+        return await self.user("admin")
+
+    async def user(self, name: str, account: str = "default") -> httpx.AsyncClient:
+        """Return a client of a user, with a new token."""
+        user = await self.services.directory.user(UserName(name=name, domain_name=account))
         assert user is not None
         token, _ = self.services.tokens.issue(user_id=user.id, domain_id=user.domain_id)
         return self.client({"X-Auth-Token": token})

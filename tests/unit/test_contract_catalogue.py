@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from wherry.contract import catalogue_gateway, catalogue_service, catalogue_source, catalogue_target, catalogue_wherry
+from wherry.contract import (
+    catalogue_access,
+    catalogue_gateway,
+    catalogue_service,
+    catalogue_source,
+    catalogue_target,
+    catalogue_wherry,
+)
 from wherry.contract.catalogue import CATALOGUE
 from wherry.contract.error_entry import ErrorEntry
 from wherry.contract.errors import ApiError
@@ -34,7 +41,10 @@ def test_every_entry_can_be_acted_on(entry: ErrorEntry) -> None:
 
 
 def test_no_code_is_there_twice() -> None:
-    modules = (catalogue_gateway, catalogue_service, catalogue_source, catalogue_target, catalogue_wherry)
+    modules = (
+        *(catalogue_gateway, catalogue_service, catalogue_source, catalogue_target, catalogue_wherry),
+        catalogue_access,
+    )
     codes = [entry.code for module in modules for entry in module.ENTRIES]
     assert len(codes) == len(set(codes)) == len(CATALOGUE)
 

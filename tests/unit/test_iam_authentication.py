@@ -14,6 +14,7 @@ from wherry.iam.keys import MasterKey
 from wherry.iam.principals import Kind, Principal
 from wherry.iam.refusals import AuthenticationFailed
 from wherry.iam.signature import SignedRequest
+from wherry.iam.temporary_keys import TemporaryKey, TemporaryKeyIssuer
 from wherry.iam.token_reading import OwnTokens
 from wherry.iam.tokens import TokenIssuer
 
@@ -57,10 +58,12 @@ class Setting:
         self.directory = Dictionaries()
         self.tokens = TokenIssuer(Fernet(Fernet.generate_key()))
         reader = OwnTokens(self.directory, self.tokens, clock=lambda: self.now)
-        self.authenticator = Authenticator(self.directory, BOX, reader, clock=lambda: self.now)
+        self.temporary = TemporaryKeyIssuer(Fernet(Fernet.generate_key()))
+        self.authenticator = Authenticator(self.directory, BOX, reader, self.temporary, clock=lambda: self.now)
 
-    def signed(self, access_key: str = "AK1", secret_key: str = "SK1") -> SignedRequest:
+    def signed(self, access_key: str = "AK1", secret_key: str = "SK1", *, peer: str = "", **more: str) -> SignedRequest:
         headers = {"host": "h", "x-sdk-date": sdk_date(self.now)}
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
         authorization = sign(
             method="GET",
             path="/v3/sources",
@@ -71,7 +74,16 @@ class Setting:
             secret_key=secret_key,
         )
         pairs = [(name.encode(), value.encode()) for name, value in {**headers, "authorization": authorization}.items()]
-        return SignedRequest("GET", b"/v3/sources", b"", pairs, b"")
+        return SignedRequest("GET", b"/v3/sources", b"", pairs, b"", peer)
+
+    def temporary_key(self, *, duration_s: int = 900, user_id: str = "u1") -> TemporaryKey:
+        now = int(self.now * 1000)
+        return self.temporary.issue(
+            user_id=user_id, domain_id="d1", token_id="t1", now_ms=now, duration_s=duration_s, latest_ms=now + 10**8
+        )
+
+    def with_key(self, key: TemporaryKey) -> SignedRequest:
+        return self.signed(key.access_key, key.secret_key, x_security_token=key.security_token)
 
     def with_token(self, token: str) -> SignedRequest:
         return SignedRequest("GET", b"/v3/sources", b"", [(b"x-auth-token", token.encode())], b"")
@@ -79,8 +91,8 @@ class Setting:
     def token(self) -> str:
         return self.tokens.issue(user_id="u1", domain_id="d1", now_ms=int(self.now * 1000))[0]
 
-    def who(self, request: SignedRequest) -> Principal:
-        return asyncio.run(self.authenticator.authenticate(request))
+    def who(self, request: SignedRequest, *, once: bool = False) -> Principal:
+        return asyncio.run(self.authenticator.authenticate(request, once=once))
 
 
 @pytest.fixture
@@ -177,3 +189,80 @@ def test_a_wrong_signature_is_refused_with_a_remembered_key_too(setting: Setting
 def test_nothing_at_all_is_refused(setting: Setting) -> None:
     with pytest.raises(AuthenticationFailed, match="neither"):
         setting.who(SignedRequest("GET", b"/", b"", [], b""))
+
+
+def test_a_temporary_key_stands_for_its_user(setting: Setting) -> None:
+    key = setting.temporary_key()
+    principal = setting.who(setting.with_key(key))
+    assert (principal.kind, principal.user_id, principal.access_key) == (Kind.USER, "u1", key.access_key)
+    assert principal.account_owner
+    assert not principal.token_id
+
+
+def test_a_temporary_key_is_looked_up_once_in_a_while(setting: Setting) -> None:
+    request = setting.with_key(setting.temporary_key())
+    setting.who(request)
+    look_ups = setting.directory.look_ups
+    setting.who(request)
+    assert setting.directory.look_ups == look_ups
+    setting.directory.users["u1"] = replace(ANNA, enabled=False)
+    setting.authenticator.forget_user("u1")
+    with pytest.raises(AuthenticationFailed, match="disabled"):
+        setting.who(request)
+
+
+def test_a_temporary_key_needs_its_own_security_token_and_signs_it(setting: Setting) -> None:
+    key, other = setting.temporary_key(), setting.temporary_key()
+    with pytest.raises(AuthenticationFailed, match="does not exist"):
+        setting.who(setting.signed(key.access_key, key.secret_key))
+    with pytest.raises(AuthenticationFailed, match="another access key"):
+        setting.who(setting.signed(key.access_key, key.secret_key, x_security_token=other.security_token))
+    with pytest.raises(AuthenticationFailed, match="another access key"):
+        setting.who(setting.signed(x_security_token=key.security_token))
+    with pytest.raises(AuthenticationFailed, match="not one of this control plane"):
+        setting.who(setting.signed(key.access_key, key.secret_key, x_security_token="bad"))
+    setting.who(setting.with_key(key))
+    unsigned = setting.signed(key.access_key, key.secret_key)
+    headers = [*unsigned.headers, (b"x-security-token", key.security_token.encode())]
+    with pytest.raises(AuthenticationFailed, match="not among the signed headers"):
+        setting.who(replace(unsigned, headers=headers))
+    with pytest.raises(AuthenticationFailed, match="does not match"):
+        setting.who(setting.signed(key.access_key, "wrong", x_security_token=key.security_token))
+
+
+def test_a_temporary_key_ends(setting: Setting) -> None:
+    key = setting.temporary_key(duration_s=3)
+    setting.who(setting.with_key(key))
+    setting.now += 3
+    with pytest.raises(AuthenticationFailed, match="expired"):
+        setting.who(setting.with_key(key))
+
+
+def test_a_temporary_key_dies_with_the_token_it_was_got_by(setting: Setting) -> None:
+    key = setting.temporary_key()
+    setting.directory.revoked.add("u1/t1")
+    with pytest.raises(AuthenticationFailed, match="revoked"):
+        setting.who(setting.with_key(key))
+
+
+def test_a_request_that_changes_something_is_accepted_once(setting: Setting) -> None:
+    request = setting.signed(peer="192.0.2.1")
+    setting.who(request, once=True)
+    setting.who(request, once=True)  # the same second, the same address
+    with pytest.raises(AuthenticationFailed, match="used before"):
+        setting.who(replace(request, peer="192.0.2.2"), once=True)
+    setting.now += 6
+    with pytest.raises(AuthenticationFailed, match="used before"):
+        setting.who(request, once=True)
+    setting.who(request)  # reading may be repeated
+
+
+def test_a_key_is_locked_for_an_address_that_signs_wrongly_too_often(setting: Setting) -> None:
+    for _ in range(20):
+        with pytest.raises(AuthenticationFailed, match="does not match"):
+            setting.who(setting.signed(secret_key="wrong", peer="192.0.2.66"))
+    with pytest.raises(AuthenticationFailed, match="locked for this address for 300 s"):
+        setting.who(setting.signed(peer="192.0.2.66"))
+    assert setting.who(setting.signed(peer="192.0.2.1")) == AGENT
+    setting.now += 301
+    assert setting.who(setting.signed(peer="192.0.2.66")) == AGENT

@@ -1,9 +1,12 @@
 """Who may call what: the table of operations, users by policies, agents and receivers by what's theirs."""
 
+from dataclasses import replace
+
 import pytest
 from huaweicloudsdksms.v3 import SmsClient
 
 from wherry.iam.permissions import (
+    ACCESS_OPERATIONS,
     ADMINISTRATOR,
     NOTHING,
     OPERATIONS,
@@ -11,11 +14,14 @@ from wherry.iam.permissions import (
     SMS_OPERATIONS,
     SMS_READ_ONLY_ACCESS,
     SYSTEM_POLICIES,
+    SYSTEM_POLICY_IDS,
     WHERRY_OPERATIONS,
     Resource,
     require,
+    why_not,
 )
-from wherry.iam.policies import Policy, parse_policy
+from wherry.iam.policies import Policy, describe_policy, parse_policy
+from wherry.iam.policy_check import faults_of
 from wherry.iam.principals import Kind, Principal
 from wherry.iam.refusals import PermissionMissing
 
@@ -55,16 +61,69 @@ def test_every_operation_of_the_vendors_client_has_a_rule() -> None:
     assert wanted == {name.lower() for name in SMS_OPERATIONS}
 
 
-def test_the_account_itself_may_do_everything() -> None:
-    assert all(may(user(owner=True), name) for name in OPERATIONS)
-    assert all(may(user(ADMINISTRATOR), name) for name in OPERATIONS)
+OPERATORS = {"CreateAccount", "ListAccounts"}
+
+
+def test_the_account_itself_may_do_everything_in_it() -> None:
+    assert {name for name in OPERATIONS if not may(user(owner=True), name)} == OPERATORS
+    assert {name for name in OPERATIONS if not may(user(ADMINISTRATOR), name)} == OPERATORS
+
+
+def test_accounts_are_for_the_operator_alone() -> None:
+    assert all(may(replace(user(owner=True), operator=True), name) for name in OPERATIONS)
+    statement = {"Effect": "Allow", "Action": ["wherry:account:*", "*"]}
+    generous = parse_policy("p", {"Version": "5.0", "Statement": [statement]})
+    assert not any(may(user(generous), name) for name in OPERATORS)
+
+
+def test_no_sms_policy_says_who_may_do_what() -> None:
+    needed = {name for name, rule in ACCESS_OPERATIONS.items() if rule.action}
+    assert not {name for name in needed if may(user(SMS_FULL_ACCESS), name)}
+
+
+def test_a_user_with_a_token_may_look_after_himself() -> None:
+    himself, another = Resource("u1"), Resource("u2")
+    shown = replace(user(), token_id="t1")
+    own = {name for name, rule in OPERATIONS.items() if rule.own}
+    assert own == {
+        *("ShowUser", "ChangePassword"),
+        *("CreateAccessKey", "ListAccessKeys", "UpdateAccessKey", "DeleteAccessKey"),
+    }
+    assert all(may(shown, name, himself) for name in own)
+    assert not any(may(shown, name, another) for name in own)
+    assert not any(may(user(), name, himself) for name in own)  # with a key: it mustn't make itself another
+    denying = parse_policy("p", {"Version": "5.0", "Statement": [{"Effect": "Deny", "Action": ["wherry:accessKey:*"]}]})
+    assert not may(replace(shown, policies=(denying,)), "CreateAccessKey", himself)
+    assert may(replace(shown, policies=(denying,)), "ShowUser", himself)
+
+
+def test_nobody_else_changes_the_accounts_administrator() -> None:
+    administrator = Resource("u0", of_owner=True)
+    assert not may(user(ADMINISTRATOR), "UpdateUser", administrator)
+    assert not may(user(ADMINISTRATOR), "CreateAccessKey", administrator)
+    assert may(user(owner=True), "UpdateUser", administrator)
+
+
+def test_a_refusal_says_whether_a_policy_denied_it() -> None:
+    denying = parse_policy("no deleting", {"Version": "1.1", "Statement": [{"Effect": "Deny", "Action": ["sms:*"]}]})
+    assert why_not(user(SMS_FULL_ACCESS, denying), "DeleteServer") == "the policy 'no deleting' denies the action"
+    assert why_not(user(), "DeleteServer") == "no policy of the user allows the action"
+    assert not why_not(user(SMS_FULL_ACCESS), "DeleteServer")
+
+
+def test_every_system_policy_has_an_id_and_a_document_that_says_the_same() -> None:
+    assert sorted(SYSTEM_POLICY_IDS.values()) == sorted(SYSTEM_POLICIES)
+    for name, policy in SYSTEM_POLICIES.items():
+        document = describe_policy(policy)
+        assert parse_policy(name, document) == policy
+        assert faults_of(document) == []
 
 
 def test_a_user_without_policies_may_only_what_needs_none() -> None:
     allowed = {name for name in OPERATIONS if may(user(), name)}
     assert allowed == {
         *("CreatePrivacyAgreements", "ShowPrivacyAgreements", "ListApiVersion", "ShowApiVersion"),
-        *("ListProjects", "ListDomains", "ShowToken"),
+        *("ListProjects", "ListDomains", "ShowToken", "RevokeToken"),
     }
 
 

@@ -26,6 +26,7 @@ PROGRESS = {
     "totalsize": 2,
     "process_trace": "",
 }
+PASSWORD = "only reads, never writes"
 HALF = {
     "checkpoint": 1,
     "taken_at": 1,
@@ -111,6 +112,39 @@ async def everything(harness: Harness) -> None:
     await do(admin, "PUT", f"/v3/migprojects/{system}/default")
     await do(admin, "DELETE", f"/v3/migprojects/{project}")
     await do(admin, "POST", "/v3/privacy-agreements")
+    await decide_who_may_what(harness, admin)
+
+
+async def decide_who_may_what(harness: Harness, admin: httpx.AsyncClient) -> None:
+    own = "/wherry/v1"
+    await do(admin, "POST", f"{own}/accounts", {"name": "other", "password": PASSWORD})
+    user = await created(admin, f"{own}/users", {"name": "rita", "password": PASSWORD})
+    himself = await harness.user("rita")
+    await do(himself, "POST", f"{own}/users/{user}/password", {"original_password": PASSWORD, "password": "x" * 8})
+    await do(admin, "PUT", f"{own}/users/{user}", {"description": "reads"})
+    key = (await do(admin, "POST", f"{own}/users/{user}/access-keys", {}))["access_key"]
+    await do(admin, "PUT", f"{own}/users/{user}/access-keys/{key}", {"enabled": False})
+    await do(admin, "DELETE", f"{own}/users/{user}/access-keys/{key}")
+    group = await created(admin, f"{own}/groups", {"name": "readers"})
+    reading = {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": ["sms:server:queryServer"]}]}
+    policy = await created(admin, f"{own}/policies", {"name": "reading", "document": reading})
+    await do(admin, "PUT", f"{own}/policies/{policy}", {"description": "all of it"})
+    for path in (
+        f"groups/{group}/members/{user}",
+        f"groups/{group}/policies/{policy}",
+        f"users/{user}/policies/{policy}",
+    ):
+        await do(admin, "PUT", f"{own}/{path}")
+        await do(admin, "DELETE", f"{own}/{path}")
+    for path in (f"policies/{policy}", f"groups/{group}"):
+        await do(admin, "DELETE", f"{own}/{path}")
+    token = {"auth": {"identity": {"methods": ["token"], "token": {}}}}
+    himself = await harness.user("rita")
+    made = await himself.post("/v3.0/OS-CREDENTIAL/securitytokens", json=token)
+    assert made.status_code == 201, made.text
+    ended = await himself.delete("/v3/auth/tokens", headers={"X-Subject-Token": himself.headers["X-Auth-Token"]})
+    assert ended.status_code == 204
+    await do(admin, "DELETE", f"{own}/users/{user}")
 
 
 def test_every_operation_that_changes_something_leaves_its_entry(data: Path) -> None:

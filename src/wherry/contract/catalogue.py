@@ -8,7 +8,14 @@ environment check.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wherry.contract import catalogue_gateway, catalogue_service, catalogue_source, catalogue_target, catalogue_wherry
+from wherry.contract import (
+    catalogue_access,
+    catalogue_gateway,
+    catalogue_service,
+    catalogue_source,
+    catalogue_target,
+    catalogue_wherry,
+)
 from wherry.contract.error_entry import ErrorEntry
 
 CATALOGUE: Mapping[str, ErrorEntry] = MappingProxyType(
@@ -20,6 +27,7 @@ CATALOGUE: Mapping[str, ErrorEntry] = MappingProxyType(
             *catalogue_target.ENTRIES,
             *catalogue_service.ENTRIES,
             *catalogue_wherry.ENTRIES,
+            *catalogue_access.ENTRIES,
         )
     }
 )

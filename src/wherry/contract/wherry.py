@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from wherry.contract.enumerations import JoinRole, ReplicationPhase
-from wherry.contract.values import MAX_ITEMS, FilledText, Int32, Int64, LongText, Text, Wire
+from wherry.contract.values import MAX_ITEMS, FilledText, Int32, Int64, LongText, PathId, Text, Wire
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Digest = Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){16,64}$(?!\n)")]
@@ -50,8 +50,29 @@ class Joined(Wire, frozen=True, kw_only=True, omit_defaults=False):
     ca: str = ""
 
 
+class AnnouncedDisk(Wire, frozen=True, kw_only=True):
+    """A disk of a server that is announced. `size` in bytes."""
+
+    size: Int64
+    name: Text = ""
+    disk_id: Text = ""
+    device_use: Text = ""
+
+
+class AnnouncedServer(Wire, frozen=True, kw_only=True):
+    """A server that exists where the receiver is, and that a task may name as its target."""
+
+    id: PathId
+    name: Text = ""
+    addresses: Annotated[list[Text], Meta(max_length=64)] = field(default_factory=list)
+    disks: Annotated[list[AnnouncedDisk], Meta(max_length=256)] = field(default_factory=list)
+
+
 class ReceiverAnnouncement(Wire, frozen=True, kw_only=True):
-    """Body of PUT /wherry/v1/receivers/{id}: announcement and heartbeat."""
+    """Body of PUT /wherry/v1/receivers/{id}: announcement and heartbeat.
+
+    `servers`: those that can land there besides the receiver's own machine, which is known by the receiver's id.
+    """
 
     name: FilledText
     data_host: FilledText
@@ -59,6 +80,7 @@ class ReceiverAnnouncement(Wire, frozen=True, kw_only=True):
     drivers: Annotated[list[Text], Meta(max_length=32)]
     free_bytes: Int64
     version: Text
+    servers: Annotated[list[AnnouncedServer], Meta(max_length=1000)] = field(default_factory=list)
 
 
 class Receiver(Wire, frozen=True, kw_only=True):

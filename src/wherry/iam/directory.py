@@ -24,7 +24,10 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A stored user of an account."""
+    """A stored user of an account. `password_hash` is empty for one who has no password.
+
+    `policies` holds those of his groups too.
+    """
 
     id: str
     name: str
@@ -33,6 +36,7 @@ class User:
     password_hash: str
     enabled: bool = True
     account_owner: bool = False
+    operator: bool = False
     policies: tuple[Policy, ...] = ()
 
 

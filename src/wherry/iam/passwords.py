@@ -20,13 +20,13 @@ def hash_password(password: str) -> str:
 def password_matches(password_hash: str | None, password: str) -> bool:
     """Tell whether *password* is the one that was hashed.
 
-    With None (no such user) it works as long as it would for a real one and returns False, so that the answer's
-    delay doesn't tell who exists.
+    With None or an empty hash (no such user, or one without a password) it works as long as it would for a real one and
+    returns False, so that the answer's delay doesn't tell who exists.
     """
     if len(password) > _MAX_PASSWORD:
         return False
     try:
-        return _HASHER.verify(_nobody() if password_hash is None else password_hash, password)
+        return _HASHER.verify(password_hash or _nobody(), password)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -8,7 +8,7 @@ record and the tasks assigned to them. Nothing here reads a store: the caller sa
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from wherry.iam.policies import Effect, Policy, Question, Statement, evaluate
+from wherry.iam.policies import Decision, Effect, Policy, Question, Statement, decide
 from wherry.iam.principals import Kind, Principal
 from wherry.iam.refusals import PermissionMissing, Refusal
 
@@ -27,6 +27,8 @@ class Operation:
         resource_type: the middle of the resource's URN.
         agent: an agent may call it, for its own source.
         receiver: a receiver may call it, for its own record or a task assigned to it.
+        own: a user who shows a token may call it for himself, unless a policy denies it.
+        operator: nobody but the operator may call it, whatever a policy allows.
     """
 
     action: str
@@ -34,6 +36,8 @@ class Operation:
     resource_type: str = "server"
     agent: bool = False
     receiver: bool = False
+    own: bool = False
+    operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,20 @@ class Resource:
         source_id: the source it is or belongs to.
         receiver_id: the receiver it is or is assigned to.
         enterprise_project_id: its label, for conditions of policies.
+        of_owner: it's the account's administrator, and nobody else may do this to him.
     """
 
     id: str = ""
     source_id: str = ""
     receiver_id: str = ""
     enterprise_project_id: str = ""
+    of_owner: bool = False
 
 
 NOTHING: Final = Resource()
+
+ENTERPRISE_PROJECT: Final = "g:EnterpriseProjectId"
+"""The one condition key that requests have a value for."""
 
 SMS_OPERATIONS: Final = {
     "RegisterServer": Operation("sms:server:register", (REGISTER,), agent=True),
@@ -127,7 +136,46 @@ WHERRY_OPERATIONS: Final = {
     "ListDomains": Operation("", agent=True, receiver=True),
 }
 
-OPERATIONS: Final = SMS_OPERATIONS | WHERRY_OPERATIONS
+# Who may do what is itself something that not everybody may say. No SMS policy grants any of it.
+ACCESS_OPERATIONS: Final = {
+    "CreateAccount": Operation("wherry:account:create", (), "account", operator=True),
+    "ListAccounts": Operation("wherry:account:list", (), "account", operator=True),
+    "CreateUser": Operation("wherry:user:create", (), "user"),
+    "ListUsers": Operation("wherry:user:list", (), "user"),
+    "ShowUser": Operation("wherry:user:get", (), "user", own=True),
+    "UpdateUser": Operation("wherry:user:update", (), "user"),
+    "DeleteUser": Operation("wherry:user:delete", (), "user"),
+    "ChangePassword": Operation("wherry:user:changePassword", (), "user", own=True),
+    "CreateAccessKey": Operation("wherry:accessKey:create", (), "user", own=True),
+    "ListAccessKeys": Operation("wherry:accessKey:list", (), "user", own=True),
+    "UpdateAccessKey": Operation("wherry:accessKey:update", (), "user", own=True),
+    "DeleteAccessKey": Operation("wherry:accessKey:delete", (), "user", own=True),
+    "CreateGroup": Operation("wherry:group:create", (), "group"),
+    "ListGroups": Operation("wherry:group:list", (), "group"),
+    "ShowGroup": Operation("wherry:group:get", (), "group"),
+    "DeleteGroup": Operation("wherry:group:delete", (), "group"),
+    "AddGroupMember": Operation("wherry:group:addMember", (), "group"),
+    "RemoveGroupMember": Operation("wherry:group:removeMember", (), "group"),
+    "CreatePolicy": Operation("wherry:policy:create", (), "policy"),
+    "ListPolicies": Operation("wherry:policy:list", (), "policy"),
+    "ShowPolicy": Operation("wherry:policy:get", (), "policy"),
+    "UpdatePolicy": Operation("wherry:policy:update", (), "policy"),
+    "DeletePolicy": Operation("wherry:policy:delete", (), "policy"),
+    "AttachUserPolicy": Operation("wherry:policy:attachToUser", (), "user"),
+    "DetachUserPolicy": Operation("wherry:policy:detachFromUser", (), "user"),
+    "AttachGroupPolicy": Operation("wherry:policy:attachToGroup", (), "group"),
+    "DetachGroupPolicy": Operation("wherry:policy:detachFromGroup", (), "group"),
+    "RevokeToken": Operation(""),
+}
+
+# The one operation of another service, so that clients can look a target server up.
+ECS_OPERATIONS: Final = {
+    "ShowCloudServer": Operation(
+        "ecs:cloudServers:showServer", ("ecs:cloudServers:get", "sms:server:getTask", QUERY), "instance"
+    ),
+}
+
+OPERATIONS: Final = SMS_OPERATIONS | WHERRY_OPERATIONS | ACCESS_OPERATIONS | ECS_OPERATIONS
 
 ADMINISTRATOR: Final = Policy("administrator", (Statement(Effect.ALLOW, ("*",)),))
 SMS_FULL_ACCESS: Final = Policy("SMS FullAccess", (Statement(Effect.ALLOW, ("sms:*:*",)),))
@@ -139,6 +187,14 @@ SYSTEM_POLICIES: Final = {policy.name: policy for policy in (ADMINISTRATOR, SMS_
         (Statement(Effect.ALLOW, ("sms:*:get*", "sms:*:list*", "sms:server:overview", "sms::getConfig")),),
     ),
 }
+SYSTEM_POLICY_IDS: Final = {
+    "administrator": "administrator",
+    "sms-full-access": "SMS FullAccess",
+    "sms-read-only-access": "SMS ReadOnlyAccess",
+    "sms-full-access-policy": "SMSFullAccessPolicy",
+    "sms-read-only-policy": "SMSReadOnlyPolicy",
+}
+"""The names of the system policies by their ids, which can stand in a path."""
 
 
 def require(principal: Principal, operation: str, resource: Resource = NOTHING) -> None:
@@ -147,18 +203,19 @@ def require(principal: Principal, operation: str, resource: Resource = NOTHING) 
     *operation* is a key of `OPERATIONS`. *resource* must belong to the principal's account: what belongs to another
     account doesn't exist for the caller, which is the handler's 404 and not a matter of permission.
     """
+    reason = why_not(principal, operation, resource)
+    if reason:
+        _refuse(principal, OPERATIONS[operation], operation, resource, reason)
+
+
+def why_not(principal: Principal, operation: str, resource: Resource = NOTHING) -> str:
+    """Return why *principal* may not call *operation* on *resource*, in words; empty when he may."""
     rule = OPERATIONS[operation]
     if principal.kind is Kind.USER:
-        if not (principal.account_owner or not rule.action or _user_may(principal, rule, resource)):
-            _refuse(principal, rule, operation, resource, "no policy of the user allows the action")
-    elif principal.kind is Kind.AGENT:
-        reason = _why_not_agent(principal, rule, operation, resource)
-        if reason:
-            _refuse(principal, rule, operation, resource, reason)
-    else:
-        reason = _why_not_receiver(principal, rule, resource)
-        if reason:
-            _refuse(principal, rule, operation, resource, reason)
+        return _why_not_user(principal, rule, resource)
+    if principal.kind is Kind.AGENT:
+        return _why_not_agent(principal, rule, operation, resource)
+    return _why_not_receiver(principal, rule, resource)
 
 
 def resource_urn(principal: Principal, rule: Operation, resource: Resource) -> str:
@@ -167,12 +224,26 @@ def resource_urn(principal: Principal, rule: Operation, resource: Resource) -> s
     return f"{service}::{principal.domain_id}:{rule.resource_type}:{resource.id or '*'}"
 
 
-def _user_may(principal: Principal, rule: Operation, resource: Resource) -> bool:
+def _why_not_user(principal: Principal, rule: Operation, resource: Resource) -> str:
+    if rule.operator:
+        return "" if principal.operator else "only the administrator of the operator's account may do this"
+    if principal.account_owner or not rule.action:
+        return ""
+    if resource.of_owner:
+        return "the account's administrator can be changed by himself only"
+    decision = _decision(principal, rule, resource)
+    if decision.effect is Effect.DENY:
+        return f"the policy {decision.policy!r} denies the action"
+    himself = rule.own and resource.id == principal.user_id and bool(principal.token_id)
+    return "" if himself or decision.effect is Effect.ALLOW else "no policy of the user allows the action"
+
+
+def _decision(principal: Principal, rule: Operation, resource: Resource) -> Decision:
     context = {}
     if resource.enterprise_project_id:
-        context["g:enterpriseprojectid"] = resource.enterprise_project_id
+        context[ENTERPRISE_PROJECT.lower()] = resource.enterprise_project_id
     urn = resource_urn(principal, rule, resource)
-    return evaluate(principal.policies, Question((rule.action, *rule.aliases), urn, context))
+    return decide(principal.policies, Question((rule.action, *rule.aliases), urn, context))
 
 
 def _why_not_agent(principal: Principal, rule: Operation, operation: str, resource: Resource) -> str:

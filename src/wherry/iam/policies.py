@@ -71,6 +71,17 @@ class Question:
     context: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What policies say: Allow, Deny, or nothing (None). `policy` is the name of the one that said so."""
+
+    effect: Effect | None
+    policy: str = ""
+
+
+NOTHING_SAID = Decision(None)
+
+
 def parse_policy(name: str, document: object) -> Policy:
     """Return the policy that *document* (decoded JSON) describes.
 
@@ -89,17 +100,39 @@ def parse_policy(name: str, document: object) -> Policy:
     return Policy(name, tuple(_parse_statement(item) for item in statements))
 
 
-def evaluate(policies: Iterable[Policy], question: Question) -> bool:
-    """Tell whether *policies* together allow what *question* asks."""
-    allowed = False
+def decide(policies: Iterable[Policy], question: Question) -> Decision:
+    """Return what *policies* together say to *question*, and which of them has the last word."""
+    allowing = NOTHING_SAID
     for policy in policies:
         for statement in policy.statements:
             if not _matches(statement, question):
                 continue
             if statement.effect is Effect.DENY:
-                return False
-            allowed = True
-    return allowed
+                return Decision(Effect.DENY, policy.name)
+            if allowing.effect is None:
+                allowing = Decision(Effect.ALLOW, policy.name)
+    return allowing
+
+
+def evaluate(policies: Iterable[Policy], question: Question) -> bool:
+    """Tell whether *policies* together allow what *question* asks."""
+    return decide(policies, question).effect is Effect.ALLOW
+
+
+def depends_on_context(policies: Iterable[Policy]) -> bool:
+    """Tell whether any statement looks at conditions, so that the answer may differ from one resource to another."""
+    return any(statement.conditions for policy in policies for statement in policy.statements)
+
+
+def describe_policy(policy: Policy) -> dict[str, object]:
+    """Return the document of a policy without conditions or turned lists, such as the system policies are."""
+    statements = []
+    for statement in policy.statements:
+        shown: dict[str, object] = {"Effect": statement.effect.value, "Action": list(statement.actions)}
+        if statement.resources:
+            shown["Resource"] = list(statement.resources)
+        statements.append(shown)
+    return {"Version": "1.1", "Statement": statements}
 
 
 def _parse_statement(item: object) -> Statement:
@@ -154,11 +187,11 @@ def _parse_conditions(value: object) -> tuple[Condition, ...]:
 
 
 def _matches(statement: Statement, question: Question) -> bool:
-    named = any(_like(pattern, action) for pattern in statement.actions for action in question.actions)
+    named = any(like(pattern, action) for pattern in statement.actions for action in question.actions)
     if named == statement.except_actions:
         return False
     if statement.resources:
-        covered = any(_like(pattern, question.urn) for pattern in statement.resources)
+        covered = any(like(pattern, question.urn) for pattern in statement.resources)
         if covered == statement.except_resources:
             return False
     return all(_holds(condition, question.context, statement.effect) for condition in statement.conditions)
@@ -182,7 +215,7 @@ def _holds(condition: Condition, context: Mapping[str, str], effect: Effect) -> 
     return effect is Effect.DENY
 
 
-def _like(pattern: str, value: str) -> bool:
+def like(pattern: str, value: str) -> bool:
     """Match ``*`` and ``?`` without regard to case.
 
     Going back to the last star only keeps the time at the product of the lengths; a regular expression made of a
@@ -214,15 +247,29 @@ def _equal_any_case(pattern: str, value: str) -> bool:
     return pattern.casefold() == value.casefold()
 
 
+def _starts(pattern: str, value: str) -> bool:
+    return value.startswith(pattern)
+
+
+def _ends(pattern: str, value: str) -> bool:
+    return value.endswith(pattern)
+
+
 _POSITIVE = {
     "StringEquals": _equal,
     "StringEqualsIgnoreCase": _equal_any_case,
-    "StringLike": _like,
-    "StringMatch": _like,
+    "StringLike": like,
+    "StringMatch": like,
+    "StringStartWith": _starts,
+    "StringEndWith": _ends,
 }
 _NEGATIVE = {
     "StringNotEquals": _equal,
     "StringNotEqualsIgnoreCase": _equal_any_case,
-    "StringNotLike": _like,
-    "StringNotMatch": _like,
+    "StringNotLike": like,
+    "StringNotMatch": like,
+    "StringNotStartWith": _starts,
+    "StringNotEndWith": _ends,
 }
+RELATIONS = frozenset(_POSITIVE) | frozenset(_NEGATIVE)
+"""The relations that conditions may use; each also with IfExists at its end."""

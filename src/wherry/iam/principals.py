@@ -27,10 +27,11 @@ class Principal:
         user_name: the user's name, or the name under which the agent or receiver joined.
         project_id: a hint for answers; SMS is a global service, so it restricts nothing.
         account_owner: the account itself, which may do everything in it.
+        operator: the account owner of the account that runs the control plane, who may make further accounts.
         policies: what a user who isn't the account may do.
         source_id: the source an agent's key is bound to; empty until its first RegisterServer.
         receiver_id: the record of a receiver's key.
-        access_key: the id of the key that signed; empty when a token was shown.
+        access_key: the id of the key that signed, a temporary one too; empty when a token was shown.
         token_id: the revocation id of the token; empty when a key signed.
     """
 
@@ -41,6 +42,7 @@ class Principal:
     user_name: str
     project_id: str = ""
     account_owner: bool = False
+    operator: bool = False
     policies: tuple[Policy, ...] = ()
     source_id: str = ""
     receiver_id: str = ""

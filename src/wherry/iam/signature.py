@@ -29,6 +29,13 @@ _PLAIN_PATH = _UNRESERVED + b"/"
 _EMPTY_HASH = hashlib.sha256(b"").hexdigest().encode()
 
 
+class SignatureMismatch(AuthenticationFailed):
+    """The signature isn't the one that the key's secret makes of the request."""
+
+    def __init__(self) -> None:
+        super().__init__("the signature does not match the request")
+
+
 class Algorithm(Enum):
     """The signature algorithms that are understood, by their name on the wire."""
 
@@ -46,6 +53,7 @@ class SignedRequest:
         query: the raw query, without the question mark.
         headers: names in lower case, in order of arrival (the form of ASGI).
         body: the bytes of the body, after any transfer encoding was removed.
+        peer: the address that it came from; empty where that isn't known.
     """
 
     method: str
@@ -53,6 +61,7 @@ class SignedRequest:
     query: bytes
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,7 @@ def read_claim(request: SignedRequest) -> Claim:
 def verify(claim: Claim, request: SignedRequest, secret_key: bytes, now_s: float) -> None:
     """Check that *request* was signed with *secret_key* not more than 15 minutes from *now_s* (epoch seconds).
 
-    Raises AuthenticationFailed otherwise.
+    Raises SignatureMismatch, and AuthenticationFailed for another reason.
     """
     if abs(now_s - claim.signed_at) > MAX_SKEW_S:
         raise AuthenticationFailed("X-Sdk-Date is more than 15 minutes from the server's time")
@@ -133,7 +142,7 @@ def verify(claim: Claim, request: SignedRequest, secret_key: bytes, now_s: float
     for payload in payload_hashes(request):
         if hmac.compare_digest(_sign(claim, key, head + payload), claim.signature):
             return
-    raise AuthenticationFailed("the signature does not match the request")
+    raise SignatureMismatch
 
 
 def canonical_head(claim: Claim, request: SignedRequest) -> bytes:

@@ -52,6 +52,7 @@ def principal_of(user: User, claims: TokenClaims) -> Principal:
         user_name=user.name,
         project_id=claims.project_id,
         account_owner=user.account_owner,
+        operator=user.operator,
         policies=user.policies,
         token_id=claims.revocation_id,
     )

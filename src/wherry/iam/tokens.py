@@ -28,7 +28,10 @@ class Scope(StrEnum):
 
 
 class TokenClaims(msgspec.Struct, frozen=True, array_like=True):
-    """What a token says. Times in epoch milliseconds; `project_id` is empty unless the scope is a project."""
+    """What a token says. Times in epoch milliseconds; the project is empty unless the scope is one.
+
+    `project_name` is the name it was asked for by: any region's name stands for the account's project.
+    """
 
     revocation_id: str
     user_id: str
@@ -38,6 +41,7 @@ class TokenClaims(msgspec.Struct, frozen=True, array_like=True):
     methods: tuple[str, ...]
     issued_at_ms: int
     expires_at_ms: int
+    project_name: str = ""
 
 
 class TokenIssuer:
@@ -53,6 +57,7 @@ class TokenIssuer:
         domain_id: str,
         scope: Scope = Scope.USER,
         project_id: str = "",
+        project_name: str = "",
         methods: tuple[str, ...] = ("password",),
         now_ms: int | None = None,
         expires_at_ms: int | None = None,
@@ -65,7 +70,9 @@ class TokenIssuer:
         expires = now + LIFETIME_S * 1000
         if expires_at_ms is not None:
             expires = min(expires, expires_at_ms)
-        claims = TokenClaims(uuid.uuid4().hex, user_id, domain_id, scope, project_id, methods, now, expires)
+        claims = TokenClaims(
+            uuid.uuid4().hex, user_id, domain_id, scope, project_id, methods, now, expires, project_name
+        )
         return self._fernet.encrypt(msgspec.json.encode(claims)).decode("ascii"), claims
 
     def read(self, token: str, *, now_ms: int | None = None) -> TokenClaims:

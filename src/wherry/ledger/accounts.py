@@ -1,10 +1,9 @@
 """Accounts (domains) and their users."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from wherry.ledger import schema
 
@@ -14,13 +13,17 @@ _user = schema.iam_user
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account. `project_id` is its one project, by whatever region name clients ask for it."""
+    """An account. `project_id` is its one project, by whatever region name clients ask for it.
+
+    `operator`: its administrator runs the control plane and may make further accounts.
+    """
 
     id: str
     name: str
     project_id: str
     created_at: int
     privacy_agreed_at: int | None = None
+    operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class UserRow:
     """A user of an account.
 
     Attributes:
-        policies: policy documents by name.
+        password_hash: empty for a user who can't log in by a password.
+        account_owner: the account's administrator, who may do everything in it.
         tokens_void_before: tokens issued up to this moment are dead (password, key or permissions changed).
     """
 
@@ -38,9 +42,9 @@ class UserRow:
     password_hash: str
     enabled: bool
     account_owner: bool
-    policies: Mapping[str, Any]
     created_at: int
     tokens_void_before: int = 0
+    description: str = ""
 
 
 def find(connection: Connection, account_id: str) -> AccountRow | None:
@@ -73,6 +77,23 @@ def agree_to_privacy(connection: Connection, account_id: str, *, at: int) -> Non
     connection.execute(update(_account).where(not_yet).values(privacy_agreed_at=at))
 
 
+def administrator_of(connection: Connection, account_id: str) -> UserRow | None:
+    """Return the oldest administrator of the account; None where its users are another service's."""
+    query = select(_user).where(_user.c.account_id == account_id, _user.c.account_owner).order_by(_user.c.created_at)
+    row = connection.execute(query.limit(1)).mappings().first()
+    return None if row is None else UserRow(**row)
+
+
+def find_users(
+    connection: Connection, account_id: str, *, name: str = "", limit: int, offset: int
+) -> tuple[int, Sequence[UserRow]]:
+    """Return how many users the account has, of this name if one is given, and one page of them, by name."""
+    conditions = [_user.c.account_id == account_id, *([_user.c.name == name] if name else [])]
+    count = connection.execute(select(func.count()).select_from(_user).where(*conditions)).scalar_one()
+    query = select(_user).where(*conditions).order_by(_user.c.name).limit(limit).offset(offset)
+    return count, [UserRow(**row) for row in connection.execute(query).mappings()]
+
+
 def find_user(connection: Connection, user_id: str) -> UserRow | None:
     """Return the user of this id."""
     row = connection.execute(select(_user).where(_user.c.id == user_id)).mappings().first()
@@ -94,3 +115,14 @@ def insert_user(connection: Connection, row: UserRow) -> None:
 def change_user(connection: Connection, user_id: str, values: Mapping[str, object]) -> None:
     """Set columns of a user."""
     connection.execute(update(_user).where(_user.c.id == user_id).values(values))
+
+
+def delete_user(connection: Connection, user_id: str) -> None:
+    """Remove a user with his access keys, memberships and policies."""
+    connection.execute(_user.delete().where(_user.c.id == user_id))
+
+
+def void_tokens(connection: Connection, user_ids: Iterable[str], *, at: int) -> None:
+    """Let every token die that was issued to these users up to the moment *at*, and their temporary keys with them."""
+    statement = update(_user).where(_user.c.id.in_(list(user_ids)), _user.c.tokens_void_before < at)
+    connection.execute(statement.values(tokens_void_before=at))

@@ -1,5 +1,6 @@
 """What callers prove themselves with: access keys, join tokens, and the tokens that died early."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
@@ -28,6 +29,7 @@ class AccessKeyRow:
     source_id: str | None
     receiver_id: str | None
     created_at: int
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,22 @@ def keys_bound_to(connection: Connection, source_id: str) -> list[str]:
 def any_sealed_secret(connection: Connection) -> str | None:
     """Return the sealed secret of some access key, None while there is no key."""
     return connection.execute(select(_key.c.sealed_secret).limit(1)).scalar()
+
+
+def keys_of_user(connection: Connection, user_id: str) -> Sequence[AccessKeyRow]:
+    """Return the access keys of a user, oldest first."""
+    query = select(_key).where(_key.c.user_id == user_id).order_by(_key.c.created_at, _key.c.access_key)
+    return [AccessKeyRow(**row) for row in connection.execute(query).mappings()]
+
+
+def change_key(connection: Connection, access_key: str, values: Mapping[str, object]) -> None:
+    """Set columns of a key."""
+    connection.execute(update(_key).where(_key.c.access_key == access_key).values(values))
+
+
+def delete_key(connection: Connection, access_key: str) -> None:
+    """Remove a key."""
+    connection.execute(_key.delete().where(_key.c.access_key == access_key))
 
 
 def insert_key(connection: Connection, row: AccessKeyRow) -> None:

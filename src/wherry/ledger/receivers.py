@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
@@ -18,6 +19,7 @@ class ReceiverRow:
     Attributes:
         last_contact: when it last announced itself; 0 when it has joined only.
         assignments_version: counts the changes of what is assigned to it.
+        servers: the servers that can land there, as it announced them.
     """
 
     id: str
@@ -31,6 +33,7 @@ class ReceiverRow:
     created_at: int
     last_contact: int
     assignments_version: int
+    servers: Sequence[Mapping[str, Any]] = ()
 
 
 def find(connection: Connection, account_id: str, receiver_id: str) -> ReceiverRow | None:
@@ -45,6 +48,12 @@ def every(connection: Connection, account_id: str) -> Sequence[ReceiverRow]:
     order = (_receiver.c.created_at, _receiver.c.id)
     query = select(_receiver).where(_receiver.c.account_id == account_id).order_by(*order)
     return [ReceiverRow(**row) for row in connection.execute(query).mappings()]
+
+
+def hosting(connection: Connection, account_id: str, server_id: str) -> ReceiverRow | None:
+    """Return the receiver that is this server, or that announces it as one of its own."""
+    rows = every(connection, account_id)
+    return next((row for row in rows if server_id in {row.id, *(server["id"] for server in row.servers)}), None)
 
 
 def insert(connection: Connection, row: ReceiverRow) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from wherry.ledger.documents import Document, JsonText
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest script in `migrations/versions`: what a database with this schema is at."""
 
 METADATA = MetaData(
@@ -61,6 +61,7 @@ account = Table(
     Column("project_id", ID, nullable=False),
     Column("created_at", MS, nullable=False),
     Column("privacy_agreed_at", MS),
+    Column("operator", Boolean, nullable=False),
 )
 
 iam_user = Table(
@@ -72,10 +73,59 @@ iam_user = Table(
     Column("password_hash", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("account_owner", Boolean, nullable=False),
-    Column("policies", Document, nullable=False),
     Column("created_at", MS, nullable=False),
     Column("tokens_void_before", MS, nullable=False),
+    Column("description", NAME, nullable=False),
     UniqueConstraint("account_id", "name"),
+)
+
+user_group = Table(
+    "user_group",
+    METADATA,
+    Column("id", ID, primary_key=True),
+    _account(),
+    Column("name", NAME, nullable=False),
+    Column("description", NAME, nullable=False),
+    Column("created_at", MS, nullable=False),
+    UniqueConstraint("account_id", "name"),
+)
+
+group_member = Table(
+    "group_member",
+    METADATA,
+    Column("group_id", ID, ForeignKey("user_group.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ID, ForeignKey("iam_user.id", ondelete="CASCADE"), primary_key=True),
+    Index(None, "user_id"),
+)
+
+policy = Table(
+    "policy",
+    METADATA,
+    Column("id", ID, primary_key=True),
+    _account(),
+    Column("name", NAME, nullable=False),
+    Column("description", NAME, nullable=False),
+    Column("document", Document, nullable=False),
+    Column("created_at", MS, nullable=False),
+    Column("updated_at", MS, nullable=False),
+    UniqueConstraint("account_id", "name"),
+)
+
+# A policy's id is that of a row above or of a system policy, hence no foreign key.
+user_policy = Table(
+    "user_policy",
+    METADATA,
+    Column("user_id", ID, ForeignKey("iam_user.id", ondelete="CASCADE"), primary_key=True),
+    Column("policy_id", ID, primary_key=True),
+    Index(None, "policy_id"),
+)
+
+group_policy = Table(
+    "group_policy",
+    METADATA,
+    Column("group_id", ID, ForeignKey("user_group.id", ondelete="CASCADE"), primary_key=True),
+    Column("policy_id", ID, primary_key=True),
+    Index(None, "policy_id"),
 )
 
 access_key = Table(
@@ -91,6 +141,8 @@ access_key = Table(
     Column("source_id", ID),
     Column("receiver_id", ID),
     Column("created_at", MS, nullable=False),
+    Column("description", NAME, nullable=False),
+    Index(None, "user_id"),
     Index(None, "source_id"),
     Index(None, "receiver_id"),
 )
@@ -190,6 +242,7 @@ receiver = Table(
     Column("created_at", MS, nullable=False),
     Column("last_contact", MS, nullable=False),
     Column("assignments_version", BigInteger, nullable=False),
+    Column("servers", Document, nullable=False),
     Index(None, "account_id"),
 )
 

@@ -33,6 +33,9 @@ Scope = MutableMapping[str, Any]
 MAX_PATH = 32 * 1024
 """Bytes of path and query at most, as the gateway's rules have it."""
 
+_READING = frozenset({"GET", "HEAD"})
+"""Methods that change nothing, so that a request may come again."""
+
 _DRAIN_S = 3.0
 _DRAIN_BYTES = 64 * 1024 * 1024
 
@@ -102,8 +105,11 @@ class Application:
         return await route.handler(self._call(exchange, found, body, caller))
 
     async def _authenticate(self, exchange: "_Exchange", body: bytes) -> Principal:
-        request = SignedRequest(exchange.method, exchange.raw_path, exchange.raw_query, exchange.request_headers, body)
-        caller = exchange.caller = await self._services.authenticator.authenticate(request)
+        request = SignedRequest(
+            exchange.method, exchange.raw_path, exchange.raw_query, exchange.request_headers, body, exchange.peer
+        )
+        once = exchange.method not in _READING
+        caller = exchange.caller = await self._services.authenticator.authenticate(request, once=once)
         return caller
 
     def _call(self, exchange: "_Exchange", found: Found, body: bytes, caller: Principal | None) -> Call:
@@ -117,6 +123,7 @@ class Application:
             body=body,
             request_id=exchange.request_id,
             at=self._services.clock(),
+            peer=exchange.peer,
         )
 
 
@@ -141,7 +148,8 @@ class _Exchange:
         self.raw_path: bytes = scope["raw_path"]
         self.raw_query: bytes = scope["query_string"]
         self.request_headers: list[tuple[bytes, bytes]] = scope["headers"]
-        self.client = scope.get("client")
+        client = scope.get("client")
+        self.peer: str = client[0] if client else ""
         self.receive = receive
         self.request_id = request_id
         self.headers: dict[str, str] = {}
@@ -194,8 +202,8 @@ class _Exchange:
             "operation": self.route.operation if self.route is not None else "",
             "ms": round((time.perf_counter() - started) * 1000, 2),
         }
-        if self.client is not None:
-            facts["client"] = self.client[0]
+        if self.peer:
+            facts["client"] = self.peer
         if self.caller is not None:
             facts["caller"] = self.caller.access_key or self.caller.user_name
             facts["kind"] = self.caller.kind

@@ -25,6 +25,7 @@ class Call:
         headers: names in lower case.
         request_id: what X-Request-Id of the answer says.
         at: when it came, epoch milliseconds.
+        peer: the address that it came from; empty where that isn't known.
     """
 
     services: Services
@@ -36,6 +37,7 @@ class Call:
     body: bytes
     request_id: str
     at: int
+    peer: str = ""
 
     @property
     def principal(self) -> Principal:

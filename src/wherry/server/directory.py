@@ -1,16 +1,14 @@
 """iam's look-ups, answered from the ledger."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from wherry.iam.directory import AccessKey, Project, User, UserName
-from wherry.iam.permissions import SYSTEM_POLICIES
-from wherry.iam.policies import Policy, parse_policy
 from wherry.iam.principals import Kind, Principal
 from wherry.ledger import accounts, credentials
 from wherry.ledger.ledger import Ledger
+from wherry.server.stored_policies import policies_of_user
 
 
 class LedgerDirectory:
@@ -85,7 +83,8 @@ def _access_key(connection: Connection, access_key: str) -> AccessKey | None:
         user_name=user.name,
         project_id=account.project_id,
         account_owner=user.account_owner,
-        policies=_policies(user.policies),
+        operator=account.operator and user.account_owner,
+        policies=policies_of_user(connection, user.id),
         access_key=row.access_key,
     )
     return AccessKey(row.access_key, row.sealed_secret, principal, row.enabled and user.enabled)
@@ -108,7 +107,8 @@ def _user(connection: Connection, name: UserName) -> User | None:
         password_hash=row.password_hash,
         enabled=row.enabled,
         account_owner=row.account_owner,
-        policies=_policies(row.policies),
+        operator=account.operator and row.account_owner,
+        policies=policies_of_user(connection, row.id),
     )
 
 
@@ -119,10 +119,3 @@ def _user_row(connection: Connection, name: UserName) -> accounts.UserRow | None
         return accounts.find_user_by_name(connection, name.domain_id, name.name)
     account = accounts.find_by_name(connection, name.domain_name)
     return None if account is None else accounts.find_user_by_name(connection, account.id, name.name)
-
-
-def _policies(stored: Mapping[str, Any]) -> tuple[Policy, ...]:
-    """Return the policies of a user: a name with null is a system policy, one with a document a custom policy."""
-    return tuple(
-        SYSTEM_POLICIES[name] if document is None else parse_policy(name, document) for name, document in stored.items()
-    )

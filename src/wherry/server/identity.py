@@ -1,6 +1,6 @@
 """The IAM subset: tokens, domains, projects, in the forms that the vendor's SDKs and Keystone clients expect."""
 
-import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,18 +19,17 @@ from wherry.iam.keystone import (
     read_login,
     token_answer,
 )
-from wherry.iam.passwords import password_matches
-from wherry.iam.principals import Kind
+from wherry.iam.permissions import Resource, why_not
+from wherry.iam.principals import Kind, Principal
 from wherry.iam.refusals import AuthenticationFailed
 from wherry.iam.tokens import Scope, TokenClaims
+from wherry.ledger import credentials
 from wherry.ledger.audit import Entry
 from wherry.ledger.transaction import Transaction
 from wherry.server.answers import Answer, json_answer
 from wherry.server.call import Call
+from wherry.server.hashing import matches
 from wherry.server.query import parse_query
-
-_HASHING = asyncio.Semaphore(2)
-"""Each check of a password takes 64 MiB and tens of milliseconds: strangers mustn't start many at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,7 @@ async def create_token(call: Call) -> Answer:
         domain_id=proven.user.domain_id,
         scope=login.scope.scope,
         project_id="" if project is None else project.id,
+        project_name="" if project is None else project.name,
         methods=proven.methods,
         now_ms=call.at,
         expires_at_ms=proven.expires_at_ms,
@@ -69,16 +69,61 @@ async def create_token(call: Call) -> Answer:
 
 
 async def show_token(call: Call) -> Answer:
-    """Return what the token in X-Subject-Token says. The caller proves himself by X-Auth-Token or a signature."""
-    subject = _header(call, b"x-subject-token")
-    principal, claims = await call.services.authenticator.by_token(subject)
-    if principal.domain_id != call.account_id:
-        raise ApiError("SMS.9001", "the token belongs to another account", status=404)
+    """Return what the token in X-Subject-Token says. The caller proves himself by X-Auth-Token or a signature.
+
+    A user may ask about his own tokens, and about those of others where he may look at the users.
+    """
+    subject, principal, claims = await _subject(call)
     user = await call.services.directory.user(UserName(id=claims.user_id))
     if user is None:
-        raise AuthenticationFailed("the token's user does not exist")
-    project = await call.services.directory.project(claims.domain_id) if claims.project_id else None
+        raise _no_such_token()
+    _check_own(call, principal, "ShowUser")
+    project = None
+    if claims.project_id:
+        project = await call.services.directory.project(claims.domain_id, name=claims.project_name)
     return _token_answer(call, subject, claims, user, project, status=200)
+
+
+async def revoke_token(call: Call) -> Answer:
+    """Let the token in X-Subject-Token die, and the temporary keys that were got by it.
+
+    A user may do so with his own tokens, and with those of others where he may change the users.
+    """
+    _, principal, claims = await _subject(call)
+    _check_own(call, principal, "UpdateUser")
+
+    def unit(tx: Transaction) -> None:
+        credentials.revoke(tx.connection, claims.revocation_id, at=call.at, expires_at=claims.expires_at_ms)
+        call.record(tx, claims.revocation_id)
+
+    await call.services.ledger.write(unit)
+    call.services.authenticator.forget_user(claims.user_id)
+    return Answer(b"", 204, headers=_trace(call))
+
+
+async def _subject(call: Call) -> tuple[str, Principal, TokenClaims]:
+    """Return the token in X-Subject-Token and what it says. Raises ApiError 404 for one that isn't good or not ours."""
+    subject = _header(call, b"x-subject-token")
+    try:
+        principal, claims = await call.services.authenticator.by_token(subject)
+    except AuthenticationFailed:
+        raise _no_such_token() from None
+    if principal.domain_id != call.account_id:
+        raise _no_such_token()
+    return subject, principal, claims
+
+
+def _check_own(call: Call, subject: Principal, operation: str) -> None:
+    """Return when the token is the caller's own, or *operation* on its user is allowed him. Raises ApiError 403."""
+    if call.principal.kind is Kind.USER and call.principal.user_id == subject.user_id:
+        return
+    reason = why_not(call.principal, operation, Resource(subject.user_id, of_owner=subject.account_owner))
+    if reason:
+        raise ApiError("SMS.9004", reason, status=403)
+
+
+def _no_such_token() -> ApiError:
+    return ApiError("SMS.9001", "the token in X-Subject-Token is not valid", status=404)
 
 
 async def list_domains(call: Call) -> Answer:
@@ -98,12 +143,22 @@ async def list_projects(call: Call) -> Answer:
 
 async def _by_password(call: Call, login: PasswordLogin) -> _Proven:
     user = await call.services.directory.user(login.user)
-    async with _HASHING:
-        fits = await asyncio.to_thread(password_matches, None if user is None else user.password_hash, login.password)
+    logins, who = call.services.logins, _claimed(login.user, user)
+    locked_s = logins.locked_s(who, call.peer)
+    if locked_s:
+        raise AuthenticationFailed(f"too many wrong passwords; try again in {math.ceil(locked_s)} s")
+    fits = await matches(None if user is None else user.password_hash, login.password)
     if user is None or not fits or not user.enabled:
+        logins.failed(who, call.peer)
         # One answer for all three, so that nobody learns which names exist.
         raise AuthenticationFailed("the user name or the password is wrong")
+    logins.succeeded(who, call.peer)
     return _Proven(user, ("password",))
+
+
+def _claimed(name: UserName, user: User | None) -> str:
+    """Return under which name a login is counted: one that exists in one way only, however it was written."""
+    return user.id if user is not None else f"{name.domain_id}/{name.domain_name}/{name.id}/{name.name}"
 
 
 async def _by_token(call: Call, login: TokenLogin) -> _Proven:

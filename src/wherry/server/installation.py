@@ -7,6 +7,7 @@ admin.json is written first, and what the ledger misses is made from it.
 import datetime as dt
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -77,25 +78,42 @@ def admin_file(directory: DataDirectory, endpoint: str, *, tls: bool, fresh: boo
         stored = None
     except (OSError, ValueError) as error:
         raise AdminFileUnreadable(path=path, reason=str(error)) from error
-    wanted = _new_admin(endpoint, ca_file) if stored is None else _moved(stored, endpoint, ca_file)
+    wanted = generate_admin(endpoint, ca_file) if stored is None else _moved(stored, endpoint, ca_file)
     if wanted != stored:
         text = msgspec.json.format(msgspec.json.encode(wanted), indent=2) + b"\n"
         durable.write_file(path, text, mode=0o600)
     return wanted
 
 
-async def create_account(ledger: Ledger, admin: AdminFile, key_box: SecretBox) -> None:
-    """Make the account, its administrator with his key, and the project where new sources register."""
-    now = int(time.time() * 1000)
-    account = accounts.AccountRow(admin.domain_id, admin.domain_name, admin.project_id, now)
+async def create_account(ledger: Ledger, admin: AdminFile, key_box: SecretBox, *, operator: bool = False) -> None:
+    """Make the account, its administrator with his key, and the project where new sources register.
+
+    *operator*: its administrator is the one of the whole control plane.
+    """
+    await ledger.write(
+        new_account(
+            admin,
+            user_id=str(uuid4()),
+            password_hash=hash_password(admin.password),
+            sealed_secret=key_box.seal(admin.secret_key),
+            now=int(time.time() * 1000),
+            operator=operator,
+        )
+    )
+
+
+def new_account(
+    admin: AdminFile, *, user_id: str, password_hash: str, sealed_secret: str, now: int, operator: bool = False
+) -> Callable[[Transaction], None]:
+    """Return the unit that stores what `create_account` makes."""
+    account = accounts.AccountRow(admin.domain_id, admin.domain_name, admin.project_id, now, operator=operator)
     user = accounts.UserRow(
-        id=str(uuid4()),
+        id=user_id,
         account_id=account.id,
         name=admin.user_name,
-        password_hash=hash_password(admin.password),
+        password_hash=password_hash,
         enabled=True,
         account_owner=True,
-        policies={},
         created_at=now,
     )
     key = credentials.AccessKeyRow(
@@ -104,20 +122,21 @@ async def create_account(ledger: Ledger, admin: AdminFile, key_box: SecretBox) -
         kind="user",
         user_id=user.id,
         name=admin.user_name,
-        sealed_secret=key_box.seal(admin.secret_key),
+        sealed_secret=sealed_secret,
         enabled=True,
         source_id=None,
         receiver_id=None,
         created_at=now,
     )
+    project = system_project(account.id, now)
 
     def unit(tx: Transaction) -> None:
         accounts.insert(tx.connection, account)
         accounts.insert_user(tx.connection, user)
         credentials.insert_key(tx.connection, key)
-        migprojects.insert(tx.connection, system_project(account.id, now))
+        migprojects.insert(tx.connection, project)
 
-    await ledger.write(unit)
+    return unit
 
 
 def system_project(account_id: str, now: int) -> migprojects.MigprojectRow:
@@ -141,16 +160,19 @@ def system_project(account_id: str, now: int) -> migprojects.MigprojectRow:
     )
 
 
-def _new_admin(endpoint: str, ca_file: str) -> AdminFile:
+def generate_admin(
+    endpoint: str, ca_file: str, *, account: str = ACCOUNT, user: str = ADMINISTRATOR, password: str = ""
+) -> AdminFile:
+    """Return the facts of a new account and its administrator; without a *password* one is generated."""
     pair = generate_key_pair()
     return AdminFile(
         endpoint=endpoint,
         ca_file=ca_file,
         domain_id=uuid4().hex,
-        domain_name=ACCOUNT,
+        domain_name=account,
         project_id=uuid4().hex,
-        user_name=ADMINISTRATOR,
-        password=generate_password(),
+        user_name=user,
+        password=password or generate_password(),
         access_key=pair.access_key,
         secret_key=pair.secret_key,
     )

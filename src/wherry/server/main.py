@@ -21,7 +21,9 @@ from wherry.iam.authentication import Authenticator
 from wherry.iam.keystone_client import KeystoneClient
 from wherry.iam.keystone_settings import KeystoneSettings, read_settings
 from wherry.iam.keystone_tokens import Keystone, KeystoneTokens
+from wherry.iam.lockout import Lockout
 from wherry.iam.refusals import RefusalCodec
+from wherry.iam.temporary_keys import TemporaryKeyIssuer
 from wherry.iam.token_reading import OwnTokens
 from wherry.iam.tokens import TokenIssuer
 from wherry.ledger import accounts, credentials
@@ -43,6 +45,9 @@ from wherry.server.routing import Router
 from wherry.server.services import Services
 from wherry.server.waiting import Waiters
 from wherry.server.workers import run_workers
+
+_WRONG_PASSWORDS = 10
+"""Wrong passwords for one user from one address within ten minutes that lock that address out."""
 
 _STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -173,13 +178,16 @@ def _assemble(ledger: Ledger, keystone: Keystone | None, keys: Keys, url: str, *
     directory = LedgerDirectory(ledger)
     key_box = keys.master.box("access-keys")
     tokens = TokenIssuer(keys.master.box("tokens").fernet)
+    temporary = TemporaryKeyIssuer(keys.master.box("temporary-keys").fernet)
     reader = OwnTokens(directory, tokens) if keystone is None else keystone.tokens
     return Services(
         ledger=ledger,
         directory=directory,
         keystone=keystone,
-        authenticator=Authenticator(directory, key_box, reader),
+        authenticator=Authenticator(directory, key_box, reader, temporary),
+        logins=Lockout(most=_WRONG_PASSWORDS, most_trusted=10 * _WRONG_PASSWORDS),
         tokens=tokens,
+        temporary=temporary,
         refusals=RefusalCodec(keys.master.box("refusals").fernet),
         key_box=key_box,
         secret_box=keys.master.box("secrets"),
@@ -200,7 +208,7 @@ async def _first_account(directory: DataDirectory, services: Services) -> None:
     except OSError as error:
         raise DataDirectoryRefused(path=directory.path, reason=error.strerror or str(error)) from error
     if fresh and admin is not None:
-        await installation.create_account(services.ledger, admin, services.key_box)
+        await installation.create_account(services.ledger, admin, services.key_box, operator=True)
 
 
 async def _check_master_key(services: Services) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from wherry.contract.access_operations import ACCESS_OPERATIONS
 from wherry.contract.envelope import ErrorEnvelope, KeystoneError
 from wherry.contract.operations import OPERATIONS, OperationShape
 from wherry.contract.own_operations import ABOUT_OPERATIONS, IAM_OPERATIONS, WHERRY_OPERATIONS
@@ -22,15 +23,27 @@ from wherry.server.openapi_sdk import BODY_MODELS
 from wherry.server.openapi_texts import DESCRIPTION, FILES, HEADERS, RESPONSE_HEADERS, SECURITY, TAGS, tag_of
 from wherry.server.route import Route
 
-SHAPES: Mapping[str, OperationShape] = {**OPERATIONS, **IAM_OPERATIONS, **WHERRY_OPERATIONS, **ABOUT_OPERATIONS}
+SHAPES: Mapping[str, OperationShape] = {
+    **OPERATIONS,
+    **IAM_OPERATIONS,
+    **WHERRY_OPERATIONS,
+    **ACCESS_OPERATIONS,
+    **ABOUT_OPERATIONS,
+}
 """Every operation that has a shape, by its id in the document."""
 
-_CREATED = frozenset({"CreateToken"})
+_CREATED = frozenset({"CreateToken", "CreateTemporaryKey"})
+_SILENT = frozenset({"RevokeToken"})
+"""Operations that answer 204 and no body."""
+
 _MADE_IDS: Mapping[str, Sequence[str]] = {
     "RegisterServer": ("source_id", "server_id"),
     "CreateTask": ("task_id",),
     "CreateTemplate": ("id",),
     "CreateMigproject": ("mig_project_id",),
+    "CreateUser": ("user_id",),
+    "CreateGroup": ("group_id",),
+    "CreatePolicy": ("policy_id",),
 }
 """Operations whose answer's id is what these parameters of paths take."""
 
@@ -166,13 +179,15 @@ def _links(names: Sequence[str], operations: Iterable[tuple[Route, str]]) -> dic
 
 
 def _success(name: str, shape: OperationShape | None, schemas: Schemas) -> dict[str, Any]:
+    headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    if name in _SILENT:
+        return {"204": {"description": "Done.", "headers": headers}}
     if name in FILES:
         content: dict[str, Any] = {kind: {"schema": schema} for kind, schema in FILES[name].items()}
     elif shape is None or shape.answer is None:
         content = {"application/json": {"schema": {"type": "object"}}}
     else:
         content = {"application/json": {"schema": schemas.reference(shape.answer)}}
-    headers = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
     if name in {"CreateToken", "ShowToken"}:
         headers["X-Subject-Token"] = {"$ref": "#/components/headers/X-Subject-Token"}
     status = "201" if name in _CREATED else "200"

@@ -7,6 +7,8 @@ one after the other from the explorer sees a migration. Tests decode each with i
 from collections.abc import Mapping
 from typing import Any
 
+from wherry.server import openapi_access_examples
+
 _GIB = 1 << 30
 SOURCE_ID = "3e1f6c1a-5d0b-4a53-9a0e-6a3a0f6f2c11"
 TASK_ID = "8c4b2d7e-1f3a-4e6b-b1c9-0d5e7f9a2b44"
@@ -24,6 +26,7 @@ PARAMETERS: Mapping[str, Any] = {
     "version": "v3",
     "checkpoint": 3,
     "code": "SMS.0515",
+    **openapi_access_examples.PARAMETERS,
 }
 """Examples of the parameters of paths, by name."""
 
@@ -207,5 +210,6 @@ BODIES: Mapping[str, Any] = {
     },
     "SubmitSourceHalf": _HALF,
     "SubmitReceiverHalf": _HALF,
+    **openapi_access_examples.BODIES,
 }
 """Examples of bodies, by operation."""

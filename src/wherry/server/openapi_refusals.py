@@ -21,10 +21,18 @@ _KINDS: Mapping[int, tuple[str, str, str]] = {
     500: ("Fault", "A fault of the control plane; its log tells more.", "APIGW.0201"),
     503: ("ShuttingDown", "The control plane is shutting down.", "WHERRY.5509"),
 }
-_PROVEN_BY_THE_BODY = frozenset({"CreateToken", "Join"})
+_PROVEN_BY_THE_BODY = frozenset({"CreateToken", "Join", "CreateTemporaryKey"})
 """Anonymous operations that a 401 may answer all the same: what they're sent proves who calls."""
 
-_CONFLICTS = frozenset({"RegisterServer", "SubmitSourceHalf", "SubmitReceiverHalf", "ShowProof"})
+_CONFLICTS = frozenset(
+    {
+        *("RegisterServer", "SubmitSourceHalf", "SubmitReceiverHalf", "ShowProof"),
+        *("CreateAccount", "CreateUser", "UpdateUser", "DeleteUser", "CreateAccessKey"),
+        *("CreateGroup", "CreatePolicy", "UpdatePolicy", "DeletePolicy"),
+    }
+)
+_ABOUT_A_TOKEN = frozenset({"ShowToken", "RevokeToken"})
+"""Operations that a header says the object of."""
 
 
 def refusals(route: Route, *, has_body: bool) -> dict[str, Any]:
@@ -34,7 +42,7 @@ def refusals(route: Route, *, has_body: bool) -> dict[str, Any]:
         statuses |= {401, 403}
     elif route.operation in _PROVEN_BY_THE_BODY:
         statuses.add(401)
-    if route.parameter_names or has_body or route.operation == "ShowToken":
+    if route.parameter_names or has_body or route.operation in _ABOUT_A_TOKEN:
         statuses.add(404)
     if route.operation in _CONFLICTS:
         statuses.add(409)

@@ -21,6 +21,8 @@ TAGS: Sequence[tuple[str, str]] = (
     ("Service", "Settings of the service, the privacy agreement, and the versions of the API."),
     ("IAM", "Tokens, domains and projects, as clients of Keystone know them."),
     ("Receivers", "Where disks land, and how agents and receivers join."),
+    ("Accounts", "Accounts, users, access keys, groups and policies, and why somebody was refused."),
+    ("Target servers", "A target server in the words of ECS, as clients look it up."),
     ("Replication", "Figures, history and proofs of a task."),
     ("Control plane", "What the control plane says of itself."),
     ("Other", "Everything else."),
@@ -35,9 +37,16 @@ _TAGS_BY_PATH: Sequence[tuple[str, str]] = (
     ("/v3/vm/templates", "Templates"),
     ("/v3/migprojects", "Migration projects"),
     ("/v3/auth", "IAM"),
+    ("/v3.0/", "IAM"),
     ("/v3/projects", "IAM"),
     ("/v3/", "Service"),
     ("/{version}", "Service"),
+    ("/v1/", "Target servers"),
+    ("/wherry/v1/accounts", "Accounts"),
+    ("/wherry/v1/users", "Accounts"),
+    ("/wherry/v1/groups", "Accounts"),
+    ("/wherry/v1/policies", "Accounts"),
+    ("/wherry/v1/decode", "Accounts"),
     ("/wherry/v1/receivers", "Receivers"),
     ("/wherry/v1/join", "Receivers"),
     ("/wherry/v1/tasks", "Replication"),
@@ -105,12 +114,22 @@ _NO_CATALOG = {
     "description": "Any text leaves the catalog out.",
 }
 
+_OPTIONAL_TOKEN = {
+    "name": "X-Auth-Token",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 16384},
+    "description": "The token, where the body has none.",
+}
+
 HEADERS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "ShowCommand": (_WAIT,),
     "ListAssignments": (_WAIT,),
     "ExportConsistencyResults": (_LANGUAGE,),
     "ShowToken": (_SUBJECT, _NO_CATALOG),
     "CreateToken": (_NO_CATALOG,),
+    "RevokeToken": (_SUBJECT,),
+    "CreateTemporaryKey": (_OPTIONAL_TOKEN,),
 }
 """Parameters that stand in no struct, by operation."""
 

@@ -1,5 +1,6 @@
 """Receivers: their announcements, what is assigned to them, and the way an agent takes to one."""
 
+from msgspec import to_builtins
 from sqlalchemy import Connection
 
 from wherry.contract.errors import ApiError
@@ -40,6 +41,7 @@ async def update_receiver(call: Call) -> Answer:
             "data_port": announcement.data_port,
             "drivers": announcement.drivers,
             "version": announcement.version,
+            "servers": to_builtins(announcement.servers),
         }
         facts = {**values, "free_bytes": announcement.free_bytes, "last_contact": call.at}
         receivers.change(tx.connection, row.id, facts)
@@ -99,10 +101,15 @@ async def show_route(call: Call) -> Answer:
 
 
 def _assign(tx: Transaction, call: Call, task_id: str) -> TaskRow:
-    """Give the task to the connected receiver with the fewest tasks. Raises ApiError WHERRY.5501 when there's none."""
+    """Give the task to the receiver where its target is, or else to the connected one with the fewest tasks.
+
+    Raises ApiError WHERRY.5501 when there's none.
+    """
     task = task_of(tx.connection, call, task_id)
     if task.receiver_id is None:
-        chosen = receivers.least_busy(tx.connection, call.account_id, contact_since=call.at - _WINDOW_MS)
+        chosen = receivers.hosting(tx.connection, call.account_id, task.target_vm_id) or receivers.least_busy(
+            tx.connection, call.account_id, contact_since=call.at - _WINDOW_MS
+        )
         if chosen is None:
             raise ApiError("WHERRY.5501")
         tasks.change(tx.connection, task_id, {"receiver_id": chosen.id})

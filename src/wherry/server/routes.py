@@ -24,6 +24,7 @@ from wherry.server import (
     templates,
     versions,
 )
+from wherry.server.access_routes import ACCESS, ECS, IAM
 from wherry.server.documentation import documentation_routes
 from wherry.server.route import AuditName, ErrorShape, Route
 
@@ -272,7 +273,20 @@ WHERRY = (
     Route("ShowProof", "GET", f"{_OWN_TASK}/proof", replication.show_newest_proof),
 )
 
-_OPERATIONS = (*SOURCES, *TASKS, *SETTINGS, *TEMPLATES, *PROJECTS, *SERVICE, *VERSIONS, *IDENTITY, *WHERRY)
+_OPERATIONS = (
+    *SOURCES,
+    *TASKS,
+    *SETTINGS,
+    *TEMPLATES,
+    *PROJECTS,
+    *SERVICE,
+    *VERSIONS,
+    *IDENTITY,
+    *IAM,
+    *ECS,
+    *WHERRY,
+    *ACCESS,
+)
 
 ROUTES = (*_OPERATIONS, *documentation_routes(_OPERATIONS))
 """Every operation, and the pages that describe them."""

@@ -7,7 +7,9 @@ from wherry.iam.authentication import Authenticator
 from wherry.iam.certificates import Authority, ProofSigner
 from wherry.iam.keys import SecretBox
 from wherry.iam.keystone_tokens import Keystone
+from wherry.iam.lockout import Lockout
 from wherry.iam.refusals import RefusalCodec
+from wherry.iam.temporary_keys import TemporaryKeyIssuer
 from wherry.iam.tokens import TokenIssuer
 from wherry.ledger.ledger import Ledger
 from wherry.server.contacts import Contacts
@@ -21,6 +23,7 @@ class Services:
 
     Attributes:
         keystone: the OpenStack Keystone that knows the users; None: the built-in identity service does.
+        logins: counts wrong passwords.
         endpoint: the URL under which it's reached, as shown in catalogs and links.
         clock: the time in epoch milliseconds.
         key_box: seals the secrets of access keys.
@@ -32,7 +35,9 @@ class Services:
     directory: LedgerDirectory
     keystone: Keystone | None
     authenticator: Authenticator
+    logins: Lockout
     tokens: TokenIssuer
+    temporary: TemporaryKeyIssuer
     refusals: RefusalCodec
     key_box: SecretBox
     secret_box: SecretBox

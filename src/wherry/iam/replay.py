@@ -1,0 +1,116 @@
+"""Refusing a signed request that was used before (ADR 0008).
+
+A signature covers the second it was made in and nothing that is unique, so the same request sent twice in one second
+has the same signature, and clients that retry below their signer send the very bytes again. Hence a signature may come
+again for a few seconds from the address that it first came from; after that, or from elsewhere, it's a replay.
+
+What was used is remembered until its date is too old for any signature. The memory is bounded for each key and in all.
+What a full memory forgets takes its date with it: anything the key signed up to then is refused, so that forgetting
+never lets a replay in, and a key that floods is a burden to nobody but itself.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from wherry.iam.refusals import AuthenticationFailed
+from wherry.iam.signature import MAX_SKEW_S, Claim
+
+GRACE_S: Final = 5.0
+"""How long after its first use a signature may come again from the same address."""
+
+MOST_OF_KEY: Final = 32_768
+MOST: Final = 262_144
+"""Signatures that are remembered at most, of one key and of all: about 30 MB."""
+
+_SWEEP_S: Final = 60.0
+
+
+class _Used:
+    """What one key has used: signatures with their dates, and the date before which nothing is known any more."""
+
+    __slots__ = ("dates", "floor")
+
+    def __init__(self) -> None:
+        self.dates: dict[int, int] = {}
+        self.floor = 0
+
+    def forget_half(self) -> int:
+        """Forget the older half, by their dates, and return how many that were."""
+        by_date = sorted(self.dates.values())
+        self.floor = by_date[len(by_date) // 2]
+        if by_date[0] == self.floor:
+            self.floor += 1  # at least one goes, even where all have the same date
+        return self.forget_before(self.floor)
+
+    def forget_before(self, date: int) -> int:
+        """Forget what was signed before *date* (epoch seconds), and return how many that were."""
+        before = len(self.dates)
+        self.dates = {signature: signed for signature, signed in self.dates.items() if signed >= date}
+        return before - len(self.dates)
+
+
+class ReplayGuard:
+    """Remembers which signatures were used. For one event loop.
+
+    Args:
+        clock: the time in epoch seconds.
+        most_of_key: signatures that are remembered of one key.
+        most: signatures that are remembered in all.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.time, *, most_of_key: int = MOST_OF_KEY, most: int = MOST
+    ) -> None:
+        self._clock = clock
+        self._most_of_key = most_of_key
+        self._most = most
+        self._keys: dict[str, _Used] = {}
+        self._size = 0
+        self._fresh: OrderedDict[int, tuple[float, str]] = OrderedDict()
+        self._swept = clock()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def use(self, claim: Claim, peer: str) -> None:
+        """Note that the verified *claim* is used, by the address *peer*.
+
+        Raises AuthenticationFailed where it was used before, or may have been.
+        """
+        now = self._clock()
+        self._forget_old(now)
+        used = self._keys.get(claim.access_key)
+        if used is None:
+            used = self._keys[claim.access_key] = _Used()
+        signature = int(claim.signature[:16], 16)
+        if claim.signed_at < used.floor:
+            raise AuthenticationFailed("the request was signed before the oldest of the key's that is remembered")
+        if signature in used.dates:
+            first = self._fresh.get(signature)
+            if first is None or first[1] != peer:
+                raise AuthenticationFailed("the signature was used before; sign the request anew")
+            return
+        used.dates[signature] = claim.signed_at
+        self._fresh[signature] = (now, peer)
+        self._size += 1
+        if len(used.dates) > self._most_of_key:
+            self._size -= used.forget_half()
+        elif self._size > self._most:
+            self._size -= max(self._keys.values(), key=lambda each: len(each.dates)).forget_half()
+
+    def _forget_old(self, now: float) -> None:
+        while self._fresh:
+            signature, (at, _) = next(iter(self._fresh.items()))
+            if now - at <= GRACE_S:
+                break
+            del self._fresh[signature]
+        if now - self._swept < _SWEEP_S:
+            return
+        self._swept = now
+        oldest = int(now) - MAX_SKEW_S - 1
+        for key, used in list(self._keys.items()):
+            self._size -= used.forget_before(oldest)
+            if not used.dates and used.floor <= oldest:
+                del self._keys[key]
