@@ -117,9 +117,10 @@ def _trust(admin: AdminFile) -> ssl.SSLContext | bool:
 class Raw:
     """HTTP without a library's opinions: sends what it's told, signed or with a token or bare."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, local_address: str | None = None) -> None:
         self._admin = server.admin
-        self._client = httpx.Client(base_url=server.endpoint, verify=_trust(server.admin), trust_env=False, timeout=60)
+        transport = httpx.HTTPTransport(verify=_trust(server.admin), trust_env=False, local_address=local_address)
+        self._client = httpx.Client(base_url=server.endpoint, transport=transport, timeout=60)
 
     def close(self) -> None:
         self._client.close()

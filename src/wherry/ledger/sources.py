@@ -77,7 +77,8 @@ class SourceRow:
 class SourceFilter:
     """What a list of sources is narrowed by; empty and None mean: not at all. Names match by substring.
 
-    `vm_id` is the server that the source's task migrates to, or the clone of that server.
+    `vm_id` is the server that the source's task migrates to, or the clone of that server. `labels`: the enterprise
+    projects of which anything may be listed.
     """
 
     state: str = ""
@@ -91,6 +92,7 @@ class SourceFilter:
     enterprise_project_id: str = ""
     has_consistency_result: bool | None = None
     vm_id: str = ""
+    labels: frozenset[str] | None = None
 
 
 def find(connection: Connection, account_id: str, source_id: str) -> SourceRow | None:
@@ -113,7 +115,7 @@ def find_page(
     connection: Connection, account_id: str, wanted: SourceFilter, *, limit: int, offset: int
 ) -> tuple[int, Sequence[SourceRow]]:
     """Return how many sources match, and one page of them, the oldest first."""
-    conditions = [_source.c.account_id == account_id, *_conditions(wanted)]
+    conditions = [*_within(account_id, wanted.labels), *_conditions(wanted)]
     if wanted.vm_id:
         conditions.append(_source.c.id.in_(_migrating_to(connection, account_id, wanted.vm_id)))
     count = connection.execute(select(func.count()).select_from(_source).where(*conditions)).scalar_one()
@@ -128,17 +130,17 @@ def find_many(connection: Connection, account_id: str, source_ids: Sequence[str]
     return {row["id"]: _row(row) for row in connection.execute(query).mappings()}
 
 
-def count_states(connection: Connection, account_id: str) -> Mapping[str, int]:
-    """Return how many sources of the account are in each state."""
-    counted = select(_source.c.state, func.count().label("sources")).where(_source.c.account_id == account_id)
+def count_states(connection: Connection, account_id: str, *, labels: frozenset[str] | None = None) -> Mapping[str, int]:
+    """Return how many sources of the account, or of these enterprise projects in it, are in each state."""
+    counted = select(_source.c.state, func.count().label("sources")).where(*_within(account_id, labels))
     query = counted.group_by(_source.c.state)
     return {row.state: row.sources for row in connection.execute(query)}
 
 
-def count_without_task(connection: Connection, account_id: str) -> int:
-    """Return how many sources have no target configuration."""
+def count_without_task(connection: Connection, account_id: str, *, labels: frozenset[str] | None = None) -> int:
+    """Return how many sources of the account, or of these enterprise projects in it, have no target configuration."""
     has_task = exists().where(_task.c.source_id == _source.c.id)
-    query = select(func.count()).select_from(_source).where(_source.c.account_id == account_id, ~has_task)
+    query = select(func.count()).select_from(_source).where(*_within(account_id, labels), ~has_task)
     return connection.execute(query).scalar_one()
 
 
@@ -215,6 +217,11 @@ def silent_since(connection: Connection, moment: int) -> Sequence[str]:
 def delete(connection: Connection, source_id: str) -> None:
     """Remove the record. Its task must be gone already."""
     connection.execute(_source.delete().where(_source.c.id == source_id))
+
+
+def _within(account_id: str, labels: frozenset[str] | None) -> list[ColumnElement[bool]]:
+    mine = [_source.c.account_id == account_id]
+    return mine if labels is None else [*mine, _source.c.enterprise_project_id.in_(sorted(labels))]
 
 
 def _conditions(wanted: SourceFilter) -> list[ColumnElement[bool]]:

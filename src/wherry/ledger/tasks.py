@@ -106,13 +106,17 @@ class SubtaskRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """What a list of tasks is narrowed by; empty means: not at all. Names match by substring."""
+    """What a list of tasks is narrowed by; empty means: not at all. Names match by substring.
+
+    `labels`: the enterprise projects of which anything may be listed; None for all.
+    """
 
     state: str = ""
     name: str = ""
     id: str = ""
     source_id: str = ""
     enterprise_project_id: str = ""
+    labels: frozenset[str] | None = None
 
 
 def find(connection: Connection, account_id: str, task_id: str) -> TaskRow | None:
@@ -159,10 +163,9 @@ def find_page(
 
 
 def find_failed(
-    connection: Connection, account_id: str, *, enterprise_project_id: str, limit: int, offset: int
+    connection: Connection, account_id: str, wanted: TaskFilter, *, limit: int, offset: int
 ) -> tuple[int, Sequence[TaskRow]]:
-    """Return how many tasks of the account show an error, and one page of them, the oldest first."""
-    wanted = TaskFilter(enterprise_project_id=enterprise_project_id)
+    """Return how many of the tasks that match show an error, and one page of them, the oldest first."""
     conditions = [_task.c.account_id == account_id, _task.c.error_code != "", *_conditions(wanted)]
     return _page(connection, conditions, limit=limit, offset=offset)
 
@@ -290,6 +293,8 @@ def _conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [column == value for column, value in equal.items() if value]
     if wanted.name:
         conditions.append(_task.c.name.icontains(wanted.name, autoescape=True))
+    if wanted.labels is not None:
+        conditions.append(_task.c.enterprise_project_id.in_(sorted(wanted.labels)))
     return conditions
 
 

@@ -6,9 +6,10 @@ What belongs to another account doesn't exist for the caller (404); what exists 
 from sqlalchemy import Connection
 
 from wherry.contract.errors import ApiError
-from wherry.iam.permissions import NOTHING, Resource, require
+from wherry.iam.permissions import NOTHING, Resource, require, why_not
+from wherry.iam.policies import depends_on_context
 from wherry.iam.principals import Kind
-from wherry.ledger import receivers, sources, tasks
+from wherry.ledger import labels, receivers, sources, tasks
 from wherry.ledger.receivers import ReceiverRow
 from wherry.ledger.sources import SourceRow
 from wherry.ledger.tasks import TaskRow
@@ -20,6 +21,25 @@ from wherry.server.call import Call
 def allow(call: Call, resource: Resource = NOTHING) -> None:
     """Return when the caller may do what it asks for to *resource*. Raises PermissionMissing."""
     require(call.principal, call.route.operation, resource)
+
+
+def listable(connection: Connection, call: Call, wanted: str = "") -> frozenset[str] | None:
+    """Return the enterprise projects of which the caller may list anything; None: of all.
+
+    *wanted* is the one that the caller asks for. Raises PermissionMissing where he may list nothing at all.
+    """
+    who, operation = call.principal, call.route.operation
+    if who.account_owner or not depends_on_context(who.policies):
+        allow(call)
+        return None
+    if wanted:
+        allow(call, Resource(enterprise_project_id=wanted))
+        return frozenset({wanted})
+    borne = labels.of_account(connection, call.account_id)
+    allowed = frozenset(label for label in borne if not why_not(who, operation, Resource(enterprise_project_id=label)))
+    if not allowed:
+        allow(call)
+    return allowed
 
 
 def source_of(connection: Connection, call: Call, source_id: str) -> SourceRow:

@@ -192,6 +192,7 @@ def _token_answer(
         catalog = [
             catalog_service(name="sms", kind="sms", url=endpoint),
             catalog_service(name="iam", kind="identity", url=f"{endpoint}/v3"),
+            catalog_service(name="ecs", kind="ecs", url=f"{endpoint}/v1"),
         ]
     body = token_answer(claims, user, project, catalog)
     return json_answer(body, status=status, headers={"X-Subject-Token": token, **_trace(call)})

@@ -14,6 +14,7 @@ from wherry.contract.values import CreatedId
 from wherry.iam.permissions import Resource, require
 from wherry.iam.principals import Kind
 from wherry.ledger import credentials, migprojects, sources, tasks
+from wherry.ledger.labels import DEFAULT
 from wherry.ledger.sources import SourceRow
 from wherry.ledger.transaction import Transaction, source_scope
 from wherry.migration.records import SetSourceState
@@ -79,14 +80,29 @@ def _find_known(connection: Connection, call: Call, registration: Registration) 
         resource = Resource(named.id, named.id, "", named.enterprise_project_id)
         require(principal, call.route.operation, resource)
         return named
-    require(principal, call.route.operation, Resource(source_id=principal.source_id))
-    if principal.source_id and (own := sources.find(connection, call.account_id, principal.source_id)) is not None:
-        return own
+    if principal.kind is not Kind.USER:
+        require(principal, call.route.operation, Resource(source_id=principal.source_id))
+        own = sources.find(connection, call.account_id, principal.source_id) if principal.source_id else None
+        if own is not None:
+            return own
     mac = _first_mac(registration)
     twin = sources.find_by_identity(connection, call.account_id, mac, _address(registration)) if mac else None
-    if twin is not None and principal.kind is Kind.AGENT and credentials.keys_bound_to(connection, twin.id):
+    if principal.kind is Kind.USER:
+        require(principal, call.route.operation, Resource(enterprise_project_id=_label(connection, call, twin)))
+    elif twin is not None and credentials.keys_bound_to(connection, twin.id):
         raise ApiError("WHERRY.5511", f"source {twin.id}")
     return twin
+
+
+def _label(connection: Connection, call: Call, twin: SourceRow | None) -> str:
+    """Return the enterprise project that the source is in, or will be in when it's new."""
+    if twin is not None:
+        return twin.enterprise_project_id
+    return _label_of(migprojects.default_of(connection, call.account_id))
+
+
+def _label_of(project: migprojects.MigprojectRow) -> str:
+    return project.document.get("enterprise_project") or DEFAULT
 
 
 def _insert(tx: Transaction, call: Call, registration: Registration) -> str:
@@ -98,7 +114,7 @@ def _insert(tx: Transaction, call: Call, registration: Registration) -> str:
         state=admission.state,
         migration_cycle=admission.migration_cycle,
         migproject_id=project.id,
-        enterprise_project_id=project.document.get("enterprise_project") or "default",
+        enterprise_project_id=_label_of(project),
         connected=True,
         last_contact=call.at,
         last_visit_time=call.at,

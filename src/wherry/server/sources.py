@@ -1,6 +1,7 @@
 """Source servers: listing, showing, renaming, deleting."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from msgspec import to_builtins
 from sqlalchemy import Connection
@@ -16,12 +17,15 @@ from wherry.contract.sources import (
     SourceList,
     SourceUpdate,
 )
+from wherry.iam.permissions import Resource
 from wherry.ledger import commands, credentials, migprojects, sources, tasks
+from wherry.ledger.labels import DEFAULT
 from wherry.ledger.sources import SourceFilter, SourceRow
+from wherry.ledger.tasks import TaskFilter
 from wherry.ledger.transaction import Transaction
 from wherry.migration.deletion import check_source
 from wherry.server import source_views, task_views
-from wherry.server.access import allow, record_of, source_of
+from wherry.server.access import allow, listable, record_of, source_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
 from wherry.server.task_deletion import remove_task
@@ -32,7 +36,6 @@ _DEFAULT_ERRORS = 50
 
 async def list_servers(call: Call) -> Answer:
     """Return the sources that match, and how many there are."""
-    allow(call)
     query = call.query(ListServersQuery)
     wanted = SourceFilter(
         state=query.state or "",
@@ -49,8 +52,9 @@ async def list_servers(call: Call) -> Answer:
     )
 
     def read(connection: Connection) -> SourceList:
+        narrowed = replace(wanted, labels=listable(connection, call, wanted.enterprise_project_id))
         limit, offset = query.limit or _DEFAULT_LIMIT, query.offset or 0
-        count, page = sources.find_page(connection, call.account_id, wanted, limit=limit, offset=offset)
+        count, page = sources.find_page(connection, call.account_id, narrowed, limit=limit, offset=offset)
         ids = [row.id for row in page]
         current = tasks.of_sources(connection, ids)
         steps = tasks.subtasks_of_many(connection, [task.id for task in current.values()])
@@ -79,26 +83,27 @@ async def show_server(call: Call) -> Answer:
 
 async def show_overview(call: Call) -> Answer:
     """Return how many sources are in which state."""
-    allow(call)
 
     def read(connection: Connection) -> Overview:
-        counts = sources.count_states(connection, call.account_id)
+        labels = listable(connection, call)
+        counts = sources.count_states(connection, call.account_id, labels=labels)
         shown = {name: counts.get(name, 0) for name in Overview.__struct_fields__ if name != "unconfigured"}
-        return Overview(**shown, unconfigured=sources.count_without_task(connection, call.account_id))
+        unconfigured = sources.count_without_task(connection, call.account_id, labels=labels)
+        return Overview(**shown, unconfigured=unconfigured)
 
     return json_answer(await call.services.ledger.read(read))
 
 
 async def list_error_servers(call: Call) -> Answer:
     """Return the sources whose task has failed, with the error."""
-    allow(call)
     query = call.query(ListErrorServersQuery)
+    label = query.enterprise_project_id or ""
 
     def read(connection: Connection) -> MigrationErrorList:
         count, failed = tasks.find_failed(
             connection,
             call.account_id,
-            enterprise_project_id=query.enterprise_project_id or "",
+            TaskFilter(enterprise_project_id=label, labels=listable(connection, call, label)),
             limit=query.limit or _DEFAULT_ERRORS,
             offset=query.offset or 0,
         )
@@ -123,8 +128,10 @@ async def update_server_name(call: Call) -> Answer:
             project = migprojects.find(tx.connection, call.account_id, update.migproject_id)
             if project is None:
                 raise ApiError("SMS.9001", "migprojectid: there is no such project", params=("migprojectid",))
+            label = project.document.get("enterprise_project") or DEFAULT
+            allow(call, Resource(row.id, source_id=row.id, enterprise_project_id=label))
             values["migproject_id"] = project.id
-            values["enterprise_project_id"] = project.document.get("enterprise_project") or "default"
+            values["enterprise_project_id"] = label
         chosen = {"disks": update.disks, "volume_groups": update.volume_groups}
         if any(chosen.values()) and tasks.of_source(tx.connection, row.id) is None:
             choice = {name: to_builtins(value) for name, value in chosen.items() if value is not None}

@@ -1,5 +1,6 @@
 """Migration tasks: creating, listing, showing, changing, acting on them."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from wherry.ledger.tasks import TaskFilter, TaskRow
 from wherry.ledger.transaction import Transaction
 from wherry.migration import actions, commands, creation
 from wherry.server import task_views
-from wherry.server.access import allow, record_of, task_of
+from wherry.server.access import allow, listable, record_of, task_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
 
@@ -52,7 +53,6 @@ async def create_task(call: Call) -> Answer:
 
 async def list_tasks(call: Call) -> Answer:
     """Return the tasks that match, and how many there are."""
-    allow(call)
     query = call.query(ListTasksQuery)
     wanted = TaskFilter(
         state=query.state or "",
@@ -63,8 +63,9 @@ async def list_tasks(call: Call) -> Answer:
     )
 
     def read(connection: Connection) -> TaskList:
+        narrowed = replace(wanted, labels=listable(connection, call, wanted.enterprise_project_id))
         limit, offset = query.limit or _DEFAULT_LIMIT, query.offset or 0
-        count, page = tasks.find_page(connection, call.account_id, wanted, limit=limit, offset=offset)
+        count, page = tasks.find_page(connection, call.account_id, narrowed, limit=limit, offset=offset)
         steps = tasks.subtasks_of_many(connection, [row.id for row in page])
         owners = sources.find_many(connection, call.account_id, [row.source_id for row in page])
         shown = [task_views.summary(row, owners[row.source_id], steps.get(row.id, ())) for row in page]
@@ -108,6 +109,8 @@ async def update_task(call: Call) -> Answer:
         if update.vm_template_id is not None:
             values["template_id"] = update.vm_template_id
         if update.enterprise_project:
+            label = update.enterprise_project
+            allow(call, Resource(row.id, row.source_id, row.receiver_id or "", label))
             values["enterprise_project_id"] = update.enterprise_project
         tasks.change(tx.connection, row.id, {**values, "document": document})
         call.record(tx, row.id)
