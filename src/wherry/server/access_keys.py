@@ -20,7 +20,7 @@ from wherry.ledger.credentials import AccessKeyRow
 from wherry.ledger.transaction import Transaction
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
-from wherry.server.subjects import forget, user_of, void_tokens
+from wherry.server.subjects import user_of, void_tokens
 
 
 async def create_access_key(call: Call) -> Answer:
@@ -77,14 +77,13 @@ async def update_access_key(call: Call) -> Answer:
         }
         if values:
             credentials.change_key(tx.connection, row.access_key, values)
+            tx.key_changed(row.access_key)
         if update.enabled is not None and update.enabled != row.enabled:
             void_tokens(tx, call, [call.parameters["user_id"]])
         call.record(tx, call.parameters["user_id"], f"{row.access_key} {'+'.join(sorted(values))}".strip())
         return _key_of(tx.connection, call)
 
-    row = await call.services.ledger.write(unit)
-    forget(call, [call.parameters["user_id"]])
-    return json_answer(_shown(row))
+    return json_answer(_shown(await call.services.ledger.write(unit)))
 
 
 async def delete_access_key(call: Call) -> Answer:
@@ -93,11 +92,11 @@ async def delete_access_key(call: Call) -> Answer:
     def unit(tx: Transaction) -> None:
         row = _key_of(tx.connection, call)
         credentials.delete_key(tx.connection, row.access_key)
+        tx.key_changed(row.access_key)
         void_tokens(tx, call, [call.parameters["user_id"]])
         call.record(tx, call.parameters["user_id"], row.access_key)
 
     await call.services.ledger.write(unit)
-    forget(call, [call.parameters["user_id"]])
     return EMPTY
 
 

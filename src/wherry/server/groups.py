@@ -13,7 +13,7 @@ from wherry.server.access import allow
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
 from wherry.server.stored_policies import references
-from wherry.server.subjects import forget, group_of, member_of, void_tokens
+from wherry.server.subjects import group_of, member_of, void_tokens
 
 _DEFAULT_LIMIT = 100
 
@@ -72,42 +72,42 @@ async def show_group(call: Call) -> Answer:
 async def delete_group(call: Call) -> Answer:
     """Remove a group. Its members stay users, without what the group gave them; their tokens die."""
 
-    def unit(tx: Transaction) -> frozenset[str]:
+    def unit(tx: Transaction) -> None:
         row = group_of(tx.connection, call)
         members = [user.id for user in groups.members_of(tx.connection, row.id)]
         groups.delete(tx.connection, row.id)
         call.record(tx, row.id, row.name)
-        return void_tokens(tx, call, members)
+        void_tokens(tx, call, members)
 
-    forget(call, await call.services.ledger.write(unit))
+    await call.services.ledger.write(unit)
     return EMPTY
 
 
 async def add_group_member(call: Call) -> Answer:
     """Put a user into a group. Repeating it changes nothing; else his tokens die."""
 
-    def unit(tx: Transaction) -> frozenset[str]:
+    def unit(tx: Transaction) -> None:
         group, user = group_of(tx.connection, call), member_of(tx.connection, call)
         if not groups.add_member(tx.connection, group.id, user.id):
-            return frozenset()
+            return
         call.record(tx, group.id, user.id)
-        return void_tokens(tx, call, [user.id])
+        void_tokens(tx, call, [user.id])
 
-    forget(call, await call.services.ledger.write(unit))
+    await call.services.ledger.write(unit)
     return EMPTY
 
 
 async def remove_group_member(call: Call) -> Answer:
     """Take a user out of a group. Repeating it changes nothing; else his tokens die."""
 
-    def unit(tx: Transaction) -> frozenset[str]:
+    def unit(tx: Transaction) -> None:
         group, user = group_of(tx.connection, call), member_of(tx.connection, call)
         if not groups.remove_member(tx.connection, group.id, user.id):
-            return frozenset()
+            return
         call.record(tx, group.id, user.id)
-        return void_tokens(tx, call, [user.id])
+        void_tokens(tx, call, [user.id])
 
-    forget(call, await call.services.ledger.write(unit))
+    await call.services.ledger.write(unit)
     return EMPTY
 
 

@@ -94,10 +94,10 @@ async def revoke_token(call: Call) -> Answer:
 
     def unit(tx: Transaction) -> None:
         credentials.revoke(tx.connection, claims.revocation_id, at=call.at, expires_at=claims.expires_at_ms)
+        tx.user_changed(claims.user_id)
         call.record(tx, claims.revocation_id)
 
     await call.services.ledger.write(unit)
-    call.services.authenticator.forget_user(claims.user_id)
     return Answer(b"", 204, headers=_trace(call))
 
 

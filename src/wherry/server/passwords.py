@@ -7,7 +7,7 @@ from wherry.ledger.transaction import Transaction
 from wherry.server.answers import EMPTY, Answer
 from wherry.server.call import Call
 from wherry.server.hashing import hashed, matches
-from wherry.server.subjects import forget, user_of
+from wherry.server.subjects import user_of, void_tokens
 
 _TELLING = 4
 """Characters of a user's name that a password mustn't hold; shorter names are in any text."""
@@ -41,9 +41,8 @@ async def change_password(call: Call) -> Answer:
         if row.password_hash != user.password_hash:
             raise ApiError("WHERRY.5811", "the password was changed meanwhile", params=("original_password",))
         accounts.change_user(tx.connection, row.id, {"password_hash": password_hash})
-        accounts.void_tokens(tx.connection, [row.id], at=call.at)
+        void_tokens(tx, call, [row.id])
         call.record(tx, row.id)
 
     await call.services.ledger.write(unit)
-    forget(call, [user.id])
     return EMPTY

@@ -16,7 +16,7 @@ from wherry.server.access import allow
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
 from wherry.server.stored_policies import NamedPolicy, system_policy
-from wherry.server.subjects import forget, group_of, policy_of, user_of, void_tokens
+from wherry.server.subjects import group_of, policy_of, user_of, void_tokens
 
 _SHOWN_FAULTS = 20
 
@@ -58,7 +58,7 @@ async def update_policy(call: Call) -> Answer:
     if update.document is not None:
         _check(update.document)
 
-    def unit(tx: Transaction) -> tuple[NamedPolicy, frozenset[str]]:
+    def unit(tx: Transaction) -> NamedPolicy:
         row = _own(tx.connection, call)
         if update.name is not None and update.name != row.name:
             _check_name(tx, call, update.name)
@@ -66,14 +66,11 @@ async def update_policy(call: Call) -> Answer:
         values = {name: value for name, value in new.items() if value is not None}
         policies.change(tx.connection, row.id, {**values, "updated_at": call.at})
         call.record(tx, row.id, "+".join(sorted(values)))
-        affected = policies.users_with(tx.connection, row.id)
         if update.document is not None:
-            void_tokens(tx, call, affected)
-        return policy_of(tx.connection, call), affected
+            void_tokens(tx, call, policies.users_with(tx.connection, row.id))
+        return policy_of(tx.connection, call)
 
-    policy, affected = await call.services.ledger.write(unit)
-    forget(call, affected)
-    return json_answer(_shown(policy))
+    return json_answer(_shown(await call.services.ledger.write(unit)))
 
 
 async def delete_policy(call: Call) -> Answer:
@@ -112,28 +109,28 @@ async def detach_group_policy(call: Call) -> Answer:
 
 
 async def _change_of_user(call: Call, change: Callable[[Connection, str, str], bool]) -> Answer:
-    def unit(tx: Transaction) -> frozenset[str]:
+    def unit(tx: Transaction) -> None:
         user = user_of(tx.connection, call, changes=True)
         policy = policy_of(tx.connection, call)
         if not change(tx.connection, user.id, policy.id):
-            return frozenset()
+            return
         call.record(tx, user.id, policy.name)
-        return void_tokens(tx, call, [user.id])
+        void_tokens(tx, call, [user.id])
 
-    forget(call, await call.services.ledger.write(unit))
+    await call.services.ledger.write(unit)
     return EMPTY
 
 
 async def _change_of_group(call: Call, change: Callable[[Connection, str, str], bool]) -> Answer:
-    def unit(tx: Transaction) -> frozenset[str]:
+    def unit(tx: Transaction) -> None:
         group = group_of(tx.connection, call)
         policy = policy_of(tx.connection, call)
         if not change(tx.connection, group.id, policy.id):
-            return frozenset()
+            return
         call.record(tx, group.id, policy.name)
-        return void_tokens(tx, call, [user.id for user in groups.members_of(tx.connection, group.id)])
+        void_tokens(tx, call, [user.id for user in groups.members_of(tx.connection, group.id)])
 
-    forget(call, await call.services.ledger.write(unit))
+    await call.services.ledger.write(unit)
     return EMPTY
 
 

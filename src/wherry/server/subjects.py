@@ -56,15 +56,10 @@ def policy_of(connection: Connection, call: Call) -> NamedPolicy:
     return NamedPolicy(row.id, row.name, dict(row.document), row)
 
 
-def void_tokens(tx: Transaction, call: Call, user_ids: Iterable[str]) -> frozenset[str]:
-    """Let all tokens of these users die, because what they may has changed; return the users, to be forgotten."""
+def void_tokens(tx: Transaction, call: Call, user_ids: Iterable[str]) -> None:
+    """Let all tokens of these users die, because what they may has changed, and let every process forget them."""
     changed = frozenset(user_ids)
     if changed:
         accounts.void_tokens(tx.connection, changed, at=call.at)
-    return changed
-
-
-def forget(call: Call, user_ids: Iterable[str]) -> None:
-    """Look these users up again at their next call. To be called once the change is durable."""
-    for user_id in user_ids:
-        call.services.authenticator.forget_user(user_id)
+    for user_id in changed:
+        tx.user_changed(user_id)

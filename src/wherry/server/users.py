@@ -15,7 +15,7 @@ from wherry.server.call import Call
 from wherry.server.hashing import hashed
 from wherry.server.passwords import check_new_password
 from wherry.server.stored_policies import references
-from wherry.server.subjects import forget, user_of, void_tokens
+from wherry.server.subjects import user_of, void_tokens
 
 _DEFAULT_LIMIT = 100
 
@@ -104,27 +104,26 @@ async def update_user(call: Call) -> Answer:
             accounts.change_user(tx.connection, row.id, values)
         if "password_hash" in values or update.enabled is False:
             void_tokens(tx, call, [row.id])
+        tx.user_changed(row.id)
         call.record(tx, row.id, "+".join(sorted(values)))
         changed = accounts.find_user(tx.connection, row.id)
         return row if changed is None else changed
 
-    row = await call.services.ledger.write(unit)
-    forget(call, [row.id])
-    return json_answer(_shown(row))
+    return json_answer(_shown(await call.services.ledger.write(unit)))
 
 
 async def delete_user(call: Call) -> Answer:
     """Remove a user with his access keys, memberships and attachments; his tokens and temporary keys die."""
 
-    def unit(tx: Transaction) -> str:
+    def unit(tx: Transaction) -> None:
         row = user_of(tx.connection, call, changes=True)
         if row.account_owner:
             raise ApiError("WHERRY.5808")
         accounts.delete_user(tx.connection, row.id)
+        tx.user_changed(row.id)
         call.record(tx, row.id, row.name)
-        return row.id
 
-    forget(call, [await call.services.ledger.write(unit)])
+    await call.services.ledger.write(unit)
     return EMPTY
 
 
