@@ -38,6 +38,11 @@ class WherryError(Exception):
         """What happened, in one sentence."""
         return str(self)
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """The four texts as the fields of a log line."""
+        return {"code": self.code, "reason": self.message, "cause": self.cause, "fix": self.fix}
+
     def explain(self) -> str:
         """Return code, message, cause and fix as the lines that terminal and log show."""
         return f"{self.code}: {self.message}{_CAUSE}{self.cause}{_FIX}{self.fix}"

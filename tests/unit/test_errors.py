@@ -21,6 +21,7 @@ def test_an_error_is_explained_in_three_lines() -> None:
         "  cause: There is much to read.",
         "  fix:   Allow more.",
     ]
+    assert list(error.facts.values()) == ["WHERRY.4009", "It takes 9.5 s.", "There is much to read.", "Allow more."]
 
 
 def test_an_instance_may_know_better_than_its_class() -> None:

@@ -80,7 +80,7 @@ class PollLoop:
                 continue
             except StopTimedOut as error:
                 # Not answered, so the command comes again; meanwhile the work comes to its end.
-                log.warning("stop_timed_out", code=error.code, reason=error.message)
+                log.warning("stop_timed_out", **error.facts)
                 continue
             self._patience.reset()
             if not answered:
@@ -93,9 +93,9 @@ class PollLoop:
         if isinstance(error, ControlPlaneError) and error.status == 404:
             raise RecordGone(reason=error.message) from error
         if passing(error):
-            log.warning("control_plane_unreachable", code=error.code, reason=error.message)
+            log.warning("control_plane_unreachable", **error.facts)
         else:
-            log.warning("refused", code=error.code, reason=error.message, cause=error.cause, fix=error.fix)
+            log.warning("refused", **error.facts)
 
     def _resume(self) -> None:
         """Go on with the task that an earlier agent worked on; its START was answered and doesn't come again."""

@@ -131,7 +131,7 @@ class Cutover:
             try:
                 half = self._frozen_pass(session)
             except (FreezeRefused, WatchdogFailed) as error:
-                log.warning("freeze_refused", attempt=self._tries, code=error.code, reason=error.message)
+                log.warning("freeze_refused", attempt=self._tries, **error.facts)
                 if self._tries >= self._settings.attempts:
                     raise
                 if self._stop.wait(self._settings.refused_pause_s):

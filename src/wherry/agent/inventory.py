@@ -28,7 +28,7 @@ def read_inventory(named: Sequence[Path], find: Callable[[], Sequence[Path]] = l
         try:
             layouts.append(read_layout(path))
         except WherryError as error:
-            log.warning("disk_left_out", disk=str(path), code=error.code, reason=error.message)
+            log.warning("disk_left_out", disk=str(path), **error.facts)
     if not layouts:
         raise NoDisk(reason="no whole disk of this server can be read")
     return layouts

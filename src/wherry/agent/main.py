@@ -86,7 +86,7 @@ def _live(settings: AgentSettings, control: Control, source_id: str, stop: threa
     try:
         worker.stop()
     except StopTimedOut as error:
-        log.warning("stop_timed_out", code=error.code, reason=error.message)
+        log.warning("stop_timed_out", **error.facts)
     log.info("ended")
     if failures:
         raise failures[0]
@@ -166,7 +166,7 @@ def _refresher(settings: AgentSettings, control: Control, source_id: str) -> Cal
             control.update_disks(source_id, disk_info(read_inventory(settings.disks)))
         except WherryError as error:
             # A disk that can't be read just now, or a control plane that is away: neither keeps commands from coming.
-            log.warning("disks_not_updated", code=error.code, reason=error.message)
+            log.warning("disks_not_updated", **error.facts)
             rota.postpone(RETRY_REFRESH_S)
 
     return refresh

@@ -149,7 +149,7 @@ class Work:
             self._fruitless += 1
         if not passes or self._fruitless > FRUITLESS_TRIES:
             raise error
-        log.warning("receiver_lost", task_id=self._task_id, code=error.code, reason=error.message)
+        log.warning("receiver_lost", task_id=self._task_id, **error.facts)
         self.reporter.trace(f"{error.code}: {error.message} Trying again.")
 
     def _fruitful(self) -> None:

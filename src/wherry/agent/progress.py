@@ -153,7 +153,7 @@ class Reporter:
         except ControlPlaneError as error:
             if error.status == 404:
                 raise
-            log.warning("report_refused", code=error.code, reason=error.message)
+            log.warning("report_refused", **error.facts)
 
     def fail(self, error: WherryError, sure: Steadfast) -> None:
         """Report *error* as the reason why the subtask under way can't go on."""
@@ -177,9 +177,9 @@ class Reporter:
                     self._look()
             except (ControlPlaneError, ControlPlaneUnreachable) as error:
                 if not passing(error):
-                    log.warning("report_refused", code=error.code, reason=error.message)
+                    log.warning("report_refused", **error.facts)
             except WherryError as error:
-                log.warning("report_failed", code=error.code, reason=error.message)
+                log.warning("report_failed", **error.facts)
             except Exception:
                 # The outermost loop of this thread: a report that fails never ends the work that it's about.
                 log.exception("report_failed")

@@ -90,7 +90,7 @@ class Worker:
         except Stopped as stopped:
             log.info("work_stopped", reason=str(stopped))
         except WherryError as error:
-            log.warning("work_failed", code=error.code, reason=error.message, cause=error.cause, fix=error.fix)
+            log.warning("work_failed", **error.facts)
             self._tell(task_id, work, error)
         except Exception as error:
             # The outermost loop of the work: a fault of it must be told to the operator, and spare the poll loop.

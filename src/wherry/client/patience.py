@@ -84,7 +84,7 @@ class Steadfast:
                 if not passing(error):
                     self._patience.reset()
                     raise
-                log.warning("control_plane_unreachable", code=error.code, reason=error.message)
+                log.warning("control_plane_unreachable", **error.facts)
                 if not self._patience.wait(self._stop):
                     raise Stopped from error
             else:

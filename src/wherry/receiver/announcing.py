@@ -42,7 +42,7 @@ class Announcer:
         try:
             self._sure(lambda: self._announce(self._describe()))
         except ControlPlaneError as error:
-            log.warning("announcement_refused", code=error.code, reason=error.message, cause=error.cause, fix=error.fix)
+            log.warning("announcement_refused", **error.facts)
         except OSError as error:
             log.warning("images_folder_failed", reason=str(error))
 

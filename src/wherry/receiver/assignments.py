@@ -64,7 +64,7 @@ class AssignmentWatch:
         try:
             current = self._sure(lambda: self._fetch(self._known))
         except ControlPlaneError as error:
-            log.warning("assignments_refused", code=error.code, reason=error.message, cause=error.cause, fix=error.fix)
+            log.warning("assignments_refused", **error.facts)
             self._sure.pause(REFUSED_S)
             return
         if current.version == self._known:

@@ -93,7 +93,7 @@ class Listener:
             accepted = accept(connection, self._context, timeout_s=HANDSHAKE_S)
             self._handler(accepted)
         except (ConnectionLost, IdentityRefused) as error:
-            log.warning("handshake_failed", peer=peer, code=error.code, reason=error.message)
+            log.warning("handshake_failed", peer=peer, **error.facts)
         except Exception:
             # The outermost loop of a connection: whatever one peer brings about never ends the listener.
             log.exception("connection_failed", peer=peer)

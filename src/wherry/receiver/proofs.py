@@ -119,10 +119,7 @@ class Proofs:
                 "proof_half_refused",
                 task_id=task_id,
                 checkpoint=half.checkpoint,
-                code=error.code,
-                reason=error.message,
-                cause=error.cause,
-                fix=error.fix,
+                **error.facts,
             )
             return
         path.rename(path.with_name(f"half-{half.checkpoint}.proven.json"))

@@ -66,7 +66,7 @@ class Replicas:
         try:
             replica.close()
         except ReplicaBusy as error:
-            log.warning("replica_not_closed", task_id=replica.task_id, code=error.code, reason=error.message)
+            log.warning("replica_not_closed", task_id=replica.task_id, **error.facts)
 
     def close(self) -> None:
         """Close all of them; later calls of `get` fail."""

@@ -35,7 +35,7 @@ class Sessions:
             replica = self._replicas.get(task_id)
         except (WherryError, OSError) as error:
             refusal = error if isinstance(error, WherryError) else MediumFailed(reason=str(error))
-            log.warning("replica_not_opened", task_id=task_id, code=refusal.code, reason=refusal.message)
+            log.warning("replica_not_opened", task_id=task_id, **refusal.facts)
             _refuse(accepted, refusal)
             return
         log.info("session_began", task_id=task_id)
@@ -46,7 +46,7 @@ class Sessions:
                 on_commit=lambda checkpoint: self._proofs.committed(task_id, checkpoint),
             )
         except WherryError as error:
-            log.warning("session_failed", task_id=task_id, code=error.code, reason=error.message, fix=error.fix)
+            log.warning("session_failed", task_id=task_id, **error.facts)
         else:
             log.info(
                 "session_ended",
