@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,9 +86,9 @@ class Exercise:
         """Call an operation that answers a file and return its content."""
         return self._send(OPERATIONS[operation_id], body, parameters).content
 
-    def stored_results(self, source_id: str) -> list[tuple[str, str, Any]]:
+    def stored_results(self, source_id: str) -> Sequence[stored.Result]:
         """Return the results that are in the database for a source, since no operation shows them."""
-        return stored.command_results(self.data, source_id)
+        return stored.command_results(self.data)[source_id]
 
     def check_complete(self, operation_id: str, never: Mapping[str, str]) -> None:
         """Hold the test to its word: the operation was called, with all parameters, and every field held something.

@@ -2,14 +2,35 @@
 
 import json
 import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+Result = tuple[str, str, Any]
+Move = tuple[str, str, str]
 
-def command_results(data: Path, source_id: str) -> list[tuple[str, str, Any]]:
-    """Return name, result and detail of every result that a source's agent reported, the oldest first."""
+
+def command_results(data: Path) -> Mapping[str, Sequence[Result]]:
+    """Return name, result and detail of every result that agents reported, by source, the oldest first."""
+    found: dict[str, list[Result]] = defaultdict(list)
+    query = "SELECT source_id, command_name, result, result_detail FROM command_result ORDER BY sequence"
+    for source_id, name, result, detail in _rows(data, query):
+        found[source_id].append((name, result, json.loads(detail)))
+    return found
+
+
+def state_changes(data: Path) -> Mapping[str, Sequence[Move]]:
+    """Return (entity, from, to) of every change of sources and of their tasks, by source, the oldest first."""
+    found: dict[str, list[Move]] = defaultdict(list)
+    query = "SELECT source_id, entity, from_state, to_state FROM state_change ORDER BY sequence"
+    for source_id, entity, old, new in _rows(data, query):
+        found[source_id].append((entity, old, new))
+    return found
+
+
+def _rows(data: Path, query: str) -> Iterator[Any]:
     (path,) = data.glob("*.sqlite3")
-    query = "SELECT command_name, result, result_detail FROM command_result WHERE source_id = ? ORDER BY sequence"
     with closing(sqlite3.connect(path)) as database:
-        return [(name, result, json.loads(detail)) for name, result, detail in database.execute(query, (source_id,))]
+        yield from database.execute(query)
