@@ -81,10 +81,14 @@ def launch(
     return ServeProcess(process, data, log)
 
 
-def start(data: Path, *, listen: str = "127.0.0.1:0") -> ServeProcess:
+def start(data: Path, *, listen: str = "127.0.0.1:0", options: Sequence[str] = ()) -> ServeProcess:
     """Start `wherry serve` on *data* and return once it's ready."""
     seen = len(_serving_lines(data.with_suffix(".log")))
-    running = launch(data, listen=listen)
+    return wait_until_ready(launch(data, listen=listen, options=options), seen)
+
+
+def wait_until_ready(running: ServeProcess, seen: int = 0) -> ServeProcess:
+    """Return *running* once it's ready. *seen* starts of it are in its log from before."""
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         assert running.process.poll() is None, running.log.read_text()[-3000:]

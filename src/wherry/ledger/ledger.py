@@ -97,7 +97,7 @@ class Ledger:
 
     async def close(self) -> None:
         """Write what is queued, answer everybody, and close the database."""
-        if self._listener is not None and self._listeners:
+        if self._listener is not None:
             await asyncio.to_thread(self._listener.close)
         await asyncio.to_thread(self._writer.close)
         # The last outcomes were handed to the loop before the thread ended: let them be delivered.

@@ -51,24 +51,31 @@ class NoticeListener:
         self._connect = connect
         self._process = process
         self._deliver: Callable[[frozenset[str]], None] = _ignore
-        self._ending, self._end = socket.socketpair()
+        self._ends: tuple[socket.socket, socket.socket] | None = None
         self._thread = threading.Thread(target=self._run, name="ledger-listener", daemon=True)
 
     def start(self, deliver: Callable[[frozenset[str]], None]) -> None:
         """Call *deliver* in the thread with topics; with `EVERYTHING` after notices may have been missed."""
         self._deliver = deliver
+        self._ends = socket.socketpair()
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread."""
-        self._end.send(b"x")
+        """End the thread, if it was started."""
+        if self._ends is None:
+            return
+        ours, theirs = self._ends
+        ours.send(b"x")
         self._thread.join()
-        self._end.close()
-        self._ending.close()
+        ours.close()
+        theirs.close()
 
     def _run(self) -> None:
+        if self._ends is None:
+            return
+        ending = self._ends[1]
         with selectors.DefaultSelector() as selector:
-            selector.register(self._ending, selectors.EVENT_READ)
+            selector.register(ending, selectors.EVENT_READ)
             failures = 0
             while True:
                 started = time.monotonic()
@@ -76,8 +83,8 @@ class NoticeListener:
                     with self._connect() as connection:
                         connection.execute(f"LISTEN {_CHANNEL}")
                         self._deliver(frozenset({EVERYTHING}))
-                        if self._hear(connection, selector):
-                            return
+                        self._hear(connection, selector, ending)
+                        return
                 except psycopg.Error as error:
                     failures = 0 if time.monotonic() - started > _LONGEST_PAUSE_S else failures + 1
                     log.warning("no notices from other processes", error=str(error).splitlines()[0])
@@ -85,8 +92,10 @@ class NoticeListener:
                 if selector.select(random.uniform(pause_s / 2, pause_s)):  # noqa: S311 - no secret
                     return
 
-    def _hear(self, connection: "psycopg.Connection[Any]", selector: selectors.BaseSelector) -> bool:
-        """Deliver notices until the end (True). Raises psycopg.Error when the connection breaks."""
+    def _hear(
+        self, connection: "psycopg.Connection[Any]", selector: selectors.BaseSelector, ending: socket.socket
+    ) -> None:
+        """Deliver notices until *ending* says so. Raises psycopg.Error when the connection breaks."""
         wire = connection.fileno()
         selector.register(wire, selectors.EVENT_READ)
         try:
@@ -95,8 +104,8 @@ class NoticeListener:
                     process, *topics = notice.payload.split(" ")
                     if process != self._process and topics:
                         self._deliver(frozenset(topics))
-                if any(key.fileobj is self._ending for key, _ in selector.select()):
-                    return True
+                if any(key.fileobj is ending for key, _ in selector.select()):
+                    return
         finally:
             selector.unregister(wire)
 

@@ -120,9 +120,18 @@ def lock_key(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8, person=b"wherry").digest(), "big") >> 1
 
 
+_CONFLICTS: Final = (
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.LockNotAvailable,
+    # The server ended the session because this process hung: even where COMMIT learns of it, nothing was committed.
+    errors.IdleInTransactionSessionTimeout,
+)
+
+
 def is_conflict(error: BaseException) -> bool:
-    """Tell whether others got in the way (a deadlock): the same again may well succeed."""
-    return isinstance(origin(error), (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable))
+    """Tell whether others got in the way (a deadlock) and nothing was stored: the same again may well succeed."""
+    return isinstance(origin(error), _CONFLICTS)
 
 
 def is_database_error(error: BaseException) -> bool:

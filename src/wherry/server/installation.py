@@ -88,18 +88,23 @@ def admin_file(directory: DataDirectory, endpoint: str, *, tls: bool, fresh: boo
 async def create_account(ledger: Ledger, admin: AdminFile, key_box: SecretBox, *, operator: bool = False) -> None:
     """Make the account, its administrator with his key, and the project where new sources register.
 
-    *operator*: its administrator is the one of the whole control plane.
+    *operator*: its administrator is the one of the whole control plane. Nothing happens when it's there already:
+    another node, with a copy of the same data directory, was faster.
     """
-    await ledger.write(
-        new_account(
-            admin,
-            user_id=str(uuid4()),
-            password_hash=hash_password(admin.password),
-            sealed_secret=key_box.seal(admin.secret_key),
-            now=int(time.time() * 1000),
-            operator=operator,
-        )
+    insert = new_account(
+        admin,
+        user_id=str(uuid4()),
+        password_hash=hash_password(admin.password),
+        sealed_secret=key_box.seal(admin.secret_key),
+        now=int(time.time() * 1000),
+        operator=operator,
     )
+
+    def unit(tx: Transaction) -> None:
+        if accounts.find_by_name(tx.connection, admin.domain_name) is None:
+            insert(tx)
+
+    await ledger.write(unit)
 
 
 def new_account(
