@@ -12,7 +12,7 @@ import platform
 import statistics
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from bench.floor import floor
 from bench.load import run_load
 from bench.processes import cpu_seconds
 from bench.services import Service
-from bench.wherry_api import POLL, RESULT, Kind, offers, wherry
+from bench.wherry_api import POLL, RESULT, Kind, wherry
 
 AIMS_US = {POLL: 70.0, RESULT: 120.0}
 AIM_RATIO = 25.0
@@ -40,10 +40,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of one entry: CPU in microseconds a request, times in milliseconds."""
+    """One turn of one entry: CPU in microseconds a request, times in milliseconds. The database is counted apart."""
 
     per_second: float
     server_us: float
+    database_us: float
     generator_us: float
     median_ms: float
     worst_percent_ms: float
@@ -54,19 +55,21 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--requests", type=int, default=6400, help="requests of a turn of Wherry")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--directory", type=Path, default=None)
-    options.add_argument("--no-peers", action="store_true", help="measure Wherry alone")
+    options.add_argument("--no-peers", dest="peers", action="store_false", help="measure Wherry alone")
+    options.add_argument("--no-postgresql", dest="postgresql", action="store_false", help="measure SQLite alone")
 
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the race and print the results as Markdown."""
     with contextlib.ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=chosen.directory, prefix="wherry-bench-")))
+        ways = [Kind("Wherry, SQLite"), *(stack.enter_context(on_postgresql()) if chosen.postgresql else [])]
         services: list[Service] = [
-            stack.enter_context(wherry(place / f"wherry-{number}", kind)) for number, kind in enumerate(kinds())
+            stack.enter_context(wherry(place / f"wherry-{number}", way)) for number, way in enumerate(ways)
         ]
         own = [service.name for service in services]
         services.append(stack.enter_context(floor(place / "floor")))
-        if not chosen.no_peers:
+        if chosen.peers:
             services += [stack.enter_context(keystone(place / "keystone")), stack.enter_context(moto(place / "moto"))]
         turns: dict[Entry, list[Turn]] = defaultdict(list)
         for _ in range(chosen.rounds):
@@ -77,31 +80,52 @@ def main(chosen: argparse.Namespace) -> None:
                     turns[Entry(service.name, operation)].append(take_turn(service, operation, requests))
     print(f"{chosen.rounds} rounds, kernel {platform.release()}, load {os.getloadavg()[0]:.1f}\n")
     print(as_markdown(turns))
-    if not chosen.no_peers:
+    if chosen.peers:
         print(ratios_as_markdown(turns, own))
 
 
-def kinds() -> list[Kind]:
-    """Return the ways to run the control plane that this version has and this machine can."""
-    return [
-        Kind("Wherry, SQLite"),
-        *([Kind("Wherry, SQLite, 2 workers", ["--workers", "2"])] if offers("--workers") else []),
-    ]
+@contextlib.contextmanager
+def on_postgresql() -> Iterator[list[Kind]]:
+    """Start a PostgreSQL server, durable as it comes, and yield the ways to run the control plane over it.
+
+    None where the machine has no PostgreSQL.
+    """
+    from tests.system.postgresql_cluster import running_cluster  # noqa: PLC0415 - it loads pytest
+
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
+        print("No PostgreSQL server is installed: SQLite alone.\n")
+        yield []
+        return
+    with running_cluster() as cluster:
+        if cluster.process is None:
+            raise ChildProcessError(cluster.log.read_text())
+        yield [
+            Kind(
+                f"Wherry, PostgreSQL, {workers} worker{'s' * (workers > 1)}",
+                ["--database", cluster.create(f"race{workers}"), "--workers", str(workers)],
+                cluster.process.pid,
+            )
+            for workers in (1, 2)
+        ]
 
 
 def take_turn(service: Service, operation: str, requests: int) -> Turn:
     """Let *service* answer *requests* requests. Raises RuntimeError where one of them fails."""
-    readings: list[float] = []
+    readings: list[tuple[float, float]] = []
+    process = service.process
 
     def read_cpu() -> None:
-        readings.append(cpu_seconds(service.process.pid))
+        database = 0.0 if process.database is None else cpu_seconds(process.database)
+        readings.append((cpu_seconds(process.pid), database))
 
     load = run_load(service.job(operation, requests), read_cpu, read_cpu)
     if set(load.statuses) != {"200"}:
         raise RuntimeError(f"{service.name}, {operation}: {load.statuses}")
+    (server_before, database_before), (server_after, database_after) = readings
     return Turn(
         per_second=load.requests / load.wall_s,
-        server_us=(readings[1] - readings[0]) / load.requests * 1e6,
+        server_us=(server_after - server_before) / load.requests * 1e6,
+        database_us=(database_after - database_before) / load.requests * 1e6,
         generator_us=load.cpu_s / load.requests * 1e6,
         median_ms=load.median_s * 1e3,
         worst_percent_ms=load.worst_percent_s * 1e3,
@@ -110,17 +134,15 @@ def take_turn(service: Service, operation: str, requests: int) -> Turn:
 
 def as_markdown(turns: Mapping[Entry, Sequence[Turn]]) -> str:
     """Return the medians as a Markdown table."""
-    rows = [
-        "| service | operation | requests/s | CPU µs a request | the generator's | median ms | 99 % ms | aim µs |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    figures_told = "requests/s | CPU µs a request | its database's | the generator's | median ms | 99 % ms"
+    rows = [f"| service | operation | {figures_told} | aim µs |", "|---" * 9 + "|"]
     for entry, own in turns.items():
         figures = [
             statistics.median(getattr(turn, name) for turn in own)
-            for name in ("per_second", "server_us", "generator_us", "median_ms", "worst_percent_ms")
+            for name in ("per_second", "server_us", "database_us", "generator_us", "median_ms", "worst_percent_ms")
         ]
         aim = f"{AIMS_US[entry.operation]:.0f}" if entry.operation in AIMS_US else ""
-        shown = " | ".join(f"{figure:,.{digits}f}" for figure, digits in zip(figures, (0, 0, 0, 1, 1), strict=True))
+        shown = " | ".join(f"{figure:,.{digits}f}" for figure, digits in zip(figures, (0, 0, 0, 0, 1, 1), strict=True))
         rows.append(f"| {entry.service} | {entry.operation} | {shown} | {aim} |")
     return "\n".join([*rows, ""])
 

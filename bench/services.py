@@ -33,7 +33,7 @@ class Service(Protocol):
 
     @property
     def process(self) -> "Process":
-        """Its process; children count too."""
+        """Its process; children count too, and its database is counted apart."""
 
     def job(self, operation: str, requests: int) -> Job:
         """Return *requests* requests of *operation*, spread over `CONNECTIONS` connections."""
@@ -41,10 +41,11 @@ class Service(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running server."""
+    """A running server; `database` is the process of the database that works for it alone, if there's one."""
 
     pid: int
     port: int
+    database: int | None = None
 
 
 @contextmanager

@@ -1,10 +1,9 @@
 """Wherry as a service of the API races: `wherry serve` over HTTP, with agents that poll and report."""
 
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -26,10 +25,11 @@ class _Admin(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A way to run the control plane: its name in the results, and the options of `wherry serve`."""
+    """A way to run the control plane: its name in the results, options of `wherry serve`, its database's process."""
 
     name: str
     options: Sequence[str] = ()
+    database: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +71,13 @@ def serving(directory: Path, kind: Kind = Kind("Wherry")) -> Iterator[Process]:
     port = free_port()
     command = [*PROGRAM, "--data", str(directory), "--listen", f"{HOST}:{port}", "--no-tls", *kind.options]
     with served(command, port, "/readyz", directory.with_suffix(".log")) as process:
-        yield process
+        yield replace(process, database=kind.database)
 
 
 def administrator(directory: Path, process: Process) -> Signer:
     """Return the signer of the first administrator's key."""
     admin = msgspec.json.decode((directory / "admin.json").read_bytes(), type=_Admin)
     return Signer(HOST, process.port, admin.access_key, admin.secret_key)
-
-
-def offers(option: str) -> bool:
-    """Tell whether `wherry serve` has *option*."""
-    return option in subprocess.run([*PROGRAM, "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def _result(number: int) -> dict[str, object]:
