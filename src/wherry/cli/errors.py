@@ -42,6 +42,15 @@ class DiskUnnamed(WherryError):
     exit_status = 2
 
 
+class EndOverdue(WherryError):
+    """The program was told to end and didn't."""
+
+    code = "WHERRY.6008"
+    template = "The program has not ended within {limit_s:g} s of the signal; it was left where it was."
+    default_cause = "A disk or the network holds it up. What it had acknowledged is safe."
+    default_fix = "Look at `dmesg` and at its log; the next start goes on where it was."
+
+
 class Interrupted(WherryError):
     """The person at the keyboard ended the command."""
 

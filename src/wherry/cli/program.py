@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from wherry import logs
+from wherry.cli.errors import EndOverdue
 
 END_S = 90.0
 """How long a program may take to end after the signal, in seconds."""
@@ -16,7 +17,7 @@ def run_until_signalled(life: Callable[[threading.Event], None]) -> None:
     """Run *life* in a thread of its own and set its event when a signal comes; raise what it raised.
 
     Its log goes to standard error. The main thread does nothing but wait, so that a signal is heard whatever the
-    program is busy with.
+    program is busy with. Raises EndOverdue when the program hasn't ended END_S after its stop.
     """
     logs.configure()
     # One line for each poll would drown the rest.
@@ -44,3 +45,5 @@ def run_until_signalled(life: Callable[[threading.Event], None]) -> None:
     thread.join(END_S)
     if failures:
         raise failures[0]
+    if thread.is_alive():
+        raise EndOverdue(limit_s=END_S)
