@@ -41,6 +41,9 @@ class Disks:
     def survey(self) -> Iterator[Survey]:
         yield self
 
+    def close(self) -> None:
+        self.journal("close disks")
+
     def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
         self.journal(f"map flush={flush}")
         return {0: [Extent(0, MIB)]}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wherry.agent.figures import KEPT_PASSES, FiguresBook
+from wherry.agent.figures import KEPT_PASSES, FiguresBook, forget_figures
 from wherry.client.errors import StateUnreadable
 from wherry.contract.enumerations import ReplicationPhase
 from wherry.contract.wherry import DiskRoot, ProofHalf
@@ -159,9 +159,17 @@ def test_tasks_do_not_mix_and_a_forgotten_one_begins_anew(tmp_path: Path) -> Non
     first.save()
     second.save()
     assert FiguresBook(tmp_path, "task-2").figures.phase is ReplicationPhase.CONNECTING
-    first.forget()
-    first.forget()
+    forget_figures(tmp_path, "task-1")
+    forget_figures(tmp_path, "task-1")
     assert FiguresBook(tmp_path, "task-1").figures.phase is ReplicationPhase.CONNECTING
+
+
+def test_damaged_notes_of_a_task_that_is_gone_are_removed_all_the_same(tmp_path: Path) -> None:
+    FiguresBook(tmp_path, "task-1").save()
+    (tmp_path / "tasks" / "task-1.json").write_text("damaged")
+    (tmp_path / "tasks" / "task-1.running.json").mkdir()
+    forget_figures(tmp_path, "task-1")
+    assert not (tmp_path / "tasks" / "task-1.json").exists()
 
 
 def test_a_disk_that_refuses_the_notes_does_not_stop_the_work(tmp_path: Path) -> None:

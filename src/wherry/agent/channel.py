@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import ChannelDesk
+from wherry.agent.desks import ChannelDesk
 from wherry.agent.session import Session
 from wherry.client.patience import Steadfast, Stopped
 from wherry.contract.enumerations import Subtask

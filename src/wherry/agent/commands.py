@@ -11,8 +11,8 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import CommandDesk
 from wherry.agent.decisions import Decision, Deed, WorkerView, decide, resumable
+from wherry.agent.desks import CommandDesk
 from wherry.agent.errors import RecordGone, StopTimedOut
 from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import ANSWERLESS, Patience, passing

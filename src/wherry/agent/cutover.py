@@ -14,8 +14,8 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.control import Notary
 from wherry.agent.decisions import settled, small_enough
+from wherry.agent.desks import Notary
 from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused
 from wherry.agent.figures import FiguresBook
 from wherry.agent.passes import Passes, now_ms

@@ -8,6 +8,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from wherry.agent.errors import CommandDeclined
 from wherry.contract.enumerations import CommandName, CommandResult, SourceState, Subtask, TaskState
 
 SETTLED_BYTES = 8 << 20
@@ -97,7 +98,8 @@ def _success(message: str, task_id: str) -> Answer:
 
 
 def _fail(reason: str, task_id: str) -> Answer:
-    return Answer(CommandResult.FAIL, {"msg": reason, "task_id": task_id, "error_code": "WHERRY.4010"})
+    error = CommandDeclined(reason=reason)
+    return Answer(CommandResult.FAIL, {"msg": error.message, "task_id": task_id, "error_code": error.code})
 
 
 _AT_WORK = frozenset({TaskState.RUNNING, TaskState.SYNCING})

@@ -66,6 +66,15 @@ class RecordGone(WherryError):
     default_fix = "Start the agent again to register the server anew."
 
 
+class CommandDeclined(WherryError):
+    """A command was polled that this agent can't carry out."""
+
+    code = "WHERRY.4010"
+    template = "{reason}"
+    default_cause = "The control plane asks for what this version of the agent doesn't do, or says too little."
+    default_fix = "Use the same version of agent and control plane."
+
+
 class WorkerFailed(WherryError):
     """The work on a task ended by an error that nobody foresaw."""
 

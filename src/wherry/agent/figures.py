@@ -41,10 +41,8 @@ class FiguresBook:
 
     def __init__(self, state: Path, task_id: str) -> None:
         """Read what an earlier agent noted. Raises StateUnreadable."""
-        folder = state / "tasks"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self._path = folder / f"{task_id}.json"
-        self._running_path = folder / f"{task_id}.running.json"
+        self._path, self._running_path = _paths(state, task_id)
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)
         self._lock = threading.Lock()
         self._notes = self._load()
         self._before = self._notes
@@ -84,11 +82,6 @@ class FiguresBook:
         with contextlib.suppress(OSError):  # see `save`
             temporary.write_bytes(msgspec.json.encode(notes))
             temporary.replace(self._running_path)
-
-    def forget(self) -> None:
-        """Remove the notes; the task is gone."""
-        self._running_path.unlink(missing_ok=True)
-        self._path.unlink(missing_ok=True)
 
     @property
     def figures(self) -> ReplicationFigures:
@@ -183,6 +176,21 @@ class FiguresBook:
 
     def _note(self, figures: ReplicationFigures) -> None:
         self._notes = _replace(self._notes, figures=figures)
+
+
+def forget_figures(state: Path, task_id: str) -> None:
+    """Remove what is noted of a task that is gone, readable or not; a disk that refuses is told to the log only."""
+    for path in _paths(state, task_id):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("figures_not_removed", path=str(path), reason=str(error))
+
+
+def _paths(state: Path, task_id: str) -> tuple[Path, Path]:
+    """Return the file of the notes and the one that follows a running pass."""
+    folder = state / "tasks"
+    return folder / f"{task_id}.json", folder / f"{task_id}.running.json"
 
 
 def _bounded(passes: list[PassFigures]) -> list[PassFigures]:

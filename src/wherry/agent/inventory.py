@@ -1,7 +1,5 @@
-"""The disks that the agent moves: those that --disk names, or every disk of the server; and when to look again."""
+"""The disks that the agent moves: those that --disk names, or every disk of the server."""
 
-import random
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,7 +20,7 @@ def read_inventory(named: Sequence[Path], find: Callable[[], Sequence[Path]] = l
     Raises NoDisk when nothing is left, and what `read_layout` raises for a named disk.
     """
     if named:
-        return [read_layout(path.resolve()) for path in dict.fromkeys(named)]
+        return [read_layout(path) for path in dict.fromkeys(path.resolve() for path in named)]
     layouts = []
     for path in find():
         try:
@@ -32,29 +30,3 @@ def read_inventory(named: Sequence[Path], find: Callable[[], Sequence[Path]] = l
     if not layouts:
         raise NoDisk(reason="no whole disk of this server can be read")
     return layouts
-
-
-class Rota:
-    """Tells when something is due again: every *every_s* seconds, give or take a tenth, so that agents don't meet."""
-
-    def __init__(
-        self,
-        every_s: float,
-        clock: Callable[[], float] = time.monotonic,
-        uniform: Callable[[float, float], float] = random.uniform,
-    ) -> None:
-        self._every_s = every_s
-        self._clock = clock
-        self._uniform = uniform
-        self.postpone(every_s)
-
-    def due(self) -> bool:
-        """Tell whether it's due; the next time is counted from now when it is."""
-        if self._clock() < self.next_at:
-            return False
-        self.postpone(self._every_s)
-        return True
-
-    def postpone(self, seconds: float) -> None:
-        """Have it due in *seconds*, give or take a tenth."""
-        self.next_at = self._clock() + self._uniform(0.9 * seconds, 1.1 * seconds)

@@ -25,11 +25,11 @@ class LoadMeter:
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._last_machine = self._machine()
-        self._last_agent = self._agent()
+        self._last_agent = _agent()
 
     def __call__(self) -> Load:
         """Return the load since the last call."""
-        machine, agent = self._machine(), self._agent()
+        machine, agent = self._machine(), _agent()
         load = Load(
             total_cpu=_share(machine, self._last_machine),
             agent_cpu=_share(agent, self._last_agent),
@@ -50,10 +50,6 @@ class LoadMeter:
             return None
         return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
 
-    def _agent(self) -> tuple[float, float] | None:
-        """Return processor seconds of this process, and the seconds that all processors had meanwhile."""
-        return time.process_time(), time.monotonic() * (os.cpu_count() or 1)
-
     def _total_memory(self) -> float | None:
         try:
             lines = (self._proc / "meminfo").read_text().splitlines()
@@ -70,6 +66,11 @@ class LoadMeter:
         except (OSError, ValueError, IndexError):
             return None
         return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+
+
+def _agent() -> tuple[float, float]:
+    """Return processor seconds of this process, and the seconds that all processors had meanwhile."""
+    return time.process_time(), time.monotonic() * (os.cpu_count() or 1)
 
 
 def _share(now: tuple[float, float] | None, before: tuple[float, float] | None) -> float | None:

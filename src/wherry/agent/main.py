@@ -9,15 +9,16 @@ import structlog
 
 from wherry.agent.channel import Channel
 from wherry.agent.commands import PollLoop
-from wherry.agent.control import Control
 from wherry.agent.cutover import CutoverSettings
+from wherry.agent.desks import Control
 from wherry.agent.errors import StopTimedOut
-from wherry.agent.figures import FiguresBook
+from wherry.agent.figures import FiguresBook, forget_figures
 from wherry.agent.host import gather
-from wherry.agent.inventory import Rota, read_inventory
+from wherry.agent.inventory import read_inventory
 from wherry.agent.migration import Signals, Work, WorkSettings
 from wherry.agent.plane import Plane
 from wherry.agent.registration import disk_info, registration
+from wherry.agent.rota import Rota
 from wherry.agent.settings import AgentSettings
 from wherry.agent.survey import OpenDisks, lines
 from wherry.agent.worker import Worker
@@ -73,7 +74,7 @@ def _live(settings: AgentSettings, control: Control, source_id: str, stop: threa
         control=control,
         source_id=source_id,
         worker=worker,
-        forget=lambda task_id: FiguresBook(settings.membership.state, task_id).forget(),
+        forget=lambda task_id: forget_figures(settings.membership.state, task_id),
         refresh=_refresher(settings, control, source_id),
         stop=stop,
         poll_wait_s=settings.poll_wait_s,
@@ -104,43 +105,25 @@ def _poll(loop: PollLoop, failures: list[Exception], stop: threading.Event) -> N
         stop.set()
 
 
-def _work(settings: AgentSettings, control: Control, source_id: str, task_id: str, signals: Signals) -> "OwnedWork":
+def _work(settings: AgentSettings, control: Control, source_id: str, task_id: str, signals: Signals) -> Work:
+    book = FiguresBook(settings.membership.state, task_id)
     disks = OpenDisks(read_inventory(settings.disks))
-    try:
-        work = Work(
-            task_id=task_id,
-            source_id=source_id,
-            control=control,
-            disks=disks,
-            book=FiguresBook(settings.membership.state, task_id),
-            signals=signals,
-            settings=WorkSettings(
-                sync_interval_s=settings.sync_interval_s,
-                cutover=CutoverSettings(settings.max_freeze_s, settings.freeze_attempts, settings.frozen_hook),
-            ),
-            make_freeze=Freeze,
-            open_channel=lambda sure, report: Channel(
-                control, sure, report, signals.stop, task_id=task_id, source_id=source_id, lines=lines(disks)
-            ),
-        )
-    except BaseException:
-        disks.close()
-        raise
-    return OwnedWork(work, disks)
-
-
-class OwnedWork:
-    """A work together with the disks that were opened for it."""
-
-    def __init__(self, work: Work, disks: OpenDisks) -> None:
-        self._work = work
-        self._disks = disks
-        self.run = work.run
-        self.report_failure = work.report_failure
-
-    def close(self) -> None:
-        """Close the disks."""
-        self._disks.close()
+    return Work(
+        task_id=task_id,
+        source_id=source_id,
+        control=control,
+        disks=disks,
+        book=book,
+        signals=signals,
+        settings=WorkSettings(
+            sync_interval_s=settings.sync_interval_s,
+            cutover=CutoverSettings(settings.max_freeze_s, settings.freeze_attempts, settings.frozen_hook),
+        ),
+        make_freeze=Freeze,
+        open_channel=lambda sure, report: Channel(
+            control, sure, report, signals.stop, task_id=task_id, source_id=source_id, lines=lines(disks)
+        ),
+    )
 
 
 def _refuse(control: Control, source_id: str, task_id: str, error: WherryError, sure: Steadfast) -> None:

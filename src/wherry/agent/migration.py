@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import structlog
 
 from wherry.agent.channel import Stagehand
-from wherry.agent.control import TaskDesk
 from wherry.agent.cutover import Cutover, CutoverSettings, MakeFreeze
 from wherry.agent.decisions import Step, TaskView, next_step
+from wherry.agent.desks import TaskDesk
 from wherry.agent.figures import FiguresBook
 from wherry.agent.load import LoadMeter
 from wherry.agent.passes import Passes
 from wherry.agent.progress import Reporter
 from wherry.agent.session import Opener, Session
 from wherry.agent.survey import Disks
-from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import MigrationCycle, ReplicationPhase, SourceState, Subtask
 from wherry.errors import WherryError
@@ -66,7 +66,7 @@ OpenChannel = Callable[[Steadfast, Stagehand], Opener]
 
 
 class Work:
-    """The work on one task. `run` returns when the task is done; one object a try."""
+    """The work on one task. `run` returns when the task is done; one object a try, which owns *disks*."""
 
     def __init__(
         self,
@@ -85,14 +85,15 @@ class Work:
         self._task_id = task_id
         self._source_id = source_id
         self._control = control
+        self._disks = disks
         self._book = book
         self._signals = signals
         self._settings = settings
         self._patience = patience()
         self._sure = Steadfast(signals.stop, patience())
         self._pace = Pace()
-        self.reporter = Reporter(control, task_id, book, LoadMeter(), self._watch)
-        self._channel = open_channel(self._sure, self.reporter)
+        self._reporter = Reporter(control, task_id, book, LoadMeter(), self._watch)
+        self._channel = open_channel(self._sure, self._reporter)
         self._passes = Passes(disks, book, self._pace, signals.stop)
         self._passes.on_progress = self._fruitful
         self._cutover = Cutover(
@@ -104,7 +105,7 @@ class Work:
             control=control,
             sure=self._sure,
             stop=signals.stop,
-            trace=self.reporter.trace,
+            trace=self._reporter.trace,
         )
         self._fruitless = 0
 
@@ -114,13 +115,13 @@ class Work:
         Raises Stopped when it's stopped or its task is gone, and the WherryError that it can't get over.
         """
         self._book.enter(ReplicationPhase.CONNECTING)
-        self.reporter.start()
+        self._reporter.start()
         try:
             while not self._connected_once():
                 if not self._patience.wait(self._signals.stop):
                     raise Stopped
         finally:
-            self.reporter.stop()
+            self._reporter.stop()
             self._book.save()
 
     def _connected_once(self) -> bool:
@@ -150,7 +151,7 @@ class Work:
         if not passes or self._fruitless > FRUITLESS_TRIES:
             raise error
         log.warning("receiver_lost", task_id=self._task_id, **error.facts)
-        self.reporter.trace(f"{error.code}: {error.message} Trying again.")
+        self._reporter.trace(f"{error.code}: {error.message} Trying again.")
 
     def _fruitful(self) -> None:
         self._fruitless = 0
@@ -174,7 +175,7 @@ class Work:
     def _full_copy(self, session: Session) -> None:
         self._state(SourceState.REPLICATE, MigrationCycle.REPLICATING)
         self._book.enter(ReplicationPhase.COPYING)
-        self.reporter.show(Subtask.MIGRATE_LINUX_BLOCK, None)
+        self._reporter.show(Subtask.MIGRATE_LINUX_BLOCK, None)
         self._passes.run(session)
         self._report(Subtask.MIGRATE_LINUX_BLOCK, 100, "full copy committed")
 
@@ -182,7 +183,7 @@ class Work:
         if not task.synchronises:
             self._state(SourceState.SYNCING, MigrationCycle.SYNCING)
         self._book.enter(ReplicationPhase.SYNCING)
-        self.reporter.show(task.copying_subtask, 100, "synchronising")
+        self._reporter.show(task.copying_subtask, 100, "synchronising")
         self._passes.run(session)
         self._signals.wake.wait(self._settings.sync_interval_s)
         self._signals.wake.clear()
@@ -206,8 +207,12 @@ class Work:
         """Tell the control plane why the task can't go on. Raises Stopped and the refusals of the control plane."""
         phase = self._book.figures.phase
         cycle = _CYCLES.get(phase, MigrationCycle.REPLICATING)
-        self.reporter.fail(error, self._sure)
+        self._reporter.fail(error, self._sure)
         self._state(SourceState.ERROR, cycle)
+
+    def close(self) -> None:
+        """Release the disks."""
+        self._disks.close()
 
     def _look(self) -> TaskView:
         task = self._sure(lambda: self._control.task(self._task_id))
@@ -218,18 +223,17 @@ class Work:
         """Look at the task between two reports: its limit may have been changed, or it may be gone."""
         try:
             task = self._control.task(self._task_id)
-        except ControlPlaneUnreachable:
-            return
         except ControlPlaneError as error:
-            if error.status == 404:
-                self._signals.stop.set()
-                self._signals.wake.set()
-            return
-        self._pace.set_rate(task.speed_limit_mbit)
+            if error.status != 404:
+                raise
+            self._signals.stop.set()
+            self._signals.wake.set()
+        else:
+            self._pace.set_rate(task.speed_limit_mbit)
 
     def _state(self, state: SourceState, cycle: MigrationCycle) -> None:
         self._sure(lambda: self._control.report_state(self._source_id, state.value, cycle.value))
 
     def _report(self, subtask: Subtask, progress: int, trace: str) -> None:
-        self.reporter.show(subtask, progress, trace)
-        self.reporter.deliver(self._sure)
+        self._reporter.show(subtask, progress, trace)
+        self._reporter.deliver(self._sure)

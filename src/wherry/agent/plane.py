@@ -1,4 +1,7 @@
-"""The real control plane behind `wherry.agent.control.Control`: turns the agent's words into the SMS operations."""
+"""The real control plane behind `wherry.agent.desks.Control`: turns the agent's words into the SMS operations."""
+
+from collections.abc import Callable
+from typing import TypeVar
 
 from wherry.agent.decisions import Answer, TaskView
 from wherry.client.control_plane import ControlPlane
@@ -10,6 +13,8 @@ from wherry.contract.storage import DiskInfo
 from wherry.contract.tasks import TaskDetail, TaskProgress
 from wherry.contract.wherry import Proof, ProofHalf, ReplicationFigures, Route
 from wherry.replication.transport import Identity
+
+T = TypeVar("T")
 
 NOT_YET = 404
 """What a route without a receiver and a proof without both halves are answered with."""
@@ -66,13 +71,7 @@ class Plane:
 
     def route(self, task_id: str) -> Route | None:
         """ShowRoute. Raises ControlPlaneError with status 404 when it's the task that is missing."""
-        try:
-            return self._plane.show_route(task_id)
-        except ControlPlaneError as error:
-            if error.status != NOT_YET:
-                raise
-        self._plane.show_task(task_id)
-        return None
+        return self._unless_too_early(task_id, lambda: self._plane.show_route(task_id))
 
     def report_state(self, source_id: str, copy_state: str, cycle: str) -> None:
         """UpdateCopyState."""
@@ -92,8 +91,12 @@ class Plane:
 
     def proof(self, task_id: str, checkpoint: int) -> Proof | None:
         """ShowProof. Raises ControlPlaneError with status 404 when it's the task that is missing."""
+        return self._unless_too_early(task_id, lambda: self._plane.show_proof(task_id, checkpoint))
+
+    def _unless_too_early(self, task_id: str, look: Callable[[], T]) -> T | None:
+        """Return what *look* finds, None while it isn't there yet. Raises ControlPlaneError when the task is gone."""
         try:
-            return self._plane.show_proof(task_id, checkpoint)
+            return look()
         except ControlPlaneError as error:
             if error.status != NOT_YET:
                 raise

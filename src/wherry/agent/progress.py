@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from wherry.agent.control import ReportDesk
+from wherry.agent.desks import ReportDesk
 from wherry.agent.figures import FiguresBook
 from wherry.agent.load import Load
-from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
+from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Steadfast, passing
 from wherry.contract.enumerations import Subtask
 from wherry.contract.tasks import TaskProgress
@@ -175,11 +175,10 @@ class Reporter:
                 self.flush()
                 if rounds % LOOK_EVERY == 0:
                     self._look()
-            except (ControlPlaneError, ControlPlaneUnreachable) as error:
-                if not passing(error):
-                    log.warning("report_refused", **error.facts)
             except WherryError as error:
-                log.warning("report_failed", **error.facts)
+                # The calls of the work itself tell of a control plane that is away.
+                if not passing(error):
+                    log.warning("report_failed", **error.facts)
             except Exception:
                 # The outermost loop of this thread: a report that fails never ends the work that it's about.
                 log.exception("report_failed")

@@ -43,6 +43,9 @@ class Disks(Protocol):
     def survey(self) -> contextlib.AbstractContextManager[Survey]:
         """Look at partitions, filesystems and mounts as they are now."""
 
+    def close(self) -> None:
+        """Release the disks."""
+
 
 def lines(disks: Disks) -> tuple[DiskLine, ...]:
     """Return the disks as HELLO announces them."""

@@ -54,8 +54,10 @@ class Worker:
 
     def view(self) -> WorkerView:
         """Return which task is worked on now."""
-        running = self._current is not None and self._current.thread.is_alive()
-        return WorkerView(self._current.task_id if running and self._current is not None else "")
+        current = self._current
+        if current is None or not current.thread.is_alive():
+            return WorkerView()
+        return WorkerView(current.task_id)
 
     def start(self, task_id: str) -> None:
         """Begin the work on *task_id*; another task's is stopped before. Raises StopTimedOut when that doesn't end."""

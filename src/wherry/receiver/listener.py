@@ -55,7 +55,8 @@ class Listener:
     def stop(self) -> None:
         """Accept nobody any more; connections go on until their handlers end."""
         self._closing.set()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # a socket that nobody waits on says that it isn't connected
+            # Closing alone wouldn't wake the thread that accepts.
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 

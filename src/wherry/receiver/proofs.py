@@ -92,15 +92,12 @@ class Proofs:
         replica = self._replicas.get(task_id)
         checkpoint = replica.checkpoint
         if checkpoint is not None and checkpoint.consistent and not _known(directory, checkpoint.number):
-            self._compute(task_id, replica, checkpoint)
+            self._compute(task_id, directory, replica, checkpoint)
         for path in sorted(directory.glob("half-*.json")):
             if not path.name.endswith(".proven.json"):
                 self._deliver(task_id, path)
 
-    def _compute(self, task_id: str, replica: Provable, checkpoint: Checkpoint) -> None:
-        directory = self._driver.replica_directory(task_id)
-        if _known(directory, checkpoint.number):
-            return
+    def _compute(self, task_id: str, directory: Path, replica: Provable, checkpoint: Checkpoint) -> None:
         try:
             half = replica.half(checkpoint.number)
         except CheckpointGone as error:
