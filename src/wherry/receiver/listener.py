@@ -6,6 +6,7 @@ A stranger may hold at most *limit* threads, each for the time of a handshake.
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -61,11 +62,12 @@ class Listener:
         self._socket.close()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the connections' threads, at most *timeout_s* each; tell whether all have ended."""
+        """Wait for the connections' threads, at most *timeout_s* for all of them; tell whether all have ended."""
+        deadline = time.monotonic() + timeout_s
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
-            thread.join(timeout_s)
+            thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in threads)
 
     def _accept(self) -> None:

@@ -25,7 +25,7 @@ from wherry.receiver.settings import ReceiverSettings
 log = structlog.get_logger(__name__)
 
 JOIN_S = 5.0
-"""How long the end waits for each connection and thread, in seconds."""
+"""How long the end waits for the connections, in seconds."""
 RETRY_CEILING_S = 15.0
 """Longest wait between two tries to reach the control plane, in seconds: agents wait for a receiver that is back."""
 
