@@ -1,0 +1,234 @@
+"""One disk that is watched: its marks, what the channels saw of it, and how that compares with its statistics."""
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wherry.disks.tracking import marks
+from wherry.disks.tracking.balance import Balance
+from wherry.disks.tracking.disk import TrackedDisk
+from wherry.disks.tracking.diskstats import DiskStatistics, QueueFacts
+from wherry.disks.tracking.ebpf import MarkingProgram
+from wherry.disks.tracking.marks import Granules
+from wherry.disks.tracking.memory import DiskMemory, Number
+from wherry.disks.tracking.ringbuffer import Completions
+from wherry.disks.tracking.trust import Evidence, Reason, Situation, Trust, decide
+
+_MARGIN_NS = 50_000
+"""From the completion's event to its sectors in the statistics it's far less, but for an interrupt in between."""
+_NOWHERE = np.uint64(1 << 62)
+"""Passthrough commands have no position; their events say that it's the highest number there is."""
+
+
+@dataclass(slots=True)
+class _Look:
+    """A reading of the statistics, with all that happened around it. Times by time.monotonic_ns()."""
+
+    began_ns: int
+    changed: int
+    ended_ns: int
+    in_flight: int
+    map_sectors: int | None
+    """What the program had counted, None when that changed meanwhile."""
+    seen_before: int
+    last_before_ns: int
+    inside: int = 0
+    """Sectors of events that fall into the reading, or just before it."""
+    after: int = 0
+    """Sectors of events after the reading."""
+
+
+@dataclass(slots=True)
+class WatchedDisk:
+    """The disk and everything that belongs to it. For one thread at a time."""
+
+    disk: TrackedDisk
+    memory: DiskMemory
+    statistics: DiskStatistics
+    facts: QueueFacts
+    program: MarkingProgram | None
+    ring_has_clock: bool = True
+    ring: Balance = field(init=False)
+    map: Balance = field(init=False)
+    in_flight: int = 0
+    """Writes and discards under way at the last look."""
+    _last_ns: int = 0
+    _look: _Look | None = None
+
+    def __post_init__(self) -> None:
+        self.compare_anew()
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is written now."""
+        return self.memory.get(Number.EPOCH)
+
+    @property
+    def floor(self) -> int:
+        """The newest epoch that is committed."""
+        return self.memory.get(Number.FLOOR)
+
+    def use_program(self, program: MarkingProgram) -> None:
+        """Let *program* watch the disk too. A new one hasn't counted what an older one did."""
+        self.program = program
+        if not program.adopted:
+            self.memory.put(Number.MAP_HAS_BASELINE, 0)
+        self.compare_anew()
+
+    def take(self, completions: Completions) -> int:
+        """Mark what the events of this disk touched and count them; return how many there were."""
+        ours = (completions.device == self.disk.kernel_number) & (completions.sector < _NOWHERE)
+        sector = completions.sector[ours].astype(np.int64)
+        if not len(sector):
+            return 0
+        sectors = completions.sectors[ours].astype(np.int64)
+        shift = self.disk.granule_shift
+        first, last = sector >> shift, (sector + sectors - 1) >> shift
+        count = self.disk.granules
+        if int(last.max()) >= count:
+            self._add(Number.BEYOND, int((last >= count).sum()))
+            inside = first < count
+            first, last = first[inside], np.minimum(last[inside], count - 1)
+        marks.mark(self.memory.marks, first, last, self.epoch)
+        if self.facts.discard_ranges > 1:
+            self._add(Number.DISCARDS, int(completions.discard[ours].sum()))
+        # The last thing: whoever dies before is found out by the sectors that are missing.
+        self._add(Number.SEEN, int(sectors.sum()))
+        time_ns = completions.time_ns[ours]
+        self._last_ns = max(self._last_ns, int(time_ns.max()))
+        if self._look is not None:
+            self._look.after += int(sectors[time_ns > self._look.ended_ns].sum())
+            around = (time_ns >= self._look.began_ns - _MARGIN_NS) & (time_ns <= self._look.ended_ns)
+            self._look.inside += int(sectors[around].sum())
+        return len(sector)
+
+    def compare_anew(self) -> None:
+        """Begin a comparison with the statistics."""
+        has_ring, has_map = self.memory.get(Number.RING_HAS_BASELINE), self.memory.get(Number.MAP_HAS_BASELINE)
+        self.ring = Balance(self.memory.get(Number.RING_BASELINE) if has_ring else None)
+        self.map = Balance(self.memory.get(Number.MAP_BASELINE) if has_map else None)
+
+    def look(self) -> None:
+        """Read the statistics; then drain the ring; then `weigh`. Raises OSError when the disk went away."""
+        before = None if self.program is None else self.program.sectors()
+        began_ns = time.monotonic_ns()
+        changed = self.statistics.counters().changed
+        ended_ns = time.monotonic_ns()
+        after = None if self.program is None else self.program.sectors()
+        self.in_flight = self.statistics.writes_in_flight()
+        self._look = _Look(
+            began_ns=began_ns,
+            changed=changed,
+            ended_ns=ended_ns,
+            in_flight=self.in_flight,
+            map_sectors=after if before == after else None,
+            seen_before=self.memory.get(Number.SEEN),
+            last_before_ns=self._last_ns,
+        )
+
+    def weigh(self, *, quiet: bool) -> None:
+        """Compare the last reading with what was drained since. With *quiet* only a moment without writes counts."""
+        look, self._look = self._look, None
+        if look is None or (quiet and look.in_flight):
+            return
+        at_s = look.ended_ns / 1e9
+        seen = self.memory.get(Number.SEEN)
+        if self.ring_has_clock:
+            offset = look.changed - (seen - look.after)
+            if not look.inside and look.last_before_ns < look.began_ns - _MARGIN_NS:
+                self.ring.look(offset, at_s)
+            else:
+                self.ring.bound(offset, at_s)
+        elif not look.in_flight and seen == look.seen_before:
+            self.ring.look(look.changed - seen, at_s)
+        if look.map_sectors is not None:
+            self.map.look(look.changed - look.map_sectors, at_s)
+
+    def judge(self, *, dropped: int | None, failed: bool, restarted: bool, quiet: bool) -> Trust:
+        """Decide on the time since the baselines. *dropped*: of the ring, None when there is none."""
+        facts = Situation(statistics=self.facts.statistics, restarted=restarted, quiet=quiet)
+        return decide(facts, self._ring_evidence(dropped, failed=failed), self._map_evidence())
+
+    def take_baselines(self, dropped: int | None) -> None:
+        """Let the next comparison begin from what this one found, for what was counted up to now is settled."""
+        memory = self.memory
+        if self.ring.offset is not None:
+            memory.put(Number.RING_BASELINE, self.ring.offset)
+            memory.put(Number.RING_HAS_BASELINE, 1)
+        memory.put(Number.RING_DROPPED, dropped or 0)
+        memory.put(Number.DISCARDS, 0)
+        memory.put(Number.BEYOND, 0)
+        if self.program is not None:
+            if self.map.offset is not None:
+                memory.put(Number.MAP_BASELINE, self.map.offset)
+                memory.put(Number.MAP_HAS_BASELINE, 1)
+            counters = self.program.counters()
+            memory.put(Number.MAP_SCATTERED, counters.scattered)
+            memory.put(Number.MAP_BEYOND, counters.beyond)
+            memory.put(Number.MAP_PASSTHROUGH, counters.passthrough)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let what is written from now on belong to *epoch*."""
+        marks.make_room(self.memory.marks, epoch)
+        self.memory.put(Number.EPOCH, epoch)
+        if self.program is not None:
+            self.program.begin_epoch(epoch)
+
+    def dirty(self, last: int, *, only_last: bool = False, overlap: bool = False) -> Granules:
+        """Return what was written up to the end of epoch *last* and isn't committed, or in *last* only.
+
+        *overlap*: marks of the program may have come late, so that its epoch before counts as well.
+        """
+        floor = last - 1 if only_last else self.floor
+        found = marks.dirty(self.memory.marks, floor, last)
+        if self.program is not None:
+            found |= self.program.dirty(max(0, floor - int(overlap)), last)
+        return found
+
+    def join(self, epoch: int) -> None:
+        """Count everything that isn't committed as written in *epoch*, which has just begun."""
+        self.memory.marks[self.dirty(epoch - 1, overlap=True)] = marks.value_of(epoch)
+        self.memory.put(Number.FLOOR, max(self.floor, epoch - 1))
+
+    def close(self) -> None:
+        """Let go of it; what is pinned or in memory stays."""
+        with contextlib.suppress(OSError):
+            self.statistics.close()
+        self.memory.close()
+        if self.program is not None:
+            self.program.close()
+
+    def _ring_evidence(self, dropped: int | None, *, failed: bool) -> Evidence | None:
+        if dropped is None and not failed:
+            return None
+        memory = self.memory
+        return Evidence(
+            missing=self.ring.missing,
+            dropped=max(0, (dropped or 0) - memory.get(Number.RING_DROPPED)),
+            scattered=memory.get(Number.DISCARDS),
+            beyond=memory.get(Number.BEYOND),
+            failed=failed,
+            has_baseline=self.ring.baseline is not None,
+        )
+
+    def _map_evidence(self) -> Evidence | None:
+        if self.program is None:
+            return None
+        counters, memory = self.program.counters(), self.memory
+        return Evidence(
+            missing=self.map.missing,
+            scattered=counters.scattered - memory.get(Number.MAP_SCATTERED),
+            beyond=counters.beyond - memory.get(Number.MAP_BEYOND),
+            passthrough=counters.passthrough - memory.get(Number.MAP_PASSTHROUGH),
+            has_baseline=self.map.baseline is not None,
+        )
+
+    def _add(self, number: Number, amount: int) -> None:
+        self.memory.put(number, self.memory.get(number) + amount)
+
+
+def untrusted(reason: Reason) -> Trust:
+    """Return the verdict of a disk about which nothing can be said."""
+    return Trust(trusted=False, reason=reason, exact=False)
