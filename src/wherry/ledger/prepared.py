@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ClauseElement, Connection, Dialect, Select, Table, bindparam
+from sqlalchemy import ClauseElement, Connection, Dialect, Float, Numeric, Select, Table, bindparam
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
@@ -137,6 +137,8 @@ def _inward(type_: TypeEngine[Any], dialect: Dialect) -> _Convert | None:
 
 
 def _outward(type_: TypeEngine[Any], dialect: Dialect) -> _Convert | None:
+    if isinstance(type_, (Float, Numeric)):
+        return None  # both drivers give numbers as they are
     return type_.dialect_impl(dialect).result_processor(dialect, None)
 
 

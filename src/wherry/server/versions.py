@@ -2,6 +2,7 @@
 
 from wherry.contract.errors import ApiError
 from wherry.contract.versions import Link, Version, VersionList
+from wherry.ledger import credentials
 from wherry.server.answers import Answer, json_answer
 from wherry.server.call import Call
 
@@ -22,9 +23,10 @@ async def show_api_version(call: Call) -> Answer:
 
 
 async def ready(call: Call) -> Answer:
-    """Tell that requests are answered; not while shutting down."""
+    """Tell that requests are answered; not while shutting down, nor while the ledger can't be read."""
     if call.services.waiters.closed:
         raise ApiError("WHERRY.5509")
+    await call.services.ledger.read(credentials.any_sealed_secret)
     return json_answer({"ready": True})
 
 
