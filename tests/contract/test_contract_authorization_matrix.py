@@ -45,7 +45,7 @@ class Setting:
 
     def __init__(self, raw: Raw, server: Server) -> None:
         self.raw = raw
-        self._admin = server.admin
+        self._project = ""
         self._keys: dict[Caller, Key] = {
             Caller.OWNER: (server.admin.access_key, server.admin.secret_key),
             Caller.FULL_ACCESS: make_user(raw, "full", FULL_ACCESS).key,
@@ -64,15 +64,14 @@ class Setting:
         """Make things that nobody has touched yet; of migration projects, of which there may be few, only if asked."""
         number = next(_COUNT)
         source, unmoved = (self.raw.post("/v3/sources", documents.registration(f"s{number}"))["id"] for _ in "ab")
-        project = self.shared.project if hasattr(self, "shared") else ""
-        if not project or parameter == "mig_project_id":
+        if not self._project or parameter == "mig_project_id":
             body = {"name": f"p{number}", "region": "r", "type": "MIGRATE_BLOCK"}
-            project = self.raw.post("/v3/migprojects", body)["id"]
+            self._project = self.raw.post("/v3/migprojects", body)["id"]
         return Things(
             source,
             self.raw.post("/v3/tasks", documents.task(source))["id"],
             self.raw.post("/v3/vm/templates", {"template": {"name": f"t{number}"}})["id"],
-            project,
+            self._project,
             unmoved,
         )
 

@@ -116,6 +116,21 @@ def test_all_keys_together_are_limited_by_the_largest(clock: Clock) -> None:
     assert not refused(guard, claim("another", NOON - 600, "small1"))
 
 
+def test_what_one_process_has_used_another_refuses(clock: Clock) -> None:
+    here, there = ReplayGuard(clock), ReplayGuard(clock)
+    used = claim("delete")
+    here.use(used, "2001:db8::1")
+    notice = here.notice(used, "2001:db8::1")
+    assert " " not in notice
+    there.hear(notice)
+    here.hear(notice)
+    assert len(here) == len(there) == 1
+    there.use(used, "2001:db8::1")  # the same client, which a proxy sent to another process
+    assert refused(there, used, ABROAD)
+    clock.now += GRACE_S + 1
+    assert refused(there, used, "2001:db8::1")
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

@@ -99,6 +99,14 @@ class Authenticator:
         self._shown.put(digest, found)
         return found
 
+    def use_notice(self, request: SignedRequest) -> str:
+        """Return what tells other processes that the signature of *request*, just authenticated, is used."""
+        return self._replays.notice(read_claim(request), request.peer)
+
+    def hear_use(self, notice: str) -> None:
+        """Note what another process says was used."""
+        self._replays.hear(notice)
+
     def forget_key(self, access_key: str) -> None:
         """Look the key up again at its next use: it was changed, bound or deleted."""
         self._keys.drop(access_key)

@@ -4,7 +4,7 @@ A signature covers the second it was made in and nothing that is unique, so the 
 has the same signature, and clients that retry below their signer send the very bytes again. Hence a signature may come
 again for a few seconds from the address that it first came from; after that, or from elsewhere, it's a replay.
 
-What was used is remembered until its date is too old for any signature. The memory is bounded for each key and in all.
+What was used is remembered by the process, until its date is too old for any signature. The memory is bounded for each key and in all.
 What a full memory forgets takes its date with it: anything the key signed up to then is refused, so that forgetting
 never lets a replay in, and a key that floods is a burden to nobody but itself.
 """
@@ -23,6 +23,9 @@ GRACE_S: Final = 5.0
 MOST_OF_KEY: Final = 32_768
 MOST: Final = 262_144
 """Signatures that are remembered at most, of one key and of all: about 30 MB."""
+
+NOTICE: Final = "used:"
+"""How the notices begin by which processes tell each other what was used."""
 
 _SWEEP_S: Final = 60.0
 
@@ -81,10 +84,8 @@ class ReplayGuard:
         """
         now = self._clock()
         self._forget_old(now)
-        used = self._keys.get(claim.access_key)
-        if used is None:
-            used = self._keys[claim.access_key] = _Used()
-        signature = int(claim.signature[:16], 16)
+        used = self._of_key(claim.access_key)
+        signature = _shortened(claim)
         if claim.signed_at < used.floor:
             raise AuthenticationFailed("the request was signed before the oldest of the key's that is remembered")
         if signature in used.dates:
@@ -92,8 +93,28 @@ class ReplayGuard:
             if first is None or first[1] != peer:
                 raise AuthenticationFailed("the signature was used before; sign the request anew")
             return
-        used.dates[signature] = claim.signed_at
-        self._fresh[signature] = (now, peer)
+        self._note(used, signature, claim.signed_at, (now, peer))
+
+    def notice(self, claim: Claim, peer: str) -> str:
+        """Return what tells other processes that *claim* is used now, by the address *peer*. It holds no blanks."""
+        return f"{NOTICE}{claim.access_key}:{_shortened(claim)}:{claim.signed_at}:{self._clock():.3f}:{peer}"
+
+    def hear(self, notice: str) -> None:
+        """Note what another process says was used."""
+        access_key, signature, signed_at, at, peer = notice.removeprefix(NOTICE).split(":", 4)
+        used = self._of_key(access_key)
+        if int(signature) not in used.dates and int(signed_at) >= used.floor:
+            self._note(used, int(signature), int(signed_at), (float(at), peer))
+
+    def _of_key(self, access_key: str) -> _Used:
+        used = self._keys.get(access_key)
+        if used is None:
+            used = self._keys[access_key] = _Used()
+        return used
+
+    def _note(self, used: _Used, signature: int, signed_at: int, first: tuple[float, str]) -> None:
+        used.dates[signature] = signed_at
+        self._fresh[signature] = first
         self._size += 1
         if len(used.dates) > self._most_of_key:
             self._size -= used.forget_half()
@@ -114,3 +135,8 @@ class ReplayGuard:
             self._size -= used.forget_before(oldest)
             if not used.dates and used.floor <= oldest:
                 del self._keys[key]
+
+
+def _shortened(claim: Claim) -> int:
+    """Return 64 of the signature's 256 bits: enough to tell a million signatures apart, and small."""
+    return int(claim.signature[:16], 16)

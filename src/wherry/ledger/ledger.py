@@ -84,6 +84,11 @@ class Ledger:
         """
         return await self._reader.read(query)
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may write to it too."""
+        return self._listener is not None
+
     def listen(self, listener: Callable[[frozenset[str]], None]) -> None:
         """Call *listener* on the event loop with the topics of each unit that changed something, after its commit.
 

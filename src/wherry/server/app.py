@@ -109,7 +109,10 @@ class Application:
             exchange.method, exchange.raw_path, exchange.raw_query, exchange.request_headers, body, exchange.peer
         )
         once = exchange.method not in _READING
-        caller = exchange.caller = await self._services.authenticator.authenticate(request, once=once)
+        authenticator = self._services.authenticator
+        caller = exchange.caller = await authenticator.authenticate(request, once=once)
+        if once and caller.access_key and self._services.ledger.shared:
+            exchange.use = authenticator.use_notice(request)
         return caller
 
     def _call(self, exchange: "_Exchange", found: Found, body: bytes, caller: Principal | None) -> Call:
@@ -124,6 +127,7 @@ class Application:
             request_id=exchange.request_id,
             at=self._services.clock(),
             peer=exchange.peer,
+            use=exchange.use,
         )
 
 
@@ -155,6 +159,7 @@ class _Exchange:
         self.headers: dict[str, str] = {}
         self.route: Route | None = None
         self.caller: Principal | None = None
+        self.use = ""
         self.shape = ErrorShape.KEYSTONE if self.path.startswith("/v3/auth/") else ErrorShape.SMS
         self.too_large = False
         self._send = send

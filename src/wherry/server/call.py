@@ -26,6 +26,7 @@ class Call:
         request_id: what X-Request-Id of the answer says.
         at: when it came, epoch milliseconds.
         peer: the address that it came from; empty where that isn't known.
+        use: tells other processes that its signature is used; empty where there are none.
     """
 
     services: Services
@@ -38,6 +39,7 @@ class Call:
     request_id: str
     at: int
     peer: str = ""
+    use: str = ""
 
     @property
     def principal(self) -> Principal:
@@ -66,6 +68,8 @@ class Call:
         if name is None:
             message = f"{self.route.operation} has no audit name"
             raise RuntimeError(message)
+        if self.use:
+            tx.topics.add(self.use)
         tx.record(
             Entry(
                 at=self.at,

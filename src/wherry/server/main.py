@@ -23,6 +23,7 @@ from wherry.iam.keystone_settings import KeystoneSettings, read_settings
 from wherry.iam.keystone_tokens import Keystone, KeystoneTokens
 from wherry.iam.lockout import Lockout
 from wherry.iam.refusals import RefusalCodec
+from wherry.iam.replay import NOTICE
 from wherry.iam.temporary_keys import TemporaryKeyIssuer
 from wherry.iam.token_reading import OwnTokens
 from wherry.iam.tokens import TokenIssuer
@@ -219,7 +220,7 @@ async def _check_master_key(services: Services) -> None:
 
 
 def _forget(authenticator: Authenticator, topics: frozenset[str]) -> None:
-    """Forget what was remembered of the keys and users that have changed."""
+    """Forget what was remembered of the keys and users that have changed; note which signatures were used."""
     if EVERYTHING in topics:
         authenticator.forget_everything()
     for topic in topics:
@@ -228,6 +229,8 @@ def _forget(authenticator: Authenticator, topics: frozenset[str]) -> None:
             authenticator.forget_key(name)
         elif kind == "user":
             authenticator.forget_user(name)
+        elif topic.startswith(NOTICE):
+            authenticator.hear_use(topic)
 
 
 def _allow_many_connections() -> None:
