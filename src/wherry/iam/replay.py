@@ -4,9 +4,9 @@ A signature covers the second it was made in and nothing that is unique, so the 
 has the same signature, and clients that retry below their signer send the very bytes again. Hence a signature may come
 again for a few seconds from the address that it first came from; after that, or from elsewhere, it's a replay.
 
-What was used is remembered by the process, until its date is too old for any signature. The memory is bounded for each key and in all.
-What a full memory forgets takes its date with it: anything the key signed up to then is refused, so that forgetting
-never lets a replay in, and a key that floods is a burden to nobody but itself.
+What was used is remembered by the process, which tells the others, until its date is too old for any signature. The
+memory is bounded for each key and in all. What a full memory forgets takes its date with it: anything the key signed up
+to then is refused, so that forgetting never lets a replay in, and a key that floods is a burden to nobody but itself.
 """
 
 import time
