@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import httpx
 
+from tests.contract.database import environment_of
 from wherry.client.control_plane import ControlPlane
 from wherry.client.retrying import RetryPolicy
 from wherry.client.signing import sdk_date, sign
@@ -68,7 +69,8 @@ def start(data: Path, *, listen: str = "127.0.0.1:0", tls: bool = True, options:
     arguments = ["serve", "--data", str(data), "--listen", listen, "--tls" if tls else "--no-tls", *options]
     with log.open("ab") as output:
         program = "from wherry.cli.main import main; main()"
-        process = subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=output, stderr=output)
+        command = [sys.executable, "-c", program, *arguments]
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment_of(data))
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sqlite3
 import stat
 import threading
 from pathlib import Path
@@ -12,6 +11,7 @@ from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdksms import v3
 
 from tests.contract import documents
+from tests.contract.database import rows
 from tests.contract.running import Raw, Server, running_server, start, stop
 from tests.contract.vendor import vendor_client
 
@@ -54,19 +54,7 @@ def test_a_result_is_in_the_database_after_a_kill_right_behind_the_200(tmp_path:
 
 def stored_details(data: Path) -> list[str]:
     """Return the text of every `result_detail` in the database, read without Wherry."""
-    (path,) = data.glob("*.sqlite3")
-    found: list[str] = []
-    database = sqlite3.connect(path)
-    try:
-        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
-            columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-            if "result_detail" in columns:
-                for (value,) in database.execute(f"SELECT result_detail FROM {table}"):
-                    found.append(value if isinstance(value, str) else bytes(value).decode())
-    finally:
-        database.close()
-    return found
+    return [text for (text,) in rows(data, "SELECT result_detail FROM command_result")]
 
 
 def test_the_first_start_leaves_an_admin_file_for_its_owner(tmp_path: Path) -> None:
