@@ -326,3 +326,17 @@ def test_a_keystone_in_trouble_is_a_503_and_never_a_yes(trouble: Callable[[FakeK
         assert (await setting.read("t"))[0].policies == (ADMINISTRATOR,)
 
     with_backend(check)
+
+
+def test_a_token_that_was_forgotten_is_asked_about_again() -> None:
+    async def check(setting: Setting) -> None:
+        setting.fake.tokens["t"] = token_of("member", project=ALPHA)
+        await setting.read("t")
+        await setting.read("t")
+        assert setting.fake.validations == 1
+        del setting.fake.tokens["t"]
+        setting.backend.forget("t")
+        with pytest.raises(AuthenticationFailed):
+            await setting.read("t")
+
+    with_backend(check)

@@ -157,6 +157,11 @@ class KeystoneClient:
             answer.status_code, answer.content, {name: answer.headers[name] for name in kept & answer.headers.keys()}
         )
 
+    async def revoke(self, token: str, *, by: str) -> int:
+        """Ask Keystone to let *token* die, as the owner of the token *by*; return the status. Raises KeystoneAway."""
+        answer = await self._send("DELETE", "/auth/tokens", headers={"x-auth-token": by, "x-subject-token": token})
+        return answer.status_code
+
     async def projects(self, token: str) -> tuple[ProjectLine, ...]:
         """Return the projects for which the owner of *token* can get a token. Raises KeystoneAway."""
         answer = await self._send("GET", "/auth/projects", headers={"x-auth-token": token})

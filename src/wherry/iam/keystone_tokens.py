@@ -85,6 +85,10 @@ class KeystoneTokens:
             asking.add_done_callback(lambda done: self._settle(digest, done))
         return await asyncio.shield(asking)
 
+    def forget(self, token: str) -> None:
+        """Ask Keystone again at the next use of *token*."""
+        self._good.drop(hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
+
     async def understand(self, token: Token) -> tuple[Principal, TokenClaims]:
         """Return whom a token of this content stands for. Raises AuthenticationFailed where it has no usable scope."""
         account, scope, project_id = self._account(token)

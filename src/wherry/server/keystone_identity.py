@@ -38,7 +38,12 @@ class KeystoneIdentity:
 
     def take_over(self, routes: Iterable[Route]) -> list[Route]:
         """Return *routes* with the handlers of this class where Keystone decides."""
-        own = {"CreateToken": self.create_token, "ShowToken": self.show_token, "ListProjects": self.list_projects}
+        own = {
+            "CreateToken": self.create_token,
+            "ShowToken": self.show_token,
+            "RevokeToken": self.revoke_token,
+            "ListProjects": self.list_projects,
+        }
         return [replace(route, handler=own.get(route.operation, route.handler)) for route in routes]
 
     async def create_token(self, call: Call) -> Answer:
@@ -62,6 +67,25 @@ class KeystoneIdentity:
         if principal.domain_id != call.account_id:
             raise ApiError("SMS.9001", "the token belongs to another account", status=404)
         return Answer(document, 200, _JSON, {"X-Subject-Token": subject, "X-IAM-Trace-Id": call.request_id})
+
+    async def revoke_token(self, call: Call) -> Answer:
+        """Let Keystone revoke the token in X-Subject-Token, if the owner of the one in X-Auth-Token may do so."""
+        subject, by = _header(call, b"x-subject-token"), _header(call, b"x-auth-token")
+        if not subject or not by:
+            missing = "x-auth-token" if subject else "x-subject-token"
+            raise ApiError("SMS.9001", f"the header {missing} is missing", status=400)
+        principal, claims = await call.services.authenticator.by_token(subject)
+        status = await self._client.revoke(subject, by=by)
+        if status not in {200, 204}:
+            raise ApiError("SMS.9004" if status == 403 else "SMS.9001", f"Keystone answers {status}", status=status)
+        self._tokens.forget(subject)
+
+        def unit(tx: Transaction) -> None:
+            tx.user_changed(principal.user_id)
+            call.record(tx, claims.revocation_id)
+
+        await call.services.ledger.write(unit)
+        return Answer(b"", 204, headers={"X-IAM-Trace-Id": call.request_id})
 
     async def list_projects(self, call: Call) -> Answer:
         """Return the projects that the caller's token can be changed for; with a key, the account's one project."""
