@@ -1,6 +1,7 @@
-"""How payloads are packed: plain, or zstd at its fastest level when that is worth it.
+"""How payloads are packed: plain, or zstd when that is worth it.
 
 A quick probe on samples decides; data that doesn't shrink is sent plain, so that the receiver has nothing to unpack.
+Which level is used follows the bottleneck, see `levels`.
 Source: RFC 8878 for the frame format of zstd, whose declared content size bounds what is unpacked.
 """
 
@@ -11,7 +12,8 @@ import zstandard
 from wherry.replication.errors import ProtocolViolated
 from wherry.replication.granules import Buffer
 
-_LEVEL = 1
+DEFAULT_LEVEL = 1
+_PROBE_LEVEL = 1
 _SAMPLE = 4096
 _WORTH = 0.9
 """A packed form larger than this share of the plain one isn't worth the receiver's time."""
@@ -28,13 +30,20 @@ class Packer:
     """Packs payloads. One object a thread."""
 
     def __init__(self) -> None:
-        self._zstd = zstandard.ZstdCompressor(level=_LEVEL)
+        self._probe = zstandard.ZstdCompressor(level=_PROBE_LEVEL)
+        self._zstd = {_PROBE_LEVEL: self._probe}
 
-    def pack(self, content: memoryview) -> tuple[Codec, Buffer]:
-        """Return codec and packed form of *content*; the very same memory when it's sent plain."""
-        if not self._looks_compressible(content):
+    def pack(self, content: memoryview, level: int | None = DEFAULT_LEVEL) -> tuple[Codec, Buffer]:
+        """Return codec and packed form of *content*; the very same memory when it's sent plain.
+
+        *level*: zstd's, negative ones are faster; None sends everything plain.
+        """
+        if level is None or not self._looks_compressible(content):
             return Codec.PLAIN, content
-        packed = self._zstd.compress(content)
+        packer = self._zstd.get(level)
+        if packer is None:
+            packer = self._zstd[level] = zstandard.ZstdCompressor(level=level)
+        packed = packer.compress(content)
         if len(packed) > len(content) * _WORTH:
             return Codec.PLAIN, content
         return Codec.ZSTD, packed
@@ -45,7 +54,7 @@ class Packer:
         if length <= 4 * _SAMPLE:
             return True
         for start in (0, length // 2, length - _SAMPLE):
-            if len(self._zstd.compress(content[start : start + _SAMPLE])) < _SAMPLE * _WORTH:
+            if len(self._probe.compress(content[start : start + _SAMPLE])) < _SAMPLE * _WORTH:
                 return True
         return False
 

@@ -143,6 +143,11 @@ class Overlay:
             own[start * DIGEST_SIZE : start * DIGEST_SIZE + size] = digests[position : position + size]
             position += size
 
+    @property
+    def is_changed(self) -> bool:
+        """True when something was written."""
+        return bool(self._pages)
+
     def changes(self) -> Iterator[tuple[int, bytes]]:
         """Yield the pages where it was written, ascending: (first granule, joined digests)."""
         for page in sorted(self._pages):

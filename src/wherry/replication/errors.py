@@ -64,6 +64,42 @@ class PassIncomplete(WherryError):
     default_fix = "Run the pass again; what has arrived already isn't sent twice."
 
 
+class SourceStateFailed(WherryError):
+    """A file in the agent's state folder can't be read or written."""
+
+    code = "WHERRY.2012"
+    template = "The agent's note {path} can't be kept: {reason}."
+    default_cause = "The file system of the agent's state folder is full, read-only, or has I/O errors."
+    default_fix = "Free space there (16 bytes for each 64 KiB of the disks are needed), or name another --state folder."
+
+
+class ScheduleRefused(WherryError):
+    """Windows of a speed limit that make no sense."""
+
+    code = "WHERRY.2014"
+    template = "The speed limit {text!r} can't be followed."
+    default_cause = "A time isn't H:MM up to 24:00, a window has no length, a rate is negative, or there are too many."
+    default_fix = "Set at most five windows by the speed-limit API, such as 8:00 to 18:00 with 100 Mbit/s."
+
+
+class NeverRead(WherryError):
+    """The source was asked to vouch for what it didn't read itself."""
+
+    code = "WHERRY.2013"
+    template = "Disk {name!r} has {count} granules that were to be proven, but that the source hasn't read."
+    default_cause = "The list of what the checkpoint covers isn't that of the last pass."
+    default_fix = "Run a pass that reads everything in use, then take the checkpoint again."
+
+
+class SnapshotRefused(WherryError):
+    """The file system of the images can't share blocks between files."""
+
+    code = "WHERRY.2026"
+    template = "No snapshot of {path} could be made: {reason}."
+    default_cause = "The file system knows no reflinks (ext4), or the replica is a device."
+    default_fix = "Put the images on xfs or btrfs, on the same file system as the snapshots."
+
+
 class ReplicaBusy(WherryError):
     """Another process or session holds the replica."""
 

@@ -14,6 +14,7 @@ class PassFigures:
     durable_bytes: payload that the receiver has confirmed. remaining_bytes: not yet read.
     rate_mbit: wire rate since the figures before, in Mbit/s; of the whole pass in its last figures.
     seconds: since this run of the pass began.
+    bottleneck: what held it up last, see `wherry.replication.stages.Bottleneck`; "" while that isn't known.
     """
 
     number: int
@@ -27,6 +28,7 @@ class PassFigures:
     remaining_bytes: int
     rate_mbit: float
     seconds: float
+    bottleneck: str = ""
 
 
 Observer = Callable[[PassFigures], None]

@@ -2,22 +2,38 @@
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from wherry.errors import WherryError
 from wherry.replication.errors import ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated
-from wherry.replication.messages import Ack, Alive, AnyMessage, ByeOk, Committed, Error
+from wherry.replication.messages import Ack, Alive, AnyMessage, ByeOk, Committed, Error, Ready
 from wherry.replication.stream import FrameStream
 
 _ALIVE_S: Final = 10.0
 _LOOK_S: Final = 1.0
 _REASON_S: Final = 3.0
+_SHARES_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class FarSide:
+    """How busy the receiver was, in the seconds up to its newest ACK: shares of time, from 0 to 1.
+
+    idle: its connections waited for bytes (added up over all). storing: it wrote and made durable.
+    """
+
+    idle: float = 0.0
+    storing: float = 0.0
 
 
 class Listener:
-    """Listens from its making until the connection ends. Every other thread may ask it."""
+    """Listens from its making until the connection ends. Every other thread may ask it.
 
-    def __init__(self, stream: FrameStream) -> None:
+    *ready*: the pass that the receiver is ready for.
+    """
+
+    def __init__(self, stream: FrameStream, ready: int = 0) -> None:
         self._stream = stream
         self._news = threading.Condition()
         self._failure: WherryError | None = None
@@ -25,6 +41,11 @@ class Listener:
         self._bye_ok = False
         self.durable_bytes = 0
         """Payload bytes of this session that the receiver has made durable."""
+        self.far_side = FarSide()
+        """How busy the receiver was lately."""
+        self._ready = ready
+        self._acknowledged_at = time.monotonic()
+        self._acknowledged = Ack(durable_bytes=0)
         self.ended = threading.Event()
         """Set when the connection is of no use any more."""
         self._thread = threading.Thread(target=self._listen, name="listen", daemon=True)
@@ -44,14 +65,31 @@ class Listener:
         with self._news:
             return self._failure if isinstance(self._failure, PeerRefused | IdentityRefused) else error
 
-    def wait_committed(self, number: int) -> Committed:
-        """Wait for the COMMITTED of pass *number*; raises what `check` raises."""
+    def wait_committed(self, number: int, timeout_s: float) -> Committed:
+        """Wait for the COMMITTED of pass *number*; raises what `check` raises, ConnectionLost when it takes too long.
+
+        A receiver that only says that it's alive would be waited for for ever otherwise.
+        """
+        deadline = time.monotonic() + timeout_s
         with self._news:
             while self._committed is None or self._committed.checkpoint != number:
-                if self._failure is not None:
-                    raise self._failure
-                self._news.wait()
+                self._wait_for_news(deadline, f"pass {number} was not committed within {timeout_s:g} s")
             return self._committed
+
+    def wait_ready(self, number: int, timeout_s: float) -> None:
+        """Wait until the receiver is ready for pass *number*; raises as `wait_committed`."""
+        deadline = time.monotonic() + timeout_s
+        with self._news:
+            while self._ready != number:
+                self._wait_for_news(deadline, f"the receiver was not ready for pass {number} within {timeout_s:g} s")
+
+    def _wait_for_news(self, deadline: float, reason: str) -> None:
+        if self._failure is not None:
+            raise self._failure
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise ConnectionLost(reason=reason)
+        self._news.wait(left)
 
     def wait_bye_ok(self, seconds: float) -> bool:
         """Wait for BYE_OK, at most *seconds*; tell whether it came."""
@@ -81,8 +119,10 @@ class Listener:
     def _take(self, message: AnyMessage) -> None:
         with self._news:
             match message:
-                case Ack(durable_bytes=durable):
-                    self.durable_bytes = durable
+                case Ack():
+                    self._acknowledge(message)
+                case Ready(number=number):
+                    self._ready = number
                 case Committed():
                     self._committed = message
                 case ByeOk():
@@ -94,3 +134,13 @@ class Listener:
                 case _:
                     raise ProtocolViolated(reason="a message that only an agent sends, or out of order")
             self._news.notify_all()
+
+    def _acknowledge(self, ack: Ack) -> None:
+        self.durable_bytes = ack.durable_bytes
+        now = time.monotonic()
+        seconds = now - self._acknowledged_at
+        if seconds >= _SHARES_S:
+            before = self._acknowledged
+            idle_ms, storing_ms = ack.idle_ms - before.idle_ms, ack.storing_ms - before.storing_ms
+            self.far_side = FarSide(idle_ms / 1000 / seconds, storing_ms / 1000 / seconds)
+            self._acknowledged, self._acknowledged_at = ack, now

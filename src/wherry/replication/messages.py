@@ -1,7 +1,8 @@
 """The control messages between agent and receiver: msgspec structs, in msgpack, tagged by `type`.
 
 Order of a session: HELLO, WELCOME, DIGESTS..., then any number of (BEGIN_PASS, data frames, COVERED..., COMMIT,
-COMMITTED), at last BYE, BYE_OK. ACK and ALIVE may come at any time, ERROR ends the session. See docs/protocol.md.
+COMMITTED, READY), at last BYE, BYE_OK. Further connections of a session begin with JOIN, JOINED. ACK and ALIVE may come
+at any time, ERROR ends the session. See docs/protocol.md.
 """
 
 import struct
@@ -17,6 +18,7 @@ MAX_DISKS = 256
 MAX_DISK_SIZE = 1 << 48
 DIGESTS_PER_MESSAGE = 65_536
 RUNS_PER_MESSAGE = 65_536
+MAX_CONNECTIONS = 16
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 1)]
@@ -38,19 +40,33 @@ class DiskLine(msgspec.Struct, frozen=True):
 
 
 class Hello(Message, frozen=True):
-    """Agent: who I am and which disks I bring."""
+    """Agent: who I am and which disks I bring.
+
+    *bases*: the checkpoints of replica *replica_id* with which the agent's own tables agree.
+    """
 
     task_id: Name
     source_id: Name
     disks: Annotated[tuple[DiskLine, ...], msgspec.Meta(min_length=1, max_length=MAX_DISKS)]
     protocol: Number = PROTOCOL_VERSION
+    replica_id: Name = ""
+    bases: Annotated[tuple[Number, ...], msgspec.Meta(max_length=2)] = ()
 
 
 class Welcome(Message, frozen=True):
-    """Receiver: the last committed pass and the one that was begun, if any. The digests of every disk follow."""
+    """Receiver: the last committed pass and the one that was begun, if any. Digests follow.
+
+    *whole*: those of every granule of every disk, else those that the open pass may have changed, in *pieces* messages.
+    *session*: by which further connections join, at most *connections* in all.
+    """
 
     checkpoint: Number | None
     open_pass: Number | None
+    replica_id: Name = ""
+    whole: bool = True
+    pieces: Count = 0
+    session: Name = ""
+    connections: Annotated[int, msgspec.Meta(ge=1, le=MAX_CONNECTIONS)] = 1
 
 
 class Digests(Message, frozen=True):
@@ -61,14 +77,34 @@ class Digests(Message, frozen=True):
     digests: Annotated[bytes, msgspec.Meta(max_length=16 * DIGESTS_PER_MESSAGE)]
 
 
+class Join(Message, frozen=True):
+    """Agent: this connection belongs to *session*, as its number *lane*, from 1 on."""
+
+    session: Name
+    lane: Annotated[int, msgspec.Meta(ge=1, lt=MAX_CONNECTIONS)]
+
+
+class Joined(Message, frozen=True):
+    """Receiver: the connection may carry data frames."""
+
+
+class Fence(Message, frozen=True):
+    """Agent, on a further connection: what follows comes after fence *number* of the first one."""
+
+    number: Number
+
+
 class BeginPass(Message, frozen=True):
-    """Agent: the frames that follow belong to pass *number*."""
+    """Agent: the frames that follow belong to pass *number*. On the first connection it's a fence."""
 
     number: Number
 
 
 class Covered(Message, frozen=True):
-    """Agent: runs of granules that pass and proof cover: pairs (first, count) of little-endian 64-bit numbers."""
+    """Agent: runs of granules that pass and proof cover: pairs (first, count) of little-endian 64-bit numbers.
+
+    Before a COMMIT that *toggles*: the runs in which that differs from what the checkpoint before covers.
+    """
 
     disk: DiskIndex
     runs: Annotated[bytes, msgspec.Meta(max_length=16 * RUNS_PER_MESSAGE)]
@@ -81,11 +117,15 @@ class Covered(Message, frozen=True):
 
 
 class CommitPass(Message, frozen=True):
-    """Agent: the pass is complete. *taken_at* in epoch milliseconds; *consistent*: the file systems were frozen."""
+    """Agent: the pass is complete. *taken_at* in epoch milliseconds; *consistent*: the file systems were frozen.
+
+    *toggles*: see COVERED. On the first connection it's a fence.
+    """
 
     number: Number
     consistent: bool
     taken_at: Count
+    toggles: bool = False
 
 
 class Committed(Message, frozen=True):
@@ -96,10 +136,22 @@ class Committed(Message, frozen=True):
     repeated_bytes: Count
 
 
+class Ready(Message, frozen=True):
+    """Receiver: the checkpoint before is on the medium, and pass *number* can be stored without delay."""
+
+    number: Number
+
+
 class Ack(Message, frozen=True):
-    """Receiver: so many payload bytes of this session's data frames are durable."""
+    """Receiver: so many payload bytes of this session's data frames are durable.
+
+    Milliseconds since the session began: *idle_ms* in which the connections waited for bytes, all of them added up,
+    *storing_ms* in which frames were written and made durable.
+    """
 
     durable_bytes: Count
+    idle_ms: Count = 0
+    storing_ms: Count = 0
 
 
 class Alive(Message, frozen=True):
@@ -124,7 +176,22 @@ class ByeOk(Message, frozen=True):
 
 
 AnyMessage = (
-    Hello | Welcome | Digests | BeginPass | Covered | CommitPass | Committed | Ack | Alive | Error | Bye | ByeOk
+    Hello
+    | Welcome
+    | Digests
+    | Join
+    | Joined
+    | Fence
+    | BeginPass
+    | Covered
+    | CommitPass
+    | Committed
+    | Ready
+    | Ack
+    | Alive
+    | Error
+    | Bye
+    | ByeOk
 )
 
 

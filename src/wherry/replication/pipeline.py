@@ -1,322 +1,345 @@
-"""The pipeline of a pass on the source: workers that read, digest, compare and pack, a sender, and bounded buffers."""
+"""The pipeline of a pass on the source: workers that look at extents, a sender for each connection, and who watches.
+
+Workers read, digest, compare and pack; a thread for each connection sends; the calling thread watches over them, shows
+figures and adjusts level and pace. Buffers are filled by direct reads and sent without a copy, and their number bounds
+the memory. Extents come one at a time from the runs of granules that are to be looked at.
+"""
 
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from wherry.disks.direct import BlockReader, aligned_buffer
-from wherry.disks.extents import Extent, align, total
+from wherry.disks.extents import Extent
 from wherry.errors import WherryError
-from wherry.replication.codecs import Codec, Packer
-from wherry.replication.digests import MemoryTable, runs_of
-from wherry.replication.errors import SourceReadFailed
+from wherry.replication.buffers import BufferPool
+from wherry.replication.errors import ConnectionLost, IdentityRefused
 from wherry.replication.figures import Observer, PassFigures
-from wherry.replication.frames import FrameType, Header, data_digest, zero_header
-from wherry.replication.granules import DIGEST_SIZE, EXTENT_SIZE, GRANULE_SIZE, Buffer, as_digests, granule_digests
+from wherry.replication.frames import FrameType
+from wherry.replication.granules import DIGEST_SIZE, EXTENT_SIZE, GRANULE_SIZE
+from wherry.replication.granuleset import GranuleSet
+from wherry.replication.guarding import LatencyGuard
+from wherry.replication.levels import LevelControl
 from wherry.replication.listening import Listener
+from wherry.replication.lookout import Load, Lookout, Piece, SourceDisk
 from wherry.replication.memory import PassMemory
 from wherry.replication.pacing import Pace
+from wherry.replication.sourcetable import SourceTables
+from wherry.replication.stages import Bottleneck, StageTimes, bottleneck
 from wherry.replication.stream import FrameStream
 
 _FIGURES_S: Final = 0.25
 _LOOK_S: Final = 0.1
+_WEIGH_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class SourceDisk:
-    """A disk to send: *index* as announced in HELLO, *name* for people, *size* in bytes, and how to read it."""
+class PassSettings:
+    """What a run of a pass goes by. *levels* None sends everything plain; *stop* ends it at an extent's border."""
 
-    index: int
-    name: str
-    size: int
-    reader: BlockReader
-
-
-class BufferPool:
-    """Buffers of one extent each, aligned for direct reads; made when first needed and kept."""
-
-    def __init__(self, count: int) -> None:
-        self._free: queue.LifoQueue[memoryview] = queue.LifoQueue()
-        self._unmade = count
-        self._making = threading.Lock()
-
-    def take(self, abort: threading.Event) -> memoryview | None:
-        """Return a buffer; waits for one. None when *abort* is set."""
-        while not abort.is_set():
-            try:
-                return self._free.get_nowait()
-            except queue.Empty:
-                pass
-            with self._making:
-                if self._unmade:
-                    self._unmade -= 1
-                    return memoryview(aligned_buffer(EXTENT_SIZE))
-            try:
-                return self._free.get(timeout=_LOOK_S)
-            except queue.Empty:
-                continue
-        return None
-
-    def give(self, buffer: memoryview) -> None:
-        """Return *buffer* to the pool."""
-        self._free.put(buffer)
+    number: int
+    workers: int
+    levels: LevelControl | None
+    pace: Pace | None
+    guard: LatencyGuard | None
+    observer: Observer | None
+    stop: threading.Event
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A frame to send: header (without sequence), payload, and the digests of its granules."""
+class Connections:
+    """What a pass is sent over; the first stream is the session's own, to which *listener* listens."""
 
-    header: Header
-    payload: Buffer
-    digests: bytes
+    streams: Sequence[FrameStream]
+    listener: Listener
 
+    @property
+    def wire_bytes(self) -> int:
+        """Bytes sent over all of them."""
+        return sum(stream.wire_bytes for stream in self.streams)
 
-@dataclass(frozen=True, slots=True)
-class _Load:
-    """What differs in one extent, and the buffer that the payloads lie in."""
-
-    disk: SourceDisk
-    pieces: Sequence[_Piece]
-    buffer: memoryview
+    def shut(self) -> None:
+        """End them all."""
+        for stream in self.streams:
+            stream.shut()
 
 
 @dataclass(slots=True)
 class _Totals:
-    used: int
     payload_before: int
-    wire_before: int
-    began: float
+    used: int = 0
     read: int = 0
     changed: int = 0
     sent: int = 0
     resent: int = 0
-    shown_at: float = field(default=0.0)
-    shown_wire: int = field(default=0)
+    began: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True)
+class _Mark:
+    """Where something stood when it was last looked at."""
+
+    at: float
+    wire: int
+    times: StageTimes
 
 
 class Pipeline:
-    """One run of one pass over a session's stream. `run` is called once, by the thread that sends."""
+    """One run of one pass. `run` is called once."""
 
     def __init__(
         self,
-        stream: FrameStream,
-        listener: Listener,
-        tables: Mapping[int, MemoryTable],
+        connections: Connections,
+        tables: SourceTables,
         pool: BufferPool,
+        memory: PassMemory,
+        settings: PassSettings,
         *,
-        number: int,
-        workers: int,
-        compress: bool,
         payload_before: int,
     ) -> None:
-        self._stream = stream
-        self._listener = listener
+        self._connections = connections
+        self._listener = connections.listener
         self._tables = tables
         self._pool = pool
-        self._number = number
-        self._workers = workers
-        self._compress = compress
-        self._payload_before = payload_before
-        self._loads: queue.Queue[_Load | None] = queue.Queue()
+        self._memory = memory
+        self._settings = settings
+        self._loads: queue.SimpleQueue[Load | None] = queue.SimpleQueue()
         self._extents: Iterator[tuple[SourceDisk, Extent]] = iter(())
-        self._claiming = threading.Lock()
+        self._lock = threading.Lock()
         self._abort = threading.Event()
         self._error: BaseException | None = None
-        self._totals = _Totals(0, 0, 0, 0.0)
+        self._working = settings.workers
+        self._sending = len(connections.streams)
+        self._quiet = threading.Event()  # no sender is left
+        self._totals = _Totals(payload_before)
+        self._spent = StageTimes()
+        self._waited_before = self._waited()
+        self._bottleneck = Bottleneck.UNKNOWN
+        self._began = self._shown = self._weighed = _Mark(self._totals.began, connections.wire_bytes, StageTimes())
 
-    def run(
-        self,
-        disks: Sequence[SourceDisk],
-        used: Mapping[int, Sequence[Extent]],
-        memory: PassMemory,
-        *,
-        observer: Observer | None,
-        pace: Pace | None,
-        stop: threading.Event,
-    ) -> tuple[bool, PassFigures]:
-        """Send what differs; return whether everything was looked at, and the figures.
+    def run(self, chosen: Sequence[tuple[SourceDisk, GranuleSet]]) -> tuple[bool, PassFigures]:
+        """Send what differs of the granules of each disk; return whether all were looked at, and the figures.
 
         Raises what ended it otherwise: PeerRefused, ConnectionLost, IdentityRefused, an error of the reader.
         """
-        runs = [(disk, align(used.get(disk.index, ()), GRANULE_SIZE, disk.size)) for disk in disks]
-        now = time.monotonic()
-        self._totals = _Totals(
-            sum(total(extents) for _disk, extents in runs), self._payload_before, self._stream.wire_bytes, now
-        )
-        self._totals.shown_at, self._totals.shown_wire = now, self._stream.wire_bytes
-        self._extents = ((disk, extent) for disk, extents in runs for extent in _cut(extents))
+        settings = self._settings
+        self._totals.used = sum(granules.byte_count(disk.size) for disk, granules in chosen)
+        self._extents = ((disk, extent) for disk, granules in chosen for extent in cut(granules, disk.size))
         threads = [
-            threading.Thread(target=self._work, args=(stop,), name=f"read-{number}", daemon=True)
-            for number in range(self._workers)
+            threading.Thread(target=self._work, name=f"read-{number}", daemon=True) for number in range(self._working)
+        ]
+        threads += [
+            threading.Thread(target=self._send_all, args=(stream,), name=f"send-{number}", daemon=True)
+            for number, stream in enumerate(self._connections.streams)
         ]
         for thread in threads:
             thread.start()
         try:
-            self._send_all(memory, observer, pace, stop)
+            self._watch()
         except WherryError as error:
-            raise self._listener.reason_for(error) from error
+            self._fail(error)
         finally:
-            self._abort.set()
-            for thread in threads:
-                thread.join()
-            self._give_back()
+            self._end(threads)
         if self._error is not None:
             raise self._error
-        figures = self._figures(final=True)
-        if observer is not None:
-            observer(figures)
-        return figures.read_bytes == figures.used_bytes and not stop.is_set(), figures
+        self._weigh(time.monotonic())
+        figures = self._figures(self._began)
+        if settings.observer is not None:
+            settings.observer(figures)
+        return figures.read_bytes == figures.used_bytes and not settings.stop.is_set(), figures
+
+    def _end(self, threads: Sequence[threading.Thread]) -> None:
+        """Wait for the threads; a connection that failed takes the others with it."""
+        self._abort.set()
+        error = self._error
+        if isinstance(error, ConnectionLost | IdentityRefused):
+            self._error = self._listener.reason_for(error)
+            if self._error is not error:
+                self._error.__cause__ = error
+            self._connections.shut()
+        elif self._listener.ended.is_set():
+            self._connections.shut()
+        for thread in threads:
+            thread.join()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._error = self._error or error
+        self._abort.set()
 
     # Workers
 
-    def _work(self, stop: threading.Event) -> None:
-        packer = Packer() if self._compress else None
+    def _work(self) -> None:
+        settings = self._settings
+        levels = settings.levels
+        lookout = Lookout(settings.number, lambda: None if levels is None else levels.level)
         buffer: memoryview | None = None
         try:
-            while not stop.is_set():
-                buffer = buffer or self._pool.take(self._abort)
+            while not settings.stop.is_set():
+                buffer = buffer or self._take_buffer()
                 claimed = self._claim() if buffer is not None else None
                 if buffer is None or claimed is None or self._abort.is_set():
                     break
-                load = self._look(*claimed, buffer, packer)
-                if load is not None:
-                    self._loads.put(load)
+                if self._look(lookout, *claimed, buffer):
                     buffer = None
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that sends
-            self._error = self._error or error
-            self._abort.set()
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that watches
+            self._fail(error)
         finally:
             if buffer is not None:
                 self._pool.give(buffer)
-            self._loads.put(None)
+            self._worker_ended()
+
+    def _worker_ended(self) -> None:
+        with self._lock:
+            self._working -= 1
+            is_last = not self._working
+        if is_last:
+            for _stream in self._connections.streams:
+                self._loads.put(None)
+
+    def _take_buffer(self) -> memoryview | None:
+        began = time.monotonic()
+        buffer = self._pool.take(self._abort)
+        self._spend(starved=time.monotonic() - began)
+        return buffer
 
     def _claim(self) -> tuple[SourceDisk, Extent] | None:
-        with self._claiming:
+        with self._lock:
             return next(self._extents, None)
 
-    def _look(self, disk: SourceDisk, extent: Extent, buffer: memoryview, packer: Packer | None) -> _Load | None:
-        """Read an extent and pack what differs of it; None when nothing does."""
-        view = buffer[: extent.length]
-        _read(disk, view, extent.offset)
-        digests = granule_digests(view)
-        first = extent.offset // GRANULE_SIZE
-        differing = self._tables[disk.index].differing(first, digests)
-        pieces: list[_Piece] = []
-        changed = 0
-        if differing.any():
-            filled = as_digests(digests).any(axis=1)
-            spans = [(run, True) for run in runs_of(differing & filled)]
-            spans += [(run, False) for run in runs_of(differing & ~filled)]
-            for (start, count), has_data in spans:
-                part = view[start * GRANULE_SIZE : (start + count) * GRANULE_SIZE]
-                part_digests = digests[start * DIGEST_SIZE : (start + count) * DIGEST_SIZE]
-                offset = extent.offset + start * GRANULE_SIZE
-                changed += len(part)
-                if has_data:
-                    pieces.append(self._pack(disk, offset, part, part_digests, packer))
-                else:
-                    pieces.append(
-                        _Piece(zero_header(0, disk.index, self._number, offset, len(part)), b"", part_digests)
-                    )
-        with self._claiming:
+    def _look(self, lookout: Lookout, disk: SourceDisk, extent: Extent, buffer: memoryview) -> bool:
+        """Look at an extent; True when the buffer went into a load."""
+        if self._settings.guard is not None:
+            self._settings.guard.pace.take(extent.length, self._abort)
+        look = lookout.look(disk, self._tables[disk.index], extent, buffer)
+        with self._lock:
             self._totals.read += extent.length
-            self._totals.changed += changed
-        return _Load(disk, pieces, buffer) if pieces else None
+            self._totals.changed += look.changed
+        self._spend(reading=look.reading_s, working=look.working_s)
+        if look.load is None:
+            return False
+        self._loads.put(look.load)
+        return True
 
-    def _pack(self, disk: SourceDisk, offset: int, part: memoryview, digests: bytes, packer: Packer | None) -> _Piece:
-        codec, payload = (Codec.PLAIN, part) if packer is None else packer.pack(part)
-        header = Header(
-            FrameType.DATA,
-            codec,
-            disk.index,
-            self._number,
-            0,
-            offset,
-            len(part),
-            len(payload),
-            data_digest(digests, codec, payload),
-        )
-        return _Piece(header, payload, digests)
+    # Senders
 
-    # The sender
+    def _send_all(self, stream: FrameStream) -> None:
+        try:
+            while True:
+                began = time.monotonic()
+                load = self._loads.get()
+                self._spend(unfed=time.monotonic() - began)
+                if load is None:
+                    return
+                try:
+                    # After a stop what's ready is dropped: the pass reads it again when it goes on.
+                    if not self._settings.stop.is_set() and not self._abort.is_set():
+                        self._send(stream, load)
+                finally:
+                    self._pool.give(load.buffer)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that watches
+            self._fail(error)
+            self._give_back()
+        finally:
+            with self._lock:
+                self._sending -= 1
+                if not self._sending:
+                    self._quiet.set()
 
-    def _send_all(
-        self, memory: PassMemory, observer: Observer | None, pace: Pace | None, stop: threading.Event
-    ) -> None:
-        working = self._workers
-        while working:
-            try:
-                load = self._loads.get(timeout=_LOOK_S)
-            except queue.Empty:
-                load = None
-            else:
-                working -= load is None
-            if self._error is not None:
-                return
-            self._listener.check()
-            if load is not None:
-                # After a stop what's ready is dropped: the pass reads it again when it goes on.
-                if not stop.is_set():
-                    self._send(load, memory, pace)
-                self._pool.give(load.buffer)
-            if observer is not None and time.monotonic() - self._totals.shown_at >= _FIGURES_S:
-                observer(self._figures(final=False))
-
-    def _send(self, load: _Load, memory: PassMemory, pace: Pace | None) -> None:
+    def _send(self, stream: FrameStream, load: Load) -> None:
+        began, waited = time.monotonic(), stream.waited_to_write_s + stream.paced_s
         for piece in load.pieces:
-            self._stream.send_frame(piece.header, piece.payload, pace, self._listener.ended)
-            first = piece.header.offset // GRANULE_SIZE
-            self._tables[load.disk.index].set(first, piece.digests)
+            self._send_piece(stream, load.disk, piece)
+        waited = stream.waited_to_write_s + stream.paced_s - waited
+        self._spend(sending=time.monotonic() - began - waited)
+
+    def _send_piece(self, stream: FrameStream, disk: SourceDisk, piece: Piece) -> None:
+        table = self._tables[disk.index]
+        first = piece.header.offset // GRANULE_SIZE
+        table.sending(first, len(piece.digests) // DIGEST_SIZE)
+        stream.send_frame(piece.header, piece.payload, self._settings.pace, self._abort)
+        table.sent(first, piece.digests)
+        with self._lock:
             self._totals.sent += len(piece.payload)
             if piece.header.type is FrameType.DATA:
-                self._totals.resent += memory.note(load.disk.index, load.disk.size, first, piece.digests)
+                self._totals.resent += self._memory.note(disk.index, disk.size, first, piece.digests)
 
     def _give_back(self) -> None:
-        while True:
-            try:
-                load = self._loads.get_nowait()
-            except queue.Empty:
-                return
-            if load is not None:
-                self._pool.give(load.buffer)
+        """Empty the queue in place of a sender that is gone, until the workers have ended."""
+        while (load := self._loads.get()) is not None:
+            self._pool.give(load.buffer)
 
-    def _figures(self, *, final: bool) -> PassFigures:
-        totals, now, wire = self._totals, time.monotonic(), self._stream.wire_bytes
-        since, wire_since = (totals.began, totals.wire_before) if final else (totals.shown_at, totals.shown_wire)
-        rate = (wire - wire_since) * 8 / 1e6 / max(now - since, 1e-6)
-        totals.shown_at, totals.shown_wire = now, wire
+    # The watch
+
+    def _watch(self) -> None:
+        settings = self._settings
+        while not self._quiet.wait(_LOOK_S):
+            self._listener.check()
+            if self._error is not None:
+                return
+            now = time.monotonic()
+            if now - self._weighed.at >= _WEIGH_S:
+                self._weigh(now)
+                if settings.levels is not None:
+                    settings.levels.advise(self._bottleneck)
+            if settings.guard is not None:
+                settings.guard.look(self._totals.read)
+            if settings.observer is not None and now - self._shown.at >= _FIGURES_S:
+                settings.observer(self._figures(self._shown))
+                self._shown = _Mark(now, self._connections.wire_bytes, StageTimes())
+
+    def _spend(self, **seconds: float) -> None:
+        with self._lock:
+            spent = self._spent
+            for stage, more in seconds.items():
+                spent = spent.plus(stage, more)
+            self._spent = spent
+
+    def _waited(self) -> tuple[float, float]:
+        streams = self._connections.streams
+        return sum(each.waited_to_write_s for each in streams), sum(each.paced_s for each in streams)
+
+    def _weigh(self, now: float) -> None:
+        """Find out what held the pass up since it was weighed last."""
+        blocked, paced = (after - before for after, before in zip(self._waited(), self._waited_before, strict=True))
+        times = self._spent.plus("blocked", blocked).plus("paced", paced)
+        far_side = self._listener.far_side
+        found = bottleneck(
+            times.since(self._weighed.times),
+            connections=len(self._connections.streams),
+            seconds=now - self._weighed.at,
+            idle=far_side.idle,
+            storing=far_side.storing,
+        )
+        if found is not Bottleneck.UNKNOWN:
+            self._bottleneck = found
+        self._weighed = _Mark(now, 0, times)
+
+    def _figures(self, since: _Mark) -> PassFigures:
+        totals, now, wire = self._totals, time.monotonic(), self._connections.wire_bytes
         return PassFigures(
-            number=self._number,
+            number=self._settings.number,
             used_bytes=totals.used,
             read_bytes=totals.read,
             changed_bytes=totals.changed,
             sent_bytes=totals.sent,
-            wire_bytes=wire - totals.wire_before,
+            wire_bytes=wire - self._began.wire,
             resent_bytes=totals.resent,
             durable_bytes=max(0, self._listener.durable_bytes - totals.payload_before),
             remaining_bytes=totals.used - totals.read,
-            rate_mbit=rate,
+            rate_mbit=(wire - since.wire) * 8 / 1e6 / max(now - since.at, 1e-6),
             seconds=now - totals.began,
+            bottleneck=self._bottleneck.value,
         )
 
 
-def _read(disk: SourceDisk, view: memoryview, offset: int) -> None:
-    try:
-        count = disk.reader.read_into(view, offset)
-    except OSError as error:
-        raise SourceReadFailed(name=disk.name, offset=offset, reason=error.strerror or str(error)) from error
-    if count != len(view):
-        raise SourceReadFailed(name=disk.name, offset=offset + count, reason="the disk ended early")
-
-
-def _cut(extents: Sequence[Extent]) -> Iterator[Extent]:
-    """Yield the pieces of *extents* one at a time: a large disk has too many to list."""
-    for extent in extents:
-        position = extent.offset
-        while position < extent.end:
-            end = min(position - position % EXTENT_SIZE + EXTENT_SIZE, extent.end)
+def cut(granules: GranuleSet, size: int) -> Iterator[Extent]:
+    """Yield a set's extents on a disk of *size* bytes one at a time, each within one MiB: a disk has many."""
+    for first, count in granules.run_array():
+        position, last = int(first) * GRANULE_SIZE, min(int(first + count) * GRANULE_SIZE, size)
+        while position < last:
+            end = min(position - position % EXTENT_SIZE + EXTENT_SIZE, last)
             yield Extent(position, end - position)
             position = end

@@ -1,27 +1,28 @@
 """The receiver's side of a session: every frame is checked, stored, made durable, and only then acknowledged.
 
-The thread that serves the session reads from the connection; a small pool unpacks and digests; one thread stores, in
-the order of arrival. What is in flight is bounded by a pool of buffers. The peer is taken for hostile: nothing that it
-sends is used before it was checked against what it announced, and what it announced against limits.
+A thread for each connection reads; a small pool unpacks and digests; one thread stores, in the order of arrival between
+two fences (`arrivals`). What is in flight is bounded by the lanes' buffers. The peer is taken for hostile: nothing that
+it sends is used before it was checked against what it announced, and what it announced against limits. The loss of one
+connection is the loss of the session.
 """
 
-import queue
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from wherry.disks.direct import aligned_buffer
 from wherry.errors import WherryError
+from wherry.replication.arrivals import Arrival, Arrivals, Control, Data, Lane
 from wherry.replication.codecs import Unpacker
 from wherry.replication.errors import ConnectionLost, IdentityRefused, ProtocolViolated
 from wherry.replication.frames import FrameType, Header, Opened, open_frame
-from wherry.replication.granules import EXTENT_SIZE, granule_count
+from wherry.replication.granules import EXTENT_SIZE
 from wherry.replication.messages import (
-    DIGESTS_PER_MESSAGE,
     PROTOCOL_VERSION,
     Ack,
     Alive,
@@ -31,17 +32,20 @@ from wherry.replication.messages import (
     ByeOk,
     CommitPass,
     Covered,
-    Digests,
     Error,
+    Fence,
     Hello,
-    Welcome,
+    Join,
+    Joined,
+    Ready,
 )
 from wherry.replication.replica import Checkpoint, Replica
 from wherry.replication.stream import FrameStream
+from wherry.replication.welcoming import welcome
 
 _BUFFERS: Final = 32
-_QUEUED: Final = 64
-_WORKERS: Final = 2
+_LANE_BUFFERS: Final = 8
+_WORKERS: Final = max(2, min(8, os.cpu_count() or 1))
 _SYNC_BYTES: Final = 32 * 1024 * 1024
 _SYNC_S: Final = 0.25
 _ALIVE_S: Final = 5.0
@@ -51,7 +55,10 @@ _LOST: Final = (ConnectionLost, IdentityRefused)
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """What a session brought: frames, payload bytes, bytes of disk; *orderly* when it ended with BYE."""
+    """What a session brought: frames, payload bytes, bytes of disk; *orderly* when it ended with BYE.
+
+    A further connection of a session brings none by itself: its frames are counted by the session.
+    """
 
     frames: int
     payload_bytes: int
@@ -65,35 +72,35 @@ def serve_session(
     *,
     on_commit: Callable[[Checkpoint], None] | None = None,
 ) -> SessionSummary:
-    """Serve one session until it ends; call it in a thread of its own.
+    """Serve one connection until it ends, a session's first or a further one; call it in a thread of its own.
 
     A session that still runs on the same replica is shut first. *on_commit* is called after a checkpoint was applied
     (the replica is at it then) and should be quick. Returns when the peer said BYE or was lost; raises the WherryError
     that ended the session otherwise, after the peer was told. The stream is closed in any case.
     """
-    session = _Session(stream, replica, on_commit)
     try:
         with _kept_alive(stream):
-            return session.run()
+            return _serve(stream, replica, on_commit)
     finally:
         stream.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Data:
-    """A data frame on its way from the pool to the store."""
-
-    opened: Future[Opened]
-    buffer: memoryview | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Control:
-    """A control message in its place among the data frames, with header and payload as they came."""
-
-    message: AnyMessage
-    head: bytes
-    stored: bytes
+def _serve(stream: FrameStream, replica: Replica, on_commit: Callable[[Checkpoint], None] | None) -> SessionSummary:
+    try:
+        header, head = stream.receive_header()
+        match stream.receive_message(header, head)[0]:
+            case Hello() as hello:
+                return _Session(stream, replica, on_commit).run(hello)
+            case Join(session=name) as join:
+                return SessionSummary(0, 0, 0, replica.lobby.find(name).carry(stream, join))
+            case _:
+                raise ProtocolViolated(reason="a session that doesn't begin with HELLO")
+    except _LOST:
+        return SessionSummary(0, 0, 0, orderly=False)
+    except WherryError as error:
+        _tell(stream, error)
+        stream.drain(_FAREWELL_S)
+        raise
 
 
 @dataclass(slots=True)
@@ -101,142 +108,144 @@ class _Counts:
     frames: int = 0
     payload: int = 0
     disk: int = 0
-    durable: int = 0
     unsynced: int = 0
     oldest_unsynced: float = field(default=0.0)
+    storing_s: float = field(default=0.0)
 
 
 class _Session:
     def __init__(self, stream: FrameStream, replica: Replica, on_commit: Callable[[Checkpoint], None] | None) -> None:
+        self._streams = [stream]
         self._stream = stream
         self._replica = replica
         self._on_commit = on_commit
-        self._arrivals: queue.Queue[_Data | _Control | None] = queue.Queue(_QUEUED)
-        self._free: queue.Queue[memoryview] = queue.Queue()
-        self._made = 0
+        self._arrivals = Arrivals()
+        self._lane = self._arrivals.add_lane(_BUFFERS)
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="open")
         self._failure: BaseException | None = None
+        self._lost: WherryError | None = None
         self._counts = _Counts()
         self._covered: dict[int, list[tuple[int, int]]] = {}
         self._covered_frames: list[tuple[bytes, bytes]] = []
-        self._in_pass = False  # as the reader sees it
+        self._in_pass = False
         self._orderly = False
         self._unpackers = threading.local()
+        self._readers = threading.Condition()
+        self._reading: int | None = 1  # readers at work; None when no more may come
 
-    def run(self) -> SessionSummary:
-        try:
-            hello = self._receive_hello()
-            with self._replica.session(self._stream.shut):
-                self._replica.prepare(hello.disks)
-                self._welcome()
-                self._serve()
-        except _LOST:
-            pass  # the summary says that it wasn't orderly
-        except WherryError as error:
-            self._tell(error)
-            self._stream.drain(_FAREWELL_S)
-            raise
-        counts = self._counts
-        return SessionSummary(counts.frames, counts.payload, counts.disk, self._orderly)
-
-    # Opening
-
-    def _receive_hello(self) -> Hello:
-        header, head = self._stream.receive_header()
-        message, _stored = self._stream.receive_message(header, head)
-        if not isinstance(message, Hello):
-            raise ProtocolViolated(reason="a session that doesn't begin with HELLO")
-        if message.protocol != PROTOCOL_VERSION:
+    def run(self, hello: Hello) -> SessionSummary:
+        if hello.protocol != PROTOCOL_VERSION:
             raise ProtocolViolated(
-                reason=f"version {message.protocol} of the protocol, this side speaks {PROTOCOL_VERSION}",
+                reason=f"version {hello.protocol} of the protocol, this side speaks {PROTOCOL_VERSION}",
                 cause="Agent and receiver are of different versions.",
                 fix="Bring both to the same version.",
             )
-        if message.task_id != self._replica.task_id:
-            raise ProtocolViolated(reason=f"a session for task {message.task_id!r} on another task's replica")
-        return message
+        if hello.task_id != self._replica.task_id:
+            raise ProtocolViolated(reason=f"a session for task {hello.task_id!r} on another task's replica")
+        try:
+            with self._pool, self._replica.session(self._shut), self._replica.lobby.entered(self) as name:
+                self._replica.prepare(hello.disks)
+                self._replica.make_ready()
+                for message in welcome(self._replica, hello, name):
+                    self._stream.send_message(message)
+                self._serve()
+        except _LOST:
+            pass  # the summary says that it wasn't orderly
+        finally:
+            # Also what joined at the last moment.
+            self._shut(but_first=True)
+        counts = self._counts
+        return SessionSummary(counts.frames, counts.payload, counts.disk, self._orderly)
 
-    def _welcome(self) -> None:
-        replica = self._replica
-        checkpoint = replica.checkpoint
-        self._stream.send_message(
-            Welcome(checkpoint=None if checkpoint is None else checkpoint.number, open_pass=replica.open_pass)
-        )
-        for disk in replica.disks:
-            count = granule_count(disk.size)
-            for first in range(0, count, DIGESTS_PER_MESSAGE):
-                digests = replica.digests(disk.index, first, min(DIGESTS_PER_MESSAGE, count - first))
-                self._stream.send_message(Digests(disk=disk.index, first=first, digests=digests))
+    def carry(self, stream: FrameStream, join: Join) -> bool:
+        """Read a further connection of this session until it ends."""
+        with self._readers:
+            if self._reading is None or self._arrivals.has_begun or join.lane != len(self._streams):
+                raise ProtocolViolated(reason="a connection that joins out of turn")
+            self._reading += 1
+            self._streams.append(stream)
+            lane = self._arrivals.add_lane(_LANE_BUFFERS)
+        try:
+            stream.send_message(Joined())
+            self._read(stream, lane)
+        finally:
+            self._reader_ended()
+        return self._orderly
 
     # Reading
 
     def _serve(self) -> None:
         store = threading.Thread(target=self._store_all, name="store", daemon=True)
-        lost: WherryError | None = None
-        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="open") as pool:
-            store.start()
-            try:
-                self._read_all(pool)
-            except _LOST as error:
-                lost = error
-            finally:
-                # What arrived before the end is stored, however the session ends.
-                self._put(None)
-                store.join()
+        store.start()
+        try:
+            self._read(self._stream, self._lane)
+        finally:
+            self._reader_ended()
+            with self._readers:
+                # After BYE the others have nothing to say any more. Without it they have been interrupted.
+                while self._reading and not self._orderly:
+                    self._readers.wait(_SYNC_S)
+                self._reading = None
+            # What arrived before the end is stored, however the session ends.
+            self._arrivals.end()
+            store.join()
         if self._failure is not None:
             raise self._failure
-        if lost is not None:
-            raise lost
+        if self._lost is not None:
+            raise self._lost
 
-    def _read_all(self, pool: ThreadPoolExecutor) -> None:
+    def _reader_ended(self) -> None:
+        with self._readers:
+            if self._reading is not None:
+                self._reading -= 1
+            self._readers.notify_all()
+
+    def _read(self, stream: FrameStream, lane: Lane) -> None:
+        try:
+            self._read_all(stream, lane)
+        except _LOST as error:
+            if not self._orderly:
+                self._lost = self._lost or error
+                self._interrupt()
+        except WherryError as error:
+            if lane is self._lane:
+                self._interrupt()
+                raise
+            self._fail(error)
+
+    def _read_all(self, stream: FrameStream, lane: Lane) -> None:
         while self._failure is None:
-            header, head = self._stream.receive_header()
+            header, head = stream.receive_header()
             if header.type is FrameType.CONTROL:
-                message, stored = self._stream.receive_message(header, head)
+                message, stored = stream.receive_message(header, head)
                 if isinstance(message, Alive):
                     continue
-                self._note(message)
-                self._put(_Control(message, head, stored))
+                self._admit(message, lane)
+                self._arrivals.put(lane, Control(message, head, stored))
                 if isinstance(message, Bye):
                     return
                 continue
-            if not self._in_pass:
-                raise ProtocolViolated(reason="a data frame outside of a pass")
-            buffer = self._take_buffer() if header.stored_length else None
+            buffer = self._buffer(lane) if header.stored_length else None
             payload = memoryview(b"") if buffer is None else buffer[: header.stored_length]
-            self._stream.receive_into(payload)
-            self._put(_Data(pool.submit(self._open, header, head, payload), buffer))
+            stream.receive_into(payload)
+            self._arrivals.put(lane, Data(self._pool.submit(self._open, header, head, payload), buffer, lane))
 
-    def _note(self, message: AnyMessage) -> None:
-        """Follow the order of messages as far as the reader needs it; the store checks the rest."""
-        if isinstance(message, BeginPass):
-            self._in_pass = True
-        elif isinstance(message, CommitPass | Bye):
-            self._in_pass = False
-        elif isinstance(message, Error):
+    def _admit(self, message: AnyMessage, lane: Lane) -> None:
+        """Refuse what doesn't belong on the lane; the store checks the order."""
+        if isinstance(message, Error):
             raise ConnectionLost(reason=f"the agent gave up: {message.code} {message.message}")
-        elif not isinstance(message, Covered):
-            raise ProtocolViolated(reason="a message that only a receiver sends")
+        allowed = BeginPass | Covered | CommitPass | Bye if lane is self._lane else Fence
+        if not isinstance(message, allowed):
+            raise ProtocolViolated(reason="a message that only a receiver sends, or on the wrong connection")
 
-    def _put(self, arrival: _Data | _Control | None) -> None:
-        """Hand over to the store; waits while it has enough to do, and forgets when it has failed."""
-        while self._failure is None:
-            try:
-                self._arrivals.put(arrival, timeout=0.25)
-            except queue.Full:
-                continue
-            return
-
-    def _take_buffer(self) -> memoryview:
-        """Return a buffer of one extent; waits while all of them are under way."""
-        if self._made < _BUFFERS and self._free.empty():
-            self._made += 1
-            return memoryview(aligned_buffer(EXTENT_SIZE))
-        while True:
-            try:
-                return self._free.get(timeout=0.25)
-            except queue.Empty:
-                if self._failure is not None:
-                    raise ConnectionLost(reason="the session failed") from None
+    def _buffer(self, lane: Lane) -> memoryview:
+        """Return a buffer of one extent."""
+        buffer = self._arrivals.take_buffer(lane)
+        if buffer is not None:
+            return buffer
+        if self._arrivals.is_refusing:
+            raise ConnectionLost(reason="the session failed")
+        return memoryview(aligned_buffer(EXTENT_SIZE))
 
     def _open(self, header: Header, head: bytes, payload: memoryview) -> Opened:
         unpacker = getattr(self._unpackers, "own", None)
@@ -250,8 +259,8 @@ class _Session:
         try:
             while True:
                 try:
-                    arrival = self._arrivals.get(timeout=self._sync_due())
-                except queue.Empty:
+                    arrival = self._arrivals.take(self._sync_due())
+                except TimeoutError:
                     self._sync()
                     continue
                 if arrival is None:
@@ -264,9 +273,18 @@ class _Session:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        """Stop the reader, which may be waiting for the peer or for a buffer."""
-        self._failure = error
-        self._stream.interrupt()
+        """Stop the readers, which may be waiting for the peer or for a buffer."""
+        self._failure = self._failure or error
+        self._arrivals.refuse()
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        for stream in list(self._streams):
+            stream.interrupt()
+
+    def _shut(self, *, but_first: bool = False) -> None:
+        for stream in list(self._streams)[int(but_first) :]:
+            stream.shut()
 
     def _sync_due(self) -> float | None:
         """Return the seconds until what was stored should be made durable; None when there's nothing."""
@@ -277,42 +295,65 @@ class _Session:
     def _sync(self) -> None:
         if not self._counts.unsynced:
             return
-        self._replica.sync()
-        self._counts.durable = self._counts.payload
+        with self._storing():
+            self._replica.sync()
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Tell the peer that all that was stored is durable."""
         self._counts.unsynced = 0
-        self._say(Ack(durable_bytes=self._counts.durable))
+        idle_s = sum(stream.waited_to_read_s for stream in self._streams)
+        self._say(
+            Ack(
+                durable_bytes=self._counts.payload,
+                idle_ms=int(idle_s * 1000),
+                storing_ms=int(self._counts.storing_s * 1000),
+            )
+        )
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._counts.storing_s += time.monotonic() - began
 
     def _say(self, message: AnyMessage) -> None:
-        """Send; a peer that's gone doesn't keep what it sent before from being stored."""
-        try:
-            self._stream.send_message(message)
-        except _LOST:
-            return
+        _say(self._stream, message)
 
-    def _handle(self, arrival: _Data | _Control) -> None:
-        if isinstance(arrival, _Data):
+    def _handle(self, arrival: Arrival) -> None:
+        if isinstance(arrival, Data):
             self._store(arrival)
             return
         match arrival.message:
             case BeginPass(number=number):
                 self._replica.begin(number)
                 self._forget_covered()
+                self._in_pass = True
             case Covered():
                 self._cover(arrival, arrival.message)
-            case CommitPass():
+            case CommitPass(number=number):
+                if not self._in_pass:
+                    raise ProtocolViolated(reason=f"pass {number} was committed but never begun")
+                self._in_pass = False
                 self._commit(arrival, arrival.message)
             case Bye():
                 self._sync()
                 self._orderly = True
                 self._say(ByeOk())
+                with self._readers:
+                    self._readers.notify_all()
 
-    def _store(self, arrival: _Data) -> None:
+    def _store(self, arrival: Data) -> None:
         opened = arrival.opened.result()
         header = opened.header
-        self._replica.check(header)
-        self._replica.store(opened)
-        if arrival.buffer is not None:
-            self._free.put(arrival.buffer)
+        if not self._in_pass:
+            raise ProtocolViolated(reason="a data frame outside of a pass")
+        with self._storing():
+            self._replica.check(header)
+            self._replica.store(opened)
+        self._arrivals.give_back(arrival)
         counts = self._counts
         if not counts.unsynced:
             counts.oldest_unsynced = time.monotonic()
@@ -322,19 +363,20 @@ class _Session:
         # A frame without payload needs to become durable as well.
         counts.unsynced += max(1, header.stored_length)
 
-    def _commit(self, arrival: _Control, message: CommitPass) -> None:
-        self._sync()
+    def _commit(self, arrival: Control, message: CommitPass) -> None:
         frames = [*self._covered_frames, (arrival.head, arrival.stored)]
         checkpoint = self._replica.commit(message, self._covered, frames, self._say)
         self._forget_covered()
+        self._acknowledge()
         if self._on_commit is not None:
             self._on_commit(checkpoint)
+        self._replica.make_ready()
+        self._say(Ready(number=self._replica.next_pass))
 
-    def _cover(self, arrival: _Control, message: Covered) -> None:
+    def _cover(self, arrival: Control, message: Covered) -> None:
         runs = self._covered.setdefault(message.disk, [])
         pairs = message.pairs()
-        size = next((disk.size for disk in self._replica.disks if disk.index == message.disk), 0)
-        if not pairs or len(runs) + len(pairs) > granule_count(size):
+        if not pairs or len(runs) + len(pairs) > self._replica.granules(message.disk):
             raise ProtocolViolated(reason=f"a list of granules that disk {message.disk} can't have")
         runs.extend(pairs)
         self._covered_frames.append((arrival.head, arrival.stored))
@@ -343,18 +385,19 @@ class _Session:
         self._covered = {}
         self._covered_frames = []
 
-    # Ending
 
-    def _tell(self, error: WherryError) -> None:
-        """Send the error to the peer and give it the time to read it."""
-        self._say(
-            Error(
-                code=error.code[:64],
-                message=error.message[:4096],
-                cause=error.cause[:4096],
-                fix=error.fix[:4096],
-            )
-        )
+def _say(stream: FrameStream, message: AnyMessage) -> None:
+    """Send; a peer that's gone doesn't keep what it sent before from being stored."""
+    try:
+        stream.send_message(message)
+    except _LOST:
+        return
+
+
+def _tell(stream: FrameStream, error: WherryError) -> None:
+    """Send the error to the peer."""
+    text = [error.message, error.cause, error.fix]
+    _say(stream, Error(error.code[:64], *(each[:4096] for each in text)))
 
 
 @contextmanager

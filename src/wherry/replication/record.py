@@ -34,12 +34,14 @@ class ReplicaRecord:
     """Everything that a replica must remember besides tables and log.
 
     applying: the committed pass whose log is being written to the medium; None when the medium is at the checkpoint.
+    identity: tells this replica from any other, also of the same task.
     """
 
     task_id: str
     disks: Sequence[ReplicaDisk]
     checkpoint: Checkpoint | None
     applying: int | None
+    identity: str = ""
 
 
 class _DiskForm(msgspec.Struct, frozen=True):
@@ -62,6 +64,7 @@ class _RecordForm(msgspec.Struct, frozen=True):
     disks: list[_DiskForm]
     checkpoint: _CheckpointForm | None
     applying: int | None
+    identity: str = ""
 
 
 def encode_record(record: ReplicaRecord) -> bytes:
@@ -73,6 +76,7 @@ def encode_record(record: ReplicaRecord) -> bytes:
         disks=[_DiskForm(disk.index, disk.name, disk.size, str(disk.path)) for disk in record.disks],
         checkpoint=None if checkpoint is None else _checkpoint_form(checkpoint),
         applying=record.applying,
+        identity=record.identity,
     )
     return msgspec.json.encode(form)
 
@@ -95,6 +99,7 @@ def decode_record(content: bytes, directory: Path) -> ReplicaRecord:
         disks=[ReplicaDisk(disk.index, disk.name, disk.size, Path(disk.path)) for disk in form.disks],
         checkpoint=None if form.checkpoint is None else _checkpoint_of(form.checkpoint),
         applying=form.applying,
+        identity=form.identity,
     )
 
 

@@ -42,14 +42,13 @@ class RedoLog:
         self.committed = committed
         self._end = end
         self._durable_end = end
+        self._begun_end = _begin_size(number)
 
     @classmethod
     def create(cls, storage: Storage, path: Path, number: int) -> "RedoLog":
-        """Make an empty log, durably; replaces what *path* held."""
+        """Make a log without data; replaces what *path* held. Its beginning becomes durable with what follows."""
         log = cls(storage.create(path, 0), number, end=0, committed=False)
-        payload = encode(BeginPass(number=number))
-        log.append(encode_header(control_header(0, Codec.PLAIN, len(payload), payload)), payload)
-        log.sync()
+        log.append(*_begin_frame(number))
         return log
 
     @classmethod
@@ -80,6 +79,11 @@ class RedoLog:
     def size(self) -> int:
         """The bytes that the log holds."""
         return self._end
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing has been stored in it yet."""
+        return self._end <= self._begun_end
 
     def append(self, head: bytes, stored: Buffer) -> None:
         """Add a frame, durable by the next `sync`."""
@@ -114,6 +118,15 @@ class RedoLog:
         except StorageFailed:
             return  # the medium refuses everything; the tail is cut when the log is opened again
         self._end = end
+
+
+def _begin_frame(number: int) -> tuple[bytes, bytes]:
+    payload = encode(BeginPass(number=number))
+    return encode_header(control_header(0, Codec.PLAIN, len(payload), payload)), payload
+
+
+def _begin_size(number: int) -> int:
+    return sum(len(part) for part in _begin_frame(number))
 
 
 def records(file: StoredFile, number: int) -> Iterator[Record]:

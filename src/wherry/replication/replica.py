@@ -7,30 +7,34 @@ that tells the truth), and what was made durable of an open pass is still there.
 
 import contextlib
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from wherry.contract.wherry import ProofHalf
-from wherry.replication.digests import FileTable, Overlay, same_granules
+from wherry.replication import coverage
+from wherry.replication.digests import Overlay, same_granules
 from wherry.replication.errors import (
     CheckpointGone,
     DisksDiffer,
-    ProofRefused,
     ProtocolViolated,
     ReplicaDamaged,
     StorageFailed,
 )
 from wherry.replication.frames import FrameType, Header, Opened
-from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE, granule_count
+from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE
 from wherry.replication.landing import Landing
+from wherry.replication.lobby import Lobby
 from wherry.replication.medium import digest_pieces, resolve_unknown
 from wherry.replication.messages import CommitPass, Committed, Covered, DiskLine
-from wherry.replication.proof import checked_runs, disk_root, pieces_of
+from wherry.replication.proof import disk_root, pieces_of
 from wherry.replication.record import Checkpoint, ReplicaDisk, ReplicaRecord, decode_record, encode_record
 from wherry.replication.redo import RedoLog
-from wherry.replication.storage import FileStorage, Storage, StoredFile
+from wherry.replication.replicadisk import OpenDisk, make_table, open_disk
+from wherry.replication.snapshots import reflink
+from wherry.replication.storage import FileStorage, Storage
 from wherry.replication.turn import DirectoryLock, Turn
 
 __all__ = ["Checkpoint", "CreateDisk", "Replica", "ReplicaDisk"]
@@ -43,17 +47,6 @@ recognised and digested.
 """
 
 Runs = Sequence[tuple[int, int]]
-
-
-@dataclass(slots=True)
-class _Disk:
-    """An open disk: the medium, its table, and what the pass under way says about it."""
-
-    line: ReplicaDisk
-    file: StoredFile
-    table: FileTable
-    view: Landing | Overlay
-    touched: bool = False
 
 
 @dataclass(slots=True)
@@ -81,11 +74,13 @@ class Replica:
         self._lock = lock
         self._turn = Turn(directory)
         self._medium = threading.Lock()  # held while the medium moves from one checkpoint to the next, or is read
-        self._disks: dict[int, _Disk] = {}
+        self._disks: dict[int, OpenDisk] = {}
         self._log: RedoLog | None = None
         self._tally = _Tally()
         self._sound = False
-        self._record = ReplicaRecord(task_id, [], None, None)
+        self._record = ReplicaRecord(task_id, [], None, None, uuid.uuid4().hex)
+        self.lobby = Lobby()
+        """Where further connections find the session that has the turn."""
 
     # Opening and closing
 
@@ -130,6 +125,11 @@ class Replica:
     # What it is
 
     @property
+    def identity(self) -> str:
+        """Tells this replica from any other, also from an earlier one of the same task."""
+        return self._record.identity
+
+    @property
     def checkpoint(self) -> Checkpoint | None:
         """The newest committed pass; None before pass 0 was committed."""
         return self._record.checkpoint
@@ -147,18 +147,29 @@ class Replica:
     @property
     def open_pass(self) -> int | None:
         """The pass of which something has been stored already, if any."""
-        return self._log.number if self._log is not None else None
+        return self._log.number if self._log is not None and not self._log.is_empty else None
 
     def digests(self, index: int, first: int, count: int) -> bytes:
         """Return what granules of disk *index* hold, the open pass included. For the session that has the turn."""
         return self._disks[index].view.get(first, count)
 
+    def changes(self, index: int) -> Iterator[tuple[int, bytes]]:
+        """Yield where disk *index* may differ from the checkpoint by the open pass: (first granule, joined digests).
+
+        For the session that has the turn, after pass 0.
+        """
+        view = self._disks[index].view
+        return view.changes() if isinstance(view, Overlay) else iter(())
+
+    def granules(self, index: int) -> int:
+        """Return how many granules disk *index* has; 0 when there's none."""
+        disk = self._disks.get(index)
+        return 0 if disk is None else disk.table.count
+
     def half(self, checkpoint: int) -> ProofHalf:
         """Read the medium and return the receiver's half of the proof. Raises CheckpointGone, StorageFailed."""
         with self._medium:
-            current = self._record.checkpoint
-            if current is None or current.number != checkpoint or not self._sound:
-                raise CheckpointGone(actual="none" if current is None else current.number, wanted=checkpoint)
+            current = self._check_stands(checkpoint)
             lines = []
             for disk in self._disks.values():
                 covered = current.covered.get(disk.line.index, ())
@@ -166,6 +177,22 @@ class Replica:
                 pieces = digest_pieces(disk.file.read_into, disk.line.size, pieces_of(covered))
                 lines.append(disk_root(disk.line.index, disk.line.name, disk.line.size, covered, pieces))
             return ProofHalf(checkpoint=checkpoint, taken_at=current.taken_at, disks=lines)
+
+    def snapshot(self, checkpoint: int, folder: Path) -> Mapping[int, Path]:
+        """Freeze the images of *checkpoint* into files below *folder* that share their blocks, by disk index.
+
+        They stay as they are while the replica goes on. Durable on return. The folder must be on the images' own
+        filesystem. Raises CheckpointGone, SnapshotRefused where that knows no reflinks, StorageFailed.
+        """
+        with self._medium:
+            self._check_stands(checkpoint)
+            return reflink({index: disk.line.path for index, disk in self._disks.items()}, folder)
+
+    def _check_stands(self, checkpoint: int) -> Checkpoint:
+        current = self._record.checkpoint
+        if current is None or current.number != checkpoint or not self._sound:
+            raise CheckpointGone(actual="none" if current is None else current.number, wanted=checkpoint)
+        return current
 
     # Sessions
 
@@ -221,9 +248,13 @@ class Replica:
         """Begin pass *number*, or go on with it. Raises ProtocolViolated when another one is due."""
         if number != self.next_pass:
             raise ProtocolViolated(reason=f"pass {number} was begun where {self.next_pass} was due")
-        if number and self._log is None:
+        self.make_ready()
+
+    def make_ready(self) -> None:
+        """Make the log of the next pass, so that its beginning doesn't wait for the medium. Raises StorageFailed."""
+        if self.next_pass and self._log is None:
             with self._watched():
-                self._log = RedoLog.create(self._storage, self._log_path(number), number)
+                self._log = RedoLog.create(self._storage, self._log_path(self.next_pass), self.next_pass)
             self._tally = _Tally()
 
     def check(self, header: Header) -> None:
@@ -278,16 +309,19 @@ class Replica:
             raise ProtocolViolated(reason=f"pass {message.number} was committed where {self.next_pass} was due")
         if message.number and self._log is None:
             raise ProtocolViolated(reason=f"pass {message.number} was committed but never begun")
-        self._check_covered(covered)
-        checkpoint = Checkpoint(message.number, message.consistent, message.taken_at, covered)
+        coverage.check(covered, self._sizes)
+        if message.toggles and self._log is None:
+            raise ProtocolViolated(reason="a first commit that refers to one before")
         committed = Committed(
             checkpoint=message.number, received_bytes=self._tally.received, repeated_bytes=self._tally.repeated
         )
         with self._medium, self._watched():
             if self._log is None:
+                checkpoint = self._checkpoint_of(message, covered)
                 self._commit_landing(checkpoint)
                 answer(committed)
                 return checkpoint
+            # One sync for all: a log in which the COMMIT is durable, and something before it isn't, counts as torn.
             for head, payload in frames:
                 self._log.append(head, payload)
             self._log.sync()
@@ -295,18 +329,19 @@ class Replica:
             try:
                 answer(committed)
             finally:
+                # Whoever waits for the answer is frozen; the rest has time.
+                checkpoint = self._checkpoint_of(message, covered)
                 self._apply(self._log, checkpoint)
         return checkpoint
 
-    def _check_covered(self, covered: Mapping[int, Runs]) -> None:
-        for index, runs in covered.items():
-            disk = self._disks.get(index)
-            if disk is None:
-                raise ProtocolViolated(reason=f"granules of disk {index}, which was not announced")
-            try:
-                checked_runs(runs, disk.line.size)
-            except ProofRefused as error:
-                raise ProtocolViolated(reason=f"a commit's granules of disk {index}: {error.message}") from error
+    @property
+    def _sizes(self) -> Mapping[int, int]:
+        return {disk.index: disk.size for disk in self._record.disks}
+
+    def _checkpoint_of(self, message: CommitPass, covered: Mapping[int, Runs]) -> Checkpoint:
+        before = self._record.checkpoint
+        covers = coverage.after({} if before is None else before.covered, covered, self._sizes, toggles=message.toggles)
+        return Checkpoint(message.number, message.consistent, message.taken_at, covers)
 
     def _commit_landing(self, checkpoint: Checkpoint) -> None:
         self._settle()
@@ -336,18 +371,20 @@ class Replica:
         if not complete:
             raise ReplicaDamaged(directory=self.directory, reason=f"the committed log of pass {log.number} is damaged")
         for index, disk in self._disks.items():
+            disk.view = Overlay(disk.table)
+            if not views[index].is_changed:
+                continue
             disk.file.sync()
             for first, digests in views[index].changes():
                 disk.table.set(first, digests)
             disk.table.flush()
-            disk.view = Overlay(disk.table)
         self._write_record(replace(self._record, checkpoint=checkpoint, applying=None))
         log.close()
         self._log = None
         self._tally = _Tally()
         self._storage.remove(self._log_path(log.number))
 
-    def _count(self, disk: _Disk, opened: Opened) -> bool:
+    def _count(self, disk: OpenDisk, opened: Opened) -> bool:
         """Add a frame to the tally; tell whether the disk holds all of it already."""
         first = opened.header.offset // GRANULE_SIZE
         same = same_granules(disk.view.get(first, len(opened.digests) // DIGEST_SIZE), opened.digests)
@@ -365,31 +402,22 @@ class Replica:
         record = decode_record(content, self.directory)
         if record.task_id != self.task_id:
             raise ReplicaDamaged(directory=self.directory, reason=f"it belongs to task {record.task_id}")
-        self._record = record
+        # One of an earlier version has no identity; it gets one with the next record.
+        self._record = record if record.identity else replace(record, identity=self._record.identity)
 
     def _recover(self) -> None:
         """Bring memory and medium to what the files say. Raises StorageFailed, ReplicaDamaged; may be tried again."""
         with self._medium:
             self._close_files()
             for line in self._record.disks:
-                self._disks[line.index] = self._open_disk(line)
+                landing = self._record.checkpoint is None
+                self._disks[line.index] = open_disk(self._storage, line, self._table_path(line.index), landing=landing)
             self._tally = _Tally()
             self._recover_log()
             if self._log is None:
                 for disk in self._disks.values():
                     resolve_unknown(disk.file, disk.table, disk.line.size)
             self._sound = True
-
-    def _open_disk(self, line: ReplicaDisk) -> _Disk:
-        file = self._storage.open(line.path, direct=True)
-        table_file = self._storage.open(self._table_path(line.index))
-        table = FileTable(table_file, granule_count(line.size))
-        if file.size < line.size or table_file.size != table.count * DIGEST_SIZE:
-            file.close()
-            table_file.close()
-            raise ReplicaDamaged(directory=self.directory, reason=f"disk {line.index} or its table was cut")
-        view = Landing(file, table) if self._record.checkpoint is None else Overlay(table)
-        return _Disk(line, file, table, view)
 
     def _recover_log(self) -> None:
         if self._record.checkpoint is None:
@@ -409,7 +437,8 @@ class Replica:
         if log is None:
             return
         if log.committed:
-            self._apply(log, _checkpoint_of(log))
+            message, covered = _told_by(log)
+            self._apply(log, self._checkpoint_of(message, covered))
             return
         for record in log.records():
             if record.message is None:
@@ -427,25 +456,9 @@ class Replica:
             except OSError as error:
                 raise StorageFailed.of(self.directory, error) from error
             made.append(ReplicaDisk(line.index, line.name, line.size, path))
-            self._make_table(made[-1])
+            make_table(self._storage, made[-1], self._table_path(line.index))
         self._write_record(replace(self._record, disks=made))
         self._recover()
-
-    def _make_table(self, disk: ReplicaDisk) -> None:
-        file = self._storage.open(disk.path)
-        try:
-            if file.size < disk.size:
-                raise DisksDiffer(reason=f"the target of disk {disk.index} has {file.size} bytes, not {disk.size}")
-            file.sync()
-            self._storage.sync_name(disk.path)
-            count = granule_count(disk.size)
-            table = FileTable(self._storage.create(self._table_path(disk.index), count * DIGEST_SIZE), count)
-            if not file.is_hole():
-                table.mark_unknown(0, count)
-            table.flush()
-            table.close()
-        finally:
-            file.close()
 
     def _write_record(self, record: ReplicaRecord) -> None:
         self._storage.write_record(self._record_path, encode_record(record))
@@ -462,14 +475,14 @@ class Replica:
         return self.directory / f"pass-{number:08}.redo"
 
 
-def _checkpoint_of(log: RedoLog) -> Checkpoint:
-    """Return the checkpoint that a committed log makes."""
+def _told_by(log: RedoLog) -> tuple[CommitPass, dict[int, list[tuple[int, int]]]]:
+    """Return the COMMIT of a committed log, and what its COVERED messages say."""
     covered: dict[int, list[tuple[int, int]]] = {}
     for record in log.records():
         if isinstance(record.message, Covered):
             covered.setdefault(record.message.disk, []).extend(record.message.pairs())
         elif isinstance(record.message, CommitPass):
-            return Checkpoint(log.number, record.message.consistent, record.message.taken_at, covered)
+            return record.message, covered
     raise AssertionError("a committed log ends with its COMMIT")
 
 

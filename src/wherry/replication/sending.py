@@ -1,49 +1,46 @@
 """The source's side of a session: passes over disks, in which only what differs from the receiver's is sent.
 
-Workers each take the next extent, read, digest and compare it, and pack what differs; one thread sends; one listens to
-the receiver. Memory is bounded by a pool of buffers, which are filled by direct reads and sent without a copy.
-A pass looks at the extents it is given: all used ones for a digest scan, those that a tracker saw written otherwise.
+A pass looks at everything in use (a digest scan), or at what a tracker saw written and what was never looked at. What
+the source read and what the receiver holds is remembered in `sourcetable`, so that a running session, and one whose
+agent was restarted, transfers no table. Memory is bounded by a pool of buffers.
 """
 
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from wherry.contract.wherry import ProofHalf
 from wherry.disks.direct import BlockReader
-from wherry.disks.extents import Extent, granule_runs
+from wherry.disks.extents import Extent
 from wherry.errors import WherryError
-from wherry.replication.digests import MemoryTable
-from wherry.replication.errors import PassIncomplete, PeerRefused, ProtocolViolated
+from wherry.replication import coverage
+from wherry.replication.buffers import BufferPool
+from wherry.replication.coverage import CoveredSets
+from wherry.replication.errors import NeverRead, PassIncomplete
 from wherry.replication.figures import Observer, PassFigures, PassReport
-from wherry.replication.granules import DIGEST_SIZE, EXTENT_SIZE, GRANULE_SIZE, granule_count
+from wherry.replication.granules import EXTENT_SIZE
+from wherry.replication.granuleset import GranuleSet, Mask
+from wherry.replication.greeting import greet, join
+from wherry.replication.guarding import LatencyGuard
+from wherry.replication.levels import LevelControl
 from wherry.replication.listening import Listener
+from wherry.replication.lookout import SourceDisk
 from wherry.replication.memory import PassMemory
-from wherry.replication.messages import (
-    RUNS_PER_MESSAGE,
-    Alive,
-    AnyMessage,
-    BeginPass,
-    Bye,
-    CommitPass,
-    Covered,
-    Digests,
-    Error,
-    Hello,
-    Welcome,
-    pack_runs,
-)
+from wherry.replication.messages import AnyMessage, BeginPass, Bye, CommitPass, Fence, Hello
 from wherry.replication.pacing import Pace
-from wherry.replication.pipeline import BufferPool, Pipeline, SourceDisk
+from wherry.replication.pipeline import Connections, PassSettings, Pipeline
 from wherry.replication.proof import Runs, disk_root, table_pieces
+from wherry.replication.sourcetable import SourceTables
 from wherry.replication.stream import FrameStream
 from wherry.replication.transport import connect
+from wherry.replication.tuning import DEFAULT_OPTIONS, SendOptions
 
 __all__ = [
     "BlockReader",
     "Commit",
+    "Dirty",
     "Observer",
     "PassFigures",
     "PassMemory",
@@ -51,26 +48,16 @@ __all__ = [
     "SendOptions",
     "SourceDisk",
     "SourceSession",
+    "SourceTables",
 ]
 
 _FAREWELL_S: Final = 10.0
+COMMIT_S: Final = 600.0
+"""How long a commit may take when nothing is frozen, in seconds: earlier passes may have to be applied before."""
+READY_S: Final = 120.0
 
-
-@dataclass(frozen=True, slots=True)
-class SendOptions:
-    """How a session sends.
-
-    memory: bytes that may be in flight between disk and socket.
-    workers: threads that read, digest and pack.
-    compress: whether data are offered to zstd at all.
-    """
-
-    memory: int = 64 * 1024 * 1024
-    workers: int = 3
-    compress: bool = True
-
-
-DEFAULT_OPTIONS: Final = SendOptions()
+Dirty = GranuleSet | Mask | Sequence[Extent]
+"""What was written on a disk: a set of granules, a mask with one value for each granule, or extents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +70,27 @@ class Commit:
 
 
 class SourceSession:
-    """A connection to the receiver, from HELLO to BYE. Not for several threads at once."""
+    """One session with the receiver, from HELLO to BYE, over one connection or several. Not for several threads."""
 
-    def __init__(self, stream: FrameStream, hello: Hello, options: SendOptions) -> None:
-        self._stream = stream
+    def __init__(
+        self, streams: Sequence[FrameStream], listeners: Sequence[Listener], tables: SourceTables, options: SendOptions
+    ) -> None:
+        self._streams = streams
+        self._listeners = listeners
+        self._listener = listeners[0]
+        self._tables = tables
         self._options = options
-        self._lines = {line.index: line for line in hello.disks}
-        self._tables = {line.index: MemoryTable(granule_count(line.size)) for line in hello.disks}
+        self._levels = LevelControl() if options.compress else None
+        self._pool = BufferPool(max(2 * options.workers, options.memory // (2 * EXTENT_SIZE)))
         self._complete: int | None = None
         self._payload = 0
-        self._pool = BufferPool(max(2 * options.workers, options.memory // (2 * EXTENT_SIZE)))
+        self._fences = 0
+        self._names: dict[int, str] = {}
+        self._covered: Mapping[int, GranuleSet] | None = None  # by the newest checkpoint; None: not told yet
         self.checkpoint: int | None = None
         """The newest committed pass at the receiver; None before pass 0 was committed."""
         self.open_pass: int | None = None
         """The pass that the receiver has begun but not committed, as it was when the session began."""
-        try:
-            stream.send_message(hello)
-            self._learn()
-        except BaseException:
-            stream.close()
-            raise
-        self._listener = Listener(stream)
 
     @classmethod
     def connect(
@@ -114,15 +101,64 @@ class SourceSession:
         hello: Hello,
         *,
         options: SendOptions = DEFAULT_OPTIONS,
+        tables: SourceTables | None = None,
         timeout_s: float = 20.0,
     ) -> Self:
-        """Connect and shake hands. Raises ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated."""
-        return cls(connect(address, tls_context, server_name, timeout_s), hello, options)
+        """Connect and shake hands. Raises ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated.
+
+        *tables*: what earlier sessions of the task knew. Without it the receiver tells all of its digests.
+        """
+
+        def dial() -> FrameStream:
+            return connect(address, tls_context, server_name, timeout_s)
+
+        return cls._opened(dial(), dial, hello, options, tables)
 
     @classmethod
-    def over(cls, stream: FrameStream, hello: Hello, *, options: SendOptions = DEFAULT_OPTIONS) -> Self:
-        """Shake hands over a stream that stands already. Raises as `connect`."""
-        return cls(stream, hello, options)
+    def over(
+        cls,
+        stream: FrameStream,
+        hello: Hello,
+        *,
+        further: Sequence[FrameStream] = (),
+        options: SendOptions = DEFAULT_OPTIONS,
+        tables: SourceTables | None = None,
+    ) -> Self:
+        """Shake hands over streams that stand already. Raises as `connect`."""
+        waiting = iter(further)
+        options = replace(options, connections=1 + len(further))
+        return cls._opened(stream, lambda: next(waiting), hello, options, tables)
+
+    @classmethod
+    def _opened(
+        cls,
+        first: FrameStream,
+        dial: Callable[[], FrameStream],
+        hello: Hello,
+        options: SendOptions,
+        tables: SourceTables | None,
+    ) -> Self:
+        streams = [first]
+        listeners: list[Listener] = []
+        tables = SourceTables.in_memory(hello.disks) if tables is None else tables
+        try:
+            welcome = greet(first, hello, tables)
+            checkpoint = welcome.checkpoint
+            listeners.append(Listener(first, 0 if checkpoint is None else checkpoint + 1))
+            for lane in range(1, min(options.connections, welcome.connections)):
+                streams.append(dial())
+                join(streams[-1], welcome.session, lane)
+                listeners.append(Listener(streams[-1]))
+        except BaseException:
+            for listener in listeners:
+                listener.stop()
+            for stream in streams:
+                stream.close()
+            raise
+        made = cls(streams, listeners, tables, options)
+        made._names = {line.index: line.name for line in hello.disks}
+        made.checkpoint, made.open_pass = checkpoint, welcome.open_pass
+        return made
 
     @property
     def next_pass(self) -> int:
@@ -133,129 +169,164 @@ class SourceSession:
         self,
         number: int,
         disks: Sequence[SourceDisk],
-        used: Mapping[int, Sequence[Extent]],
+        used: Mapping[int, Sequence[Extent]] | None,
         memory: PassMemory,
         observer: Observer | None = None,
         pace: Pace | None = None,
         *,
         stop: threading.Event | None = None,
+        dirty: Mapping[int, Dirty] | None = None,
+        guard: LatencyGuard | None = None,
     ) -> PassReport:
-        """Read the extents *used* of every disk (by index) and send what differs from the receiver's.
+        """Read of every disk what may have changed, and send what differs from the receiver's.
 
-        Extents are widened to whole granules. *observer* is called at most four times a second, and at the end, in the
-        calling thread. When *stop* is set, the pass ends at the border of an extent and the report says so; the same
-        pass may be run again, in this session or another.
-        Raises ConnectionLost, PeerRefused, IdentityRefused, SourceReadFailed.
+        *used*: the extents in use, by disk index, widened to whole granules. None: those of the pass before, and what
+        is dirty; for a pass over frozen filesystems, for which a new map would take too long. *dirty*: what was written
+        since the last commit; of the used granules only these are read, and those that were never read. A disk that
+        isn't in it, all of them when it's None, is read as a whole: for when the tracker can't be trusted.
+        *observer* is called at most four times a second, and at the end, in the calling thread. When *stop* is set, the
+        pass ends at the border of an extent and the report says so; the same pass may be run again, in this session or
+        another. *guard* slows reading down for the sake of the server's own requests.
+        Raises ConnectionLost, PeerRefused, IdentityRefused, SourceReadFailed, SourceStateFailed.
         """
         if number != self.next_pass:
             raise ValueError(f"pass {number} was asked for, {self.next_pass} is due")
         for disk in disks:
-            if disk.index not in self._lines or disk.size != self._lines[disk.index].size:
+            if disk.index not in self._tables or disk.size != self._tables[disk.index].size:
                 raise ValueError(f"disk {disk.index} is not as it was announced")
         self._complete = None
-        self._say(BeginPass(number=number))
-        memory.begin(number)
-        pipeline = Pipeline(
-            self._stream,
-            self._listener,
-            self._tables,
-            self._pool,
+        self._begin(number, memory)
+        dirty = {} if dirty is None else dirty
+        chosen = [(disk, self._choose(disk, used, dirty.get(disk.index))) for disk in disks]
+        settings = PassSettings(
             number=number,
             workers=self._options.workers,
-            compress=self._options.compress,
-            payload_before=self._payload,
-        )
-        complete, figures = pipeline.run(
-            disks,
-            used,
-            memory,
-            observer=observer,
+            levels=self._levels,
             pace=pace,
+            guard=guard,
+            observer=observer,
             stop=threading.Event() if stop is None else stop,
         )
+        pipeline = Pipeline(
+            Connections(self._streams, self._listener),
+            self._tables,
+            self._pool,
+            memory,
+            settings,
+            payload_before=self._payload,
+        )
+        complete, figures = pipeline.run(chosen)
         self._payload += figures.sent_bytes
         if complete:
             self._complete = number
-        covered = {disk.index: granule_runs(used.get(disk.index, ()), GRANULE_SIZE, disk.size) for disk in disks}
-        return PassReport(complete, figures, covered)
+        return PassReport(complete, figures, CoveredSets({disk.index: self._tables[disk.index].used for disk in disks}))
+
+    def _begin(self, number: int, memory: PassMemory) -> None:
+        self._tables.begin(number)
+        memory.begin(number)
+        self._say_fenced(BeginPass(number=number))
+
+    def _choose(self, disk: SourceDisk, used: Mapping[int, Sequence[Extent]] | None, dirty: Dirty | None) -> GranuleSet:
+        """Return the granules of a disk that a pass has to look at."""
+        table = self._tables[disk.index]
+        written = None if dirty is None else _as_set(dirty, disk.size)
+        if used is not None:
+            table.used = GranuleSet.of_extents(used.get(disk.index, ()), disk.size)
+        elif written is not None:
+            table.used |= written
+        return table.select(written)
 
     def commit(
         self,
         consistent: bool,  # noqa: FBT001 - the protocol's own field
         taken_at: int,
         covered: Mapping[int, Runs],
+        *,
+        timeout_s: float = COMMIT_S,
     ) -> Commit:
         """Commit the pass that was run last; returns when that is durable at the receiver.
 
         *consistent*: the file systems were frozen. *taken_at*: epoch milliseconds. *covered*: what the checkpoint
-        vouches for; for a digest scan that of the report, for a pass over less also what earlier passes looked at.
-        Raises PassIncomplete, ConnectionLost, PeerRefused.
+        vouches for: that of the report.
+        Raises PassIncomplete, PeerRefused, and ConnectionLost, also when it takes longer than *timeout_s*.
         """
         number = self.next_pass
         if self._complete != number:
             raise PassIncomplete(number=number)
-        for disk, runs in covered.items():
-            for start in range(0, len(runs), RUNS_PER_MESSAGE):
-                self._say(Covered(disk=disk, runs=pack_runs(runs[start : start + RUNS_PER_MESSAGE])))
-        self._say(CommitPass(number=number, consistent=consistent, taken_at=taken_at))
-        done = self._listener.wait_committed(number)
+        sets = coverage.as_sets(covered, {index: table.size for index, table in self._tables.items()})
+        for message in coverage.messages(sets, self._covered):
+            self._say(message)
+        self._say_fenced(
+            CommitPass(number=number, consistent=consistent, taken_at=taken_at, toggles=self._covered is not None)
+        )
+        done = self._listener.wait_committed(number, timeout_s)
         self._complete = None
+        self._covered = sets
         self.checkpoint = number
         self.open_pass = None
+        self._tables.committed(number)
         return Commit(done.checkpoint, done.received_bytes, done.repeated_bytes)
 
-    def half(self, taken_at: int, covered: Mapping[int, Runs]) -> ProofHalf:
-        """Return the source's half of the proof of the newest commit; takes time, but no I/O.
+    def hold(self, timeout_s: float = READY_S) -> None:
+        """Get ready for a pass over frozen filesystems; call it right before the freeze.
 
-        It's made of the digests of what passes of this session read; for granules that they didn't look at, of what
-        the receiver said when the session began. Raises PassIncomplete before the first commit.
+        Waits until the receiver has applied the pass before, and writes nothing to the agent's state folder from then
+        on. Raises ConnectionLost, also when the receiver isn't ready in time, PeerRefused, SourceStateFailed.
+        """
+        self._listener.wait_ready(self.next_pass, timeout_s)
+        self._tables.hold()
+
+    def settle(self) -> None:
+        """Write down what was held back; call it after the thaw, whatever happened in between."""
+        self._tables.settle()
+
+    def half(self, taken_at: int, covered: Mapping[int, Runs]) -> ProofHalf:
+        """Return the source's half of the proof of the newest commit; takes time, but no I/O on the disks.
+
+        It's made of the digests of what the source read. Raises PassIncomplete before the first commit, NeverRead when
+        *covered* has granules that it didn't read.
         """
         if self.checkpoint is None:
             raise PassIncomplete(number=0)
-        lines = [
-            disk_root(index, line.name, line.size, runs, table_pieces(runs, self._tables[index].get))
-            for index, line in sorted(self._lines.items())
-            for runs in [covered.get(index, ())]
-        ]
+        lines = []
+        sets = coverage.as_sets(covered, {index: table.size for index, table in self._tables.items()})
+        for index, table in sorted(self._tables.items()):
+            unread = len(sets[index] - table.read)
+            if unread:
+                raise NeverRead(name=self._names[index], count=unread)
+            runs = sets[index].runs()
+            lines.append(disk_root(index, self._names[index], table.size, runs, table_pieces(runs, table.get)))
         return ProofHalf(checkpoint=self.checkpoint, taken_at=taken_at, disks=lines)
 
     def close(self) -> None:
         """Say BYE, wait for BYE_OK and close; never raises a WherryError."""
         try:
-            self._stream.send_message(Bye())
+            self._say_fenced(Bye())
             self._listener.wait_bye_ok(_FAREWELL_S)
         except WherryError:
             pass  # the connection is gone already
         finally:
-            self._listener.stop()
-            self._stream.close()
+            for listener in self._listeners:
+                listener.stop()
+            for stream in self._streams:
+                stream.close()
 
-    def _say(self, message: AnyMessage) -> None:
+    def _say_fenced(self, message: AnyMessage) -> None:
+        """Send a message that comes after everything sent before, over whichever connection."""
+        self._fences += 1
+        for stream in self._streams[1:]:
+            self._say(Fence(number=self._fences), stream)
+        self._say(message)
+
+    def _say(self, message: AnyMessage, stream: FrameStream | None = None) -> None:
         self._listener.check()
         try:
-            self._stream.send_message(message)
+            (self._streams[0] if stream is None else stream).send_message(message)
         except WherryError as error:
             raise self._listener.reason_for(error) from error
 
-    def _learn(self) -> None:
-        """Take the receiver's welcome and its digest tables."""
-        missing = {index: table.count for index, table in self._tables.items()}
-        welcomed = False
-        while not welcomed or any(missing.values()):
-            header, head = self._stream.receive_header()
-            match self._stream.receive_message(header, head)[0]:
-                case Alive():
-                    continue
-                case Welcome(checkpoint=checkpoint, open_pass=open_pass) if not welcomed:
-                    self.checkpoint, self.open_pass, welcomed = checkpoint, open_pass, True
-                case Digests(disk=disk, first=first, digests=digests) if welcomed and disk in self._tables:
-                    table = self._tables[disk]
-                    due = table.count - missing[disk]
-                    if len(digests) % DIGEST_SIZE or first != due or len(digests) // DIGEST_SIZE > missing[disk]:
-                        raise ProtocolViolated(reason="digests that don't fit the disk")
-                    table.set(first, digests)
-                    missing[disk] -= len(digests) // DIGEST_SIZE
-                case Error(code=code, message=text, cause=cause, fix=fix):
-                    raise PeerRefused(code, text, cause, fix)
-                case _:
-                    raise ProtocolViolated(reason="a session that doesn't begin with WELCOME and digests")
+
+def _as_set(dirty: Dirty, size: int) -> GranuleSet:
+    if isinstance(dirty, GranuleSet):
+        return dirty
+    return GranuleSet.of_extents(dirty, size) if isinstance(dirty, Sequence) else GranuleSet.of_mask(dirty)

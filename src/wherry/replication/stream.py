@@ -79,6 +79,12 @@ class FrameStream:
         self._interrupted = False
         self.wire_bytes = 0
         """Bytes sent: headers and payloads, without what TLS adds."""
+        self.waited_to_read_s = 0.0
+        """Seconds in which the reader waited for the peer."""
+        self.waited_to_write_s = 0.0
+        """Seconds in which a writer waited for room in the connection."""
+        self.paced_s = 0.0
+        """Seconds in which a writer waited for its rate limit."""
         self.last_sent = time.monotonic()
         self.last_heard = self.last_sent
 
@@ -114,7 +120,9 @@ class FrameStream:
             piece = view
             if pace is not None and pace.rate_mbit:
                 piece = view[: pace.slice_bytes]
+                began = time.monotonic()
                 pace.take(len(piece), stop)
+                self.paced_s += time.monotonic() - began
             self._write_piece(piece)
             view = view[len(piece) :]
 
@@ -246,8 +254,15 @@ class FrameStream:
 
     def _wait(self, event: int, deadline: float) -> bool:
         poll = select.poll()
+        began = time.monotonic()
         try:
             poll.register(self._connection, event)
-            return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+            return bool(poll.poll(max(0.0, deadline - began) * 1000))
         except (OSError, ValueError) as error:
             raise ConnectionLost(reason="it was closed on this side") from error
+        finally:
+            waited = time.monotonic() - began
+            if event == select.POLLIN:
+                self.waited_to_read_s += waited
+            else:
+                self.waited_to_write_s += waited

@@ -1,0 +1,55 @@
+"""A disk of a replica, open: its medium, its digest table, and what the pass under way says about it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wherry.replication.digests import FileTable, Overlay
+from wherry.replication.errors import DisksDiffer, ReplicaDamaged
+from wherry.replication.granules import DIGEST_SIZE, granule_count
+from wherry.replication.landing import Landing
+from wherry.replication.record import ReplicaDisk
+from wherry.replication.storage import Storage, StoredFile
+
+
+@dataclass(slots=True)
+class OpenDisk:
+    """An open disk. *touched*: pass 0 has written to it since the last sync."""
+
+    line: ReplicaDisk
+    file: StoredFile
+    table: FileTable
+    view: Landing | Overlay
+    touched: bool = False
+
+
+def open_disk(storage: Storage, line: ReplicaDisk, table_path: Path, *, landing: bool) -> OpenDisk:
+    """Open a disk and its table; *landing*: it's in pass 0. Raises StorageFailed, ReplicaDamaged."""
+    file = storage.open(line.path, direct=True)
+    table_file = storage.open(table_path)
+    table = FileTable(table_file, granule_count(line.size))
+    if file.size < line.size or table_file.size != table.count * DIGEST_SIZE:
+        file.close()
+        table_file.close()
+        raise ReplicaDamaged(directory=table_path.parent, reason=f"disk {line.index} or its table was cut")
+    return OpenDisk(line, file, table, Landing(file, table) if landing else Overlay(table))
+
+
+def make_table(storage: Storage, line: ReplicaDisk, table_path: Path) -> None:
+    """Make the table of a disk that was just made: true when the disk is a hole, else not known at all.
+
+    Raises DisksDiffer when the target is too small, StorageFailed.
+    """
+    file = storage.open(line.path)
+    try:
+        if file.size < line.size:
+            raise DisksDiffer(reason=f"the target of disk {line.index} has {file.size} bytes, not {line.size}")
+        file.sync()
+        storage.sync_name(line.path)
+        count = granule_count(line.size)
+        table = FileTable(storage.create(table_path, count * DIGEST_SIZE), count)
+        if not file.is_hole():
+            table.mark_unknown(0, count)
+        table.flush()
+        table.close()
+    finally:
+        file.close()

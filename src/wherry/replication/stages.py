@@ -1,0 +1,73 @@
+"""Where a pass loses its time: the seconds of each stage, and which one is the bottleneck. Pure functions.
+
+The stages: reading the source, the processors (digesting, packing, encrypting, at either end), the wire, writing the
+target, and the rate limit. The stage that the others wait for is the bottleneck.
+"""
+
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import Final
+
+_PACED: Final = 0.3
+_BLOCKED: Final = 0.35
+_STORING: Final = 0.7
+_IDLE: Final = 0.3
+
+
+class Bottleneck(StrEnum):
+    """What holds a pass up."""
+
+    UNKNOWN = ""
+    SOURCE_READ = "source read"
+    CPU = "cpu"
+    WIRE = "wire"
+    TARGET_WRITE = "target write"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """Seconds that were spent, added up over the threads of each stage.
+
+    reading: waiting for the source's disks. working: digesting, comparing, packing. starved: waiting for a free buffer.
+    sending: encrypting and handing to the kernel. blocked: waiting for room in the connections. paced: waiting for the
+    rate limit. unfed: connections with nothing to send.
+    """
+
+    reading: float = 0.0
+    working: float = 0.0
+    starved: float = 0.0
+    sending: float = 0.0
+    blocked: float = 0.0
+    paced: float = 0.0
+    unfed: float = 0.0
+
+    def plus(self, stage: str, seconds: float) -> "StageTimes":
+        """Return the same with *seconds* more for *stage*."""
+        return replace(self, **{stage: getattr(self, stage) + seconds})
+
+    def since(self, before: "StageTimes") -> "StageTimes":
+        """Return what was spent since *before*."""
+        return StageTimes(*(getattr(self, each.name) - getattr(before, each.name) for each in fields(self)))
+
+
+def bottleneck(times: StageTimes, *, connections: int, seconds: float, idle: float, storing: float) -> Bottleneck:
+    """Return what held a pass up during *seconds*.
+
+    *idle* and *storing*: shares of time in which the receiver's connections, added up, waited for bytes, and in which
+    it wrote.
+    """
+    line_s = connections * seconds
+    if line_s <= 0:
+        return Bottleneck.UNKNOWN
+    if times.paced >= _PACED * line_s:
+        return Bottleneck.LIMIT
+    if times.blocked >= _BLOCKED * line_s:
+        if storing >= _STORING:
+            return Bottleneck.TARGET_WRITE
+        # A receiver that hardly ever waits for bytes is too busy to take more of them.
+        return Bottleneck.WIRE if idle >= _IDLE * connections else Bottleneck.CPU
+    busiest = max(times.reading, times.working + times.sending)
+    if busiest <= 0:
+        return Bottleneck.UNKNOWN
+    return Bottleneck.SOURCE_READ if times.reading >= busiest else Bottleneck.CPU
