@@ -411,7 +411,7 @@ def run(machine: Callable[[], Migrations], steps: int) -> None:
             deadline=None,
             derandomize=not LONG,
             database=None,
-            phases=[Phase.generate, Phase.shrink],
+            phases=[Phase.generate, Phase.shrink] if LONG else [Phase.generate],  # shrinking takes minutes
             print_blob=True,
             suppress_health_check=list(HealthCheck),
         ),
