@@ -173,6 +173,10 @@ def test_an_account_comes_with_its_administrator(raw: Raw) -> None:
     (user,) = raw.signed("GET", f"{OWN}/users", key=key).json()["users"]
     assert (user["id"], user["name"], user["account_owner"]) == (made["user_id"], "admin", True)
     listed = {account["id"]: account for account in raw.get(f"{OWN}/accounts")["accounts"]}
+    (found,) = raw.signed("GET", f"{OWN}/accounts", query=f"name={made['name']}").json()["accounts"]
+    assert found == listed[made["id"]]
+    page = raw.signed("GET", f"{OWN}/accounts", query="limit=1&offset=1").json()
+    assert (page["count"], page["accounts"]) == (len(listed), list(listed.values())[1:2])
     assert listed[made["id"]]["administrator"] == {"id": user["id"], "name": "admin"}
     assert [account["operator"] for account in listed.values()].count(True) == 1
     refused(raw.signed("POST", f"{OWN}/accounts", body={"name": made["name"]}), 409, "WHERRY.5805")

@@ -17,7 +17,7 @@ _POLICY = f"{_OWN}/policies/{{policy_id}}"
 ACCESS_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
     {
         "CreateAccount": OperationShape("POST", f"{_OWN}/accounts", accounts.AccountCreated, accounts.AccountCreation),
-        "ListAccounts": OperationShape("GET", f"{_OWN}/accounts", accounts.AccountList),
+        "ListAccounts": OperationShape("GET", f"{_OWN}/accounts", accounts.AccountList, query=accounts.PageQuery),
         "CreateUser": OperationShape("POST", f"{_OWN}/users", accounts.User, accounts.UserCreation),
         "ListUsers": OperationShape("GET", f"{_OWN}/users", accounts.UserList, query=accounts.PageQuery),
         "ShowUser": OperationShape("GET", _USER, accounts.UserDetail),

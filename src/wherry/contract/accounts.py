@@ -73,7 +73,7 @@ class Account(Wire, frozen=True, kw_only=True):
 
 
 class AccountList(Wire, frozen=True, kw_only=True):
-    """Answer of GET /wherry/v1/accounts."""
+    """Answer of GET /wherry/v1/accounts, oldest first."""
 
     count: int
     accounts: list[Account]

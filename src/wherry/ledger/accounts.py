@@ -66,6 +66,15 @@ def every(connection: Connection) -> Sequence[AccountRow]:
     ]
 
 
+def find_page(connection: Connection, *, name: str = "", limit: int, offset: int) -> tuple[int, Sequence[AccountRow]]:
+    """Return how many accounts there are, of this name if one is given, and one page of them, oldest first."""
+    conditions = [_account.c.name == name] if name else []
+    count = connection.execute(select(func.count()).select_from(_account).where(*conditions)).scalar_one()
+    query = select(_account).where(*conditions).order_by(_account.c.created_at, _account.c.id)
+    rows = connection.execute(query.limit(limit).offset(offset)).mappings()
+    return count, [AccountRow(**row) for row in rows]
+
+
 def insert(connection: Connection, row: AccountRow) -> None:
     """Store a new account."""
     connection.execute(_account.insert().inline(), {name: getattr(row, name) for name in AccountRow.__slots__})

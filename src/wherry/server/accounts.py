@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from wherry.contract.accounts import Account, AccountCreated, AccountCreation, AccountList, Reference
+from wherry.contract.accounts import Account, AccountCreated, AccountCreation, AccountList, PageQuery, Reference
 from wherry.contract.errors import ApiError
 from wherry.ledger import accounts
 from wherry.ledger.accounts import AccountRow
@@ -15,6 +15,8 @@ from wherry.server.call import Call
 from wherry.server.hashing import hashed
 from wherry.server.installation import generate_admin, new_account
 from wherry.server.passwords import check_new_password
+
+_DEFAULT_LIMIT = 100
 
 
 async def create_account(call: Call) -> Answer:
@@ -56,12 +58,14 @@ async def create_account(call: Call) -> Answer:
 
 
 async def list_accounts(call: Call) -> Answer:
-    """Return all accounts, oldest first."""
+    """Return the accounts, oldest first."""
     allow(call)
+    query = call.query(PageQuery)
 
     def read(connection: Connection) -> AccountList:
-        rows = accounts.every(connection)
-        return AccountList(count=len(rows), accounts=[_shown(connection, row) for row in rows])
+        limit, offset = query.limit or _DEFAULT_LIMIT, query.offset or 0
+        count, page = accounts.find_page(connection, name=query.name or "", limit=limit, offset=offset)
+        return AccountList(count=count, accounts=[_shown(connection, row) for row in page])
 
     return json_answer(await call.services.ledger.read(read))
 
