@@ -91,7 +91,7 @@ def test_any_history_has_a_forecast_that_makes_sense(
 ) -> None:
     found = forecast(history, remaining_bytes=remaining, small_bytes=small, freeze_ms=10, limit_mbit=limit)
     if found is None:
-        assert not [point for point in history if point.seconds > 0 and point.since_s > 0]
+        assert not [point for point in history if min(point.seconds, point.since_s) >= 0.001]
         return
     if found.converges:
         assert found.seconds is not None
@@ -100,7 +100,7 @@ def test_any_history_has_a_forecast_that_makes_sense(
         assert found.frozen_ms >= 10
         assert math.isfinite(found.seconds)
     else:
-        assert found.needed_mbit > 0
+        assert found.needed_mbit >= 0
         assert math.isfinite(found.needed_mbit)
 
 

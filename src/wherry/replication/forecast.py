@@ -17,6 +17,7 @@ _LOOKED_AT: Final = 6
 _MARGIN: Final = 1.25
 """By how much the rate has to exceed that of the changes, so that passes shrink within reasonable time."""
 _MOST_PASSES: Final = 1000
+_LEAST_S: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Forecast:
 
     converges: False when passes won't get small at this rate. seconds: until the last pass may begin; None when they
     don't. frozen_ms: of the last pass, freeze and commit included; None when they don't. needed_mbit: payload in Mbit/s
-    that would do, when they don't; 0 otherwise.
+    that would do, when they don't; 0 otherwise, and when what changes is zeros, which the line has no part in.
     """
 
     converges: bool
@@ -67,7 +68,7 @@ def rates(history: Sequence[PassPoint]) -> Rates | None:
     How fast the server changes is taken from the newest ones, how fast passes move from all of them: small ones tell
     next to nothing about that.
     """
-    sound = [point for point in history if point.seconds > 0 and point.since_s > 0]
+    sound = [point for point in history if min(point.seconds, point.since_s) >= _LEAST_S]
     if not sound:
         return None
     newest = sound[-_LOOKED_AT:]
