@@ -19,6 +19,7 @@ from wherry.errors import WherryError
 from wherry.iam.permissions import require
 from wherry.iam.principals import Principal
 from wherry.iam.signature import SignedRequest
+from wherry.server.access_log import AccessLog
 from wherry.server.answers import Answer
 from wherry.server.bodies import BodyTooLarge, ClientGone, Receive, read_body
 from wherry.server.call import Call
@@ -39,7 +40,6 @@ _READING = frozenset({"GET", "HEAD"})
 _DRAIN_S = 3.0
 _DRAIN_BYTES = 64 * 1024 * 1024
 
-access_log = structlog.get_logger("wherry.access")
 log = structlog.get_logger(__name__)
 
 
@@ -49,6 +49,7 @@ class Application:
     def __init__(self, services: Services, router: Router) -> None:
         self._services = services
         self._router = router
+        self._access_log = AccessLog()
         # Ids that no other request has: random for the process, counted within it.
         self._process = secrets.token_hex(8)
         self._requests = itertools.count(1)
@@ -62,10 +63,10 @@ class Application:
         try:
             answer = await self._answer(exchange)
         except ClientGone:
-            access_log.info("request", status=499, **exchange.facts(started))
+            self._access_log.note({"status": 499, **exchange.facts(started)})
             return
         await exchange.send_answer(answer)
-        access_log.info("request", status=answer.status, bytes=len(answer.body), **exchange.facts(started))
+        self._access_log.note({"status": answer.status, "bytes": len(answer.body), **exchange.facts(started)})
 
     async def _answer(self, exchange: "_Exchange") -> Answer:
         try:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import structlog
 
+from wherry import logs
 from wherry.server.http_server import DRAIN_S
 
 _STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -79,6 +80,7 @@ def _ended(workers: set[int]) -> list[int]:
 def _fork(work: Callable[[], None]) -> int:
     parent = os.getpid()
     sys.stdout.flush()
+    logs.flush()
     sys.stderr.flush()
     worker = os.fork()
     if worker:
@@ -93,6 +95,7 @@ def _fork(work: Callable[[], None]) -> int:
         log.exception("a worker ended in a fault")
     finally:
         # Never back into the parent's code, which would clean up what's the parent's.
+        logs.flush()
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
         os._exit(status)
