@@ -37,6 +37,8 @@ def devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for holder, held in ((md0, sda1), (dm0, md0p1)):
         (held / "holders").mkdir()
         (held / "holders" / holder.name).symlink_to(holder)
+        (holder / "slaves").mkdir()
+        (holder / "slaves" / held.name).symlink_to(held)
     numbers = tmp_path / "dev"
     numbers.mkdir()
     for folder in (sda, sda1, md0, md0p1, dm0):
@@ -49,6 +51,11 @@ def test_names_and_partitions() -> None:
     assert sysblock.kernel_name(os.makedev(8, 99)) == ""
     (partition,) = sysblock.kernel_partitions(DISK)
     assert partition == sysblock.KernelPartition(1, 2048 * 512, 8 * 512, "/dev/sda1", PARTITION)
+
+
+def test_the_size_of_a_device() -> None:
+    assert sysblock.size_of(PARTITION) == 8 * 512
+    assert sysblock.size_of(os.makedev(8, 99)) == 0
 
 
 def test_a_partition_that_goes_away_while_it_is_read_is_left_out() -> None:
@@ -71,3 +78,12 @@ def test_a_filesystem_on_a_logical_volume_is_one_of_the_disk(tmp_path: Path, mon
     member = Partition(1, 2048 * 512, 4096, "fd", "linux_raid_member", "", "", None, None, "/dev/sda1", PARTITION)
     disk = DiskLayout(Path("/dev/sda"), "sda", 1 << 30, 512, "MBR", (member,), DISK)
     assert mounts_on(disk) == [volume]
+
+
+@pytest.mark.parametrize("device", [DISK, PARTITION, MIRROR, MIRROR_PARTITION, VOLUME])
+def test_all_lies_on_the_one_disk_in_the_end(device: int) -> None:
+    assert sysblock.disks_beneath(device) == [DISK]
+
+
+def test_beneath_a_device_that_is_gone_lies_nothing() -> None:
+    assert sysblock.disks_beneath(os.makedev(8, 99)) == []

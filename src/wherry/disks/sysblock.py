@@ -30,6 +30,12 @@ def kernel_name(device_number: int) -> str:
     return _device_name(_directory(device_number))
 
 
+def size_of(device_number: int) -> int:
+    """Return the size of a block device in bytes; 0 when the kernel has no such device."""
+    text = _read(_directory(device_number) / "size")
+    return int(text) * _SECTOR if text.isdigit() else 0
+
+
 def kernel_partitions(device_number: int) -> list[KernelPartition]:
     """Return the partitions that the kernel knows of a disk, in the order of their offsets."""
     directory = _directory(device_number)
@@ -54,6 +60,18 @@ def all_holders(device_number: int) -> list[int]:
             found += fresh
             waiting += fresh
     return found
+
+
+def disks_beneath(device_number: int) -> list[int]:
+    """Return the whole disks that a device is made of in the end; a disk is made of itself, a partition of its disk."""
+    directory = _directory(device_number)
+    if (directory / "partition").exists():
+        below = [_number(directory.resolve().parent)]
+    else:
+        below = [_number(entry) for entry in sorted(directory.glob("slaves/*"))]
+        if not below:
+            return [device_number] if directory.exists() else []
+    return list(dict.fromkeys(disk for number in below if number for disk in disks_beneath(number)))
 
 
 def _directory(device_number: int) -> Path:

@@ -142,7 +142,7 @@ class TypeInformation:
 
     def _name_place(self, name: str) -> int:
         """Return where the text of a name lies, 0 when no type or member is called so."""
-        return self._text.find(b"\0" + name.encode() + b"\0") + 1
+        return self._text.find(b"\0" + name.encode() + b"\0") + 1 if name else 0
 
 
 def _types(raw: bytes, place: int, end: int) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,7 @@ Source: Linux Documentation/ABI/stable/sysfs-block and Documentation/admin-guide
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 SECTOR_SIZE = 512
 
@@ -40,7 +41,14 @@ class QueueFacts:
     discard_ranges: int
     """How many ranges one discard may have, 1 before Linux 4.11. More than 1 hides where a discard went."""
     zoned: bool
-    """Whether it's a zoned disk that chooses itself where appended data go."""
+    """Whether it's a zoned disk."""
+
+    @property
+    def obstacle(self) -> str:
+        """Why it can't be tracked, "" when it can."""
+        if not self.requests:
+            return "its driver reports no block requests (those of LVM, md, zram and partitions don't)"
+        return "it's a zoned disk, which chooses itself where appended data go" if self.zoned else ""
 
 
 def parse_stat(text: str) -> DiskCounters:
@@ -56,6 +64,19 @@ def parse_inflight(text: str) -> int:
     reads, writes = text.split()
     int(reads)
     return int(writes)
+
+
+class Statistics(Protocol):
+    """The statistics of one disk, to be read over and over."""
+
+    def counters(self) -> DiskCounters:
+        """Return the counters now. Raises OSError when the disk went away."""
+
+    def writes_in_flight(self) -> int:
+        """Return how many writes and discards are under way now. Raises OSError when the disk went away."""
+
+    def close(self) -> None:
+        """Release it."""
 
 
 class DiskStatistics:

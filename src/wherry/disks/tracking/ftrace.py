@@ -94,6 +94,11 @@ class TraceInstance:
         whole = memoryview(self._buffer)
         self._pages = [whole[start : start + size] for start in range(0, len(whole), size)]
 
+    @property
+    def rings(self) -> int:
+        """How many rings there are: one a CPU."""
+        return len(self._pipes)
+
     def drain(self) -> Iterator[tuple[Completions, bool]]:
         """Yield what the rings hold, and whether something was lost before it, until each was empty once.
 

@@ -22,13 +22,20 @@ _MISSED = 0xC0000000
 
 # The five low bits of an event's header: the length of its data in words, or one of these.
 _LENGTH_FOLLOWS, _PADDING, _TIME_EXTEND, _TIME_STAMP = 0, 29, 30, 31
+_WITH_A_WORD = frozenset({_LENGTH_FOLLOWS, _PADDING, _TIME_EXTEND, _TIME_STAMP})
+"""The headers after which a word belongs to the header."""
 _TIME_SHIFT = 27
+_TIME_MASK = (1 << 62) - 1
 
 _DISCARD = ord("D")
 
 
 class FormatUnknown(ValueError):
     """The kernel describes its events in a way that isn't understood."""
+
+
+class _BrokenError(Exception):
+    """The events of a page don't fit into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,7 @@ class CompletionDecoder:
         )
 
     def decode(self, pages: Sequence[memoryview]) -> tuple[Completions, bool]:
-        """Return the requests of *pages* and whether the ring says that it lost some before one of them."""
+        """Return the requests of *pages*, and whether some are missing: the ring says so, or a page can't be read."""
         runs: list[npt.NDArray[np.void]] = []
         times: list[npt.NDArray[np.int64]] = []
         missed = False
@@ -133,9 +140,12 @@ class CompletionDecoder:
             length = int.from_bytes(page[self.page.length.offset :][: self.page.length.size], "little")
             missed |= bool(length & _MISSED)
             end = min(self.page.data_offset + (length & _LENGTH_MASK), len(page))
-            for run, time in self._runs(page, end):
-                runs.append(run)
-                times.append(time)
+            try:
+                for run, time in self._runs(page, end):
+                    runs.append(run)
+                    times.append(time)
+            except _BrokenError:
+                missed = True
         records = np.concatenate(runs) if runs else np.empty(0, self._record)
         time_ns = np.concatenate(times) if times else np.empty(0, np.int64)
         ours = records["kind"] == self._id
@@ -154,18 +164,20 @@ class CompletionDecoder:
         )
 
     def _runs(self, page: memoryview, end: int) -> Iterator[tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]]:
-        """Yield the records of a page, and their times, in runs of records of one length."""
+        """Yield the records of a page, and their times, in runs of records of one length. Raises _BrokenError."""
         words = np.frombuffer(page, dtype="<u4")
-        now = int.from_bytes(page[:8], "little")
+        now = int.from_bytes(page[:8], "little") & _TIME_MASK
         position = self.page.data_offset
         while position + 4 <= end:
             header = int(words[position // 4])
             kind, delta = header & 31, header >> 5
             if kind == _PADDING and delta == 0:
                 return  # nothing more on this page
+            if kind in _WITH_A_WORD and position + 8 > end:
+                raise _BrokenError
             if kind in {_TIME_EXTEND, _TIME_STAMP}:
                 extended = delta + (int(words[position // 4 + 1]) << _TIME_SHIFT)
-                now = now + extended if kind == _TIME_EXTEND else extended
+                now = (now + extended if kind == _TIME_EXTEND else extended) & _TIME_MASK
                 position += 8
                 continue
             if kind in {_PADDING, _LENGTH_FOLLOWS}:
@@ -174,14 +186,12 @@ class CompletionDecoder:
             else:
                 stride, at = 4 + 4 * kind, position + 4
                 count = _run_length(words, position, stride, end, kind)
-            if at + self._record.itemsize <= position + stride and position + count * stride <= end:
-                run = np.ndarray((count,), self._record, page, at, (stride,))
-            else:
-                run = np.empty(0, self._record)
+            if stride % 4 or at > position + stride or position + stride > end:
+                raise _BrokenError
             time = now + np.cumsum(words[position // 4 :: stride // 4][:count] >> 5, dtype=np.int64)
-            if kind != _PADDING and len(run):
-                yield run, time
-            now = int(time[-1])
+            if kind != _PADDING and at + self._record.itemsize <= position + stride:
+                yield np.ndarray((count,), self._record, page, at, (stride,)), time
+            now = int(time[-1]) & _TIME_MASK
             position += count * stride
 
 

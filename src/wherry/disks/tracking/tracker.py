@@ -243,9 +243,10 @@ class Tracker:
             closing = self._epoch
             self._try_to_drain()
             self._begin_epoch(closing + 1)
-        # A program that has looked up the epoch before it changed may still be about to mark. Where the disks are quiet
-        # there is none: requests leave the count of those in flight after their programs have ended.
-        overlap = "ebpf" in self.channels and not quiet and not await_programs()
+        # A program that has looked up the epoch before it changed may still be about to mark. On frozen disks there is
+        # none, and if there were, the ring has its event too; so don't spend frozen time on waiting for it.
+        channels = self.channels
+        overlap = "ebpf" in channels and not (quiet and "ftrace" in channels) and not await_programs()
         found: dict[int, Dirty] = {}
         for disk in self.disks:
             watched = self._watched.get(disk.index)
@@ -343,9 +344,8 @@ class Tracker:
         running = boot_id()
         for disk in self.disks:
             facts = queue_facts(disk.device_number)
-            if not facts.requests or facts.zoned:
-                kind = "a zoned disk" if facts.zoned else "no disk whose driver reports requests (LVM, md, zram aren't)"
-                self.obstacles[str(disk.index)] = f"{disk} is {kind}"
+            if facts.obstacle:
+                self.obstacles[str(disk.index)] = f"{disk}: {facts.obstacle}"
                 continue
             identity = Identity(
                 boot_id=running,
@@ -410,6 +410,7 @@ class Tracker:
     def _begin_comparing(self) -> None:
         """Judge the time in which nobody drained, and find the baselines of what is new."""
         for watched in self._watched.values():
-            watched.begin_epoch(self._epoch)
+            if watched.epoch != self._epoch:  # it's new, or the last process ended in the middle of a cut
+                watched.begin_epoch(self._epoch)
         with self._lock:
             self._judge(_BASELINE_LIMIT_S, quiet=False, restarted=True)

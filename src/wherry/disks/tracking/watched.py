@@ -9,7 +9,7 @@ import numpy as np
 from wherry.disks.tracking import marks
 from wherry.disks.tracking.balance import Balance
 from wherry.disks.tracking.disk import TrackedDisk
-from wherry.disks.tracking.diskstats import DiskStatistics, QueueFacts
+from wherry.disks.tracking.diskstats import QueueFacts, Statistics
 from wherry.disks.tracking.ebpf import MarkingProgram
 from wherry.disks.tracking.marks import Granules
 from wherry.disks.tracking.memory import DiskMemory, Number
@@ -46,7 +46,7 @@ class WatchedDisk:
 
     disk: TrackedDisk
     memory: DiskMemory
-    statistics: DiskStatistics
+    statistics: Statistics
     facts: QueueFacts
     program: MarkingProgram | None
     ring_has_clock: bool = True

@@ -1,0 +1,191 @@
+"""One watched disk without a kernel: events are made up, the statistics are what the test says."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wherry.disks.tracking import memory as memory_module
+from wherry.disks.tracking.disk import TrackedDisk
+from wherry.disks.tracking.diskstats import DiskCounters, QueueFacts
+from wherry.disks.tracking.memory import DiskMemory, Identity, Number
+from wherry.disks.tracking.ringbuffer import Completions
+from wherry.disks.tracking.trust import Reason
+from wherry.disks.tracking.watched import WatchedDisk
+
+DISK = TrackedDisk(0, 8 << 8, 100 * 65536)
+LATER_NS, LONG_AGO_NS = 10**12, -(10**12)
+FACTS = QueueFacts(requests=True, statistics=True, discard_ranges=1, zoned=False)
+
+
+@dataclass
+class Statistics:
+    """Stands in for the kernel's."""
+
+    written: int = 1000
+    in_flight: int = 0
+
+    def counters(self) -> DiskCounters:
+        return DiskCounters(self.written, 0)
+
+    def writes_in_flight(self) -> int:
+        return self.in_flight
+
+    def close(self) -> None:
+        self.in_flight = 0
+
+
+@pytest.fixture
+def statistics() -> Statistics:
+    return Statistics()
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statistics: Statistics) -> WatchedDisk:
+    monkeypatch.setattr(memory_module, "is_memory", lambda _path: True)
+    identity = Identity(boot_id="x", device=DISK.device, disk_sequence=0, size=DISK.size, granule_size=65536)
+    memory = DiskMemory(tmp_path / "a.marks", identity)
+    memory.put(Number.RING_HAS_BASELINE, 1)
+    memory.put(Number.RING_BASELINE, 1000)
+    return WatchedDisk(DISK, memory, statistics, FACTS, None)
+
+
+def events(
+    places: Sequence[tuple[int, int]], *, at_ns: int = LONG_AGO_NS, device: int = 8 << 20, discard: bool = False
+) -> Completions:
+    now = time.monotonic_ns()
+    return Completions(
+        device=np.full(len(places), device, np.uint32),
+        sector=np.array([sector for sector, _ in places], np.uint64),
+        sectors=np.array([sectors for _, sectors in places], np.uint32),
+        discard=np.full(len(places), discard),
+        time_ns=np.full(len(places), now + at_ns, np.int64),
+    )
+
+
+def weighed(watched: WatchedDisk, *drained: Completions, quiet: bool = False) -> int | None:
+    """Look once, let *drained* come out of the ring, and return what is missing."""
+    watched.look()
+    for completions in drained:
+        watched.take(completions)
+    watched.weigh(quiet=quiet)
+    return watched.ring.missing
+
+
+def test_events_of_this_disk_are_marked_and_counted(watched: WatchedDisk) -> None:
+    assert watched.take(events([(0, 8), (127, 2), (99 * 128, 128)])) == 3
+    assert watched.take(events([(50 * 128, 8)], device=8 << 20 | 16)) == 0
+    assert watched.take(events([(2**64 - 1, 8)])) == 0, "a command past the block layer has no place"
+    assert np.flatnonzero(watched.dirty(1)).tolist() == [0, 1, 99]
+    assert watched.memory.get(Number.SEEN) == 138
+
+
+def test_a_quiet_moment_settles_it(watched: WatchedDisk, statistics: Statistics) -> None:
+    watched.take(events([(0, 8)]))
+    statistics.written = 1008
+    assert weighed(watched) == 0
+
+
+def test_what_was_completed_later_does_not_disturb(watched: WatchedDisk, statistics: Statistics) -> None:
+    watched.take(events([(0, 8)]))
+    statistics.written = 1008
+    assert weighed(watched, events([(8, 8)], at_ns=LATER_NS)) == 0
+
+
+def test_what_was_still_in_the_ring_counts(watched: WatchedDisk, statistics: Statistics) -> None:
+    statistics.written = 1008
+    assert weighed(watched, events([(0, 8)])) == 0
+
+
+def test_a_moment_with_completions_settles_nothing(watched: WatchedDisk, statistics: Statistics) -> None:
+    statistics.written = 1008
+    assert weighed(watched, events([(0, 8)], at_ns=0), events([(8, 8)], at_ns=LATER_NS)) is None
+    # Nor does one right after them: they may not be in the statistics yet.
+    watched.take(events([(0, 8)], at_ns=0))
+    statistics.written = 1016
+    assert weighed(watched) is None
+
+
+def test_a_loss_shows_after_a_few_looks(watched: WatchedDisk, statistics: Statistics) -> None:
+    statistics.written = 1016
+    watched.take(events([(0, 8)]))
+    for _ in range(3):
+        assert weighed(watched) in {None, 8}
+        time.sleep(0.011)
+    assert watched.ring.missing == 8
+    verdict = watched.judge(dropped=0, failed=False, restarted=False, quiet=False)
+    assert verdict.reason is Reason.MISSING
+    watched.take_baselines(0)
+    watched.compare_anew()
+    assert weighed(watched) == 0
+
+
+def test_frozen_disks_are_compared_without_writes_under_way_only(watched: WatchedDisk, statistics: Statistics) -> None:
+    statistics.in_flight = 1
+    assert weighed(watched, quiet=True) is None
+    statistics.in_flight = 0
+    assert weighed(watched, quiet=True) == 0
+
+
+def test_rings_without_a_usable_clock_need_a_moment_without_anything(
+    watched: WatchedDisk, statistics: Statistics
+) -> None:
+    watched.ring_has_clock = False
+    assert weighed(watched, events([(0, 8)])) is None
+    statistics.written = 1008
+    statistics.in_flight = 1
+    assert weighed(watched) is None
+    statistics.in_flight = 0
+    assert weighed(watched) == 0
+
+
+def test_drops_count_since_the_last_verdict(watched: WatchedDisk) -> None:
+    weighed(watched)
+    assert watched.judge(dropped=3, failed=False, restarted=False, quiet=False).reason is Reason.DROPPED
+    watched.take_baselines(3)
+    assert watched.judge(dropped=3, failed=False, restarted=False, quiet=False).trusted
+    assert watched.judge(dropped=4, failed=False, restarted=False, quiet=False).reason is Reason.DROPPED
+    # A ring that was made anew counts from 0.
+    assert watched.judge(dropped=0, failed=False, restarted=False, quiet=False).trusted
+
+
+def test_a_failure_to_read_the_ring_spoils_the_verdict(watched: WatchedDisk) -> None:
+    weighed(watched)
+    assert watched.judge(dropped=None, failed=True, restarted=False, quiet=False).reason is Reason.CHANNEL_FAILED
+
+
+@pytest.mark.parametrize(("ranges", "trusted"), [(1, True), (256, False)])
+def test_discards_are_doubtful_where_they_may_have_several_ranges(
+    watched: WatchedDisk, statistics: Statistics, ranges: int, trusted: bool
+) -> None:
+    watched.facts = QueueFacts(requests=True, statistics=True, discard_ranges=ranges, zoned=False)
+    watched.take(events([(0, 8)]))
+    watched.take(events([(128, 256)], discard=True))
+    statistics.written = 1264
+    weighed(watched)
+    assert watched.judge(dropped=0, failed=False, restarted=False, quiet=False).trusted is trusted
+    assert np.flatnonzero(watched.dirty(1)).tolist() == [0, 1, 2]
+
+
+def test_requests_behind_the_end_are_noticed(watched: WatchedDisk, statistics: Statistics) -> None:
+    watched.take(events([(99 * 128, 256), (200 * 128, 8)]))
+    statistics.written = 1264
+    weighed(watched)
+    assert watched.judge(dropped=0, failed=False, restarted=False, quiet=False).reason is Reason.BEYOND_END
+    assert np.flatnonzero(watched.dirty(1)).tolist() == [99]
+
+
+def test_joined_epochs_stay_dirty(watched: WatchedDisk) -> None:
+    for epoch in range(1, 6):
+        watched.take(events([(epoch * 128, 8)]))
+        watched.begin_epoch(epoch + 1)
+    watched.memory.commit(2)
+    watched.join(6)
+    watched.take(events([(50 * 128, 8)]))
+    assert watched.floor == 5
+    assert np.flatnonzero(watched.dirty(6)).tolist() == [3, 4, 5, 50]
+    watched.memory.commit(4)
+    assert np.flatnonzero(watched.dirty(6)).tolist() == [3, 4, 5, 50], "what was joined belongs to the newest epoch"
