@@ -11,11 +11,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import psycopg
 import structlog
 
+from wherry.ledger.postgresql import LedgerConnection
 from wherry.ledger.transaction import EVERYTHING
 
 _CHANNEL = "wherry"
@@ -33,7 +33,7 @@ def new_process_name() -> str:
     return secrets.token_hex(6)
 
 
-def announce(driver: "psycopg.Connection[Any]", process: str, topics: Iterable[str]) -> None:
+def announce(driver: LedgerConnection, process: str, topics: Iterable[str]) -> None:
     """Send *topics* with the commit of the open transaction."""
     for notice in _notices(process, topics):
         driver.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, notice))
@@ -47,7 +47,7 @@ class NoticeListener:
         process: whose notices are left out: its own.
     """
 
-    def __init__(self, connect: Callable[[], "psycopg.Connection[Any]"], process: str) -> None:
+    def __init__(self, connect: Callable[[], LedgerConnection], process: str) -> None:
         self._connect = connect
         self._process = process
         self._deliver: Callable[[frozenset[str]], None] = _ignore
@@ -92,9 +92,7 @@ class NoticeListener:
                 if selector.select(random.uniform(pause_s / 2, pause_s)):  # noqa: S311 - no secret
                     return
 
-    def _hear(
-        self, connection: "psycopg.Connection[Any]", selector: selectors.BaseSelector, ending: socket.socket
-    ) -> None:
+    def _hear(self, connection: LedgerConnection, selector: selectors.BaseSelector, ending: socket.socket) -> None:
         """Deliver notices until *ending* says so. Raises psycopg.Error when the connection breaks."""
         wire = connection.fileno()
         selector.register(wire, selectors.EVENT_READ)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
-from psycopg import conninfo, errors
+from psycopg import conninfo, errors, pq
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 
 from wherry.errors import WherryError
@@ -47,6 +47,44 @@ _PREPARE: Final = (
 
 _OLDEST = 130000
 
+_GOOD: Final = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+
+
+class LedgerConnection(psycopg.Connection[Any]):
+    """A connection of the ledger, with two short ways for what's said on it a thousand times a second."""
+
+    _steady: "_SteadyCursor | None" = None
+
+    def say(self, statements: str) -> None:
+        """Run statements without parameters and rows in one trip: a fifth of the cost of `execute`.
+
+        Raises psycopg.Error, without its SQLSTATE where the connection broke; it's closed then.
+        """
+        result = self.pgconn.exec_(statements.encode())
+        if result.status in _GOOD:
+            return
+        state = result.error_field(pq.DiagnosticField.SQLSTATE)
+        if state is None:
+            self.close()
+            raise psycopg.OperationalError(result.get_error_message())
+        raise errors.lookup(state.decode())(result.get_error_message())
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "psycopg.Cursor[Any]":
+        """Run *query* on the connection's one cursor: to make one costs as much as to use it.
+
+        Fetch its rows before the next call.
+        """
+        if self._steady is None:
+            self._steady = _SteadyCursor(self)
+        return self._steady.execute(query, params, **options)
+
+
+class _SteadyCursor(psycopg.Cursor[Any]):
+    """A cursor that is used again."""
+
+    def close(self) -> None:
+        """Stay open."""
+
 
 class PostgresDatabase:
     """A database by its URL (or any connection string of libpq). Raises DatabaseMalformed for anything else."""
@@ -62,10 +100,10 @@ class PostgresDatabase:
         self.shown = _shown(given)
         """The database as logs and messages show it, without secrets."""
 
-    def connect(self) -> "psycopg.Connection[Any]":
+    def connect(self) -> LedgerConnection:
         """Return a new connection. Raises psycopg.OperationalError where the server can't be reached."""
-        connection: psycopg.Connection[Any] = psycopg.connect(**self._parameters, autocommit=True)
-        connection.execute(_PREPARE)
+        connection = LedgerConnection.connect(**self._parameters, autocommit=True)
+        connection.say(_PREPARE)
         return connection
 
     def open_engine(self) -> Engine:
@@ -109,9 +147,9 @@ class PostgresDatabase:
         )
 
 
-def driver_of(connection: Connection) -> "psycopg.Connection[Any]":
+def driver_of(connection: Connection) -> LedgerConnection:
     """Return the driver's own connection."""
-    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    driver: LedgerConnection = connection.connection.driver_connection  # type: ignore[assignment]
     return driver
 
 

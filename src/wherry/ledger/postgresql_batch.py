@@ -11,7 +11,6 @@ They're always taken in this order, scopes in the order of their keys: nobody wa
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine
@@ -20,7 +19,7 @@ from wherry.errors import WherryError
 from wherry.ledger.audit import AuditEntries
 from wherry.ledger.errors import CommitFailed, words
 from wherry.ledger.notices import announce
-from wherry.ledger.postgresql import driver_of, explain, is_conflict, lock_key
+from wherry.ledger.postgresql import LedgerConnection, driver_of, explain, is_conflict, lock_key
 from wherry.ledger.transaction import Transaction
 
 _LEDGER = lock_key("ledger")
@@ -43,7 +42,7 @@ class PostgresBatch:
         self._engine = engine
         self._process = process
         self._connection: Connection | None = None
-        self._driver: psycopg.Connection[Any] | None = None
+        self._driver: LedgerConnection | None = None
         self._entries = AuditEntries()
         self._entries_before = 0
         self._topics: set[str] = set()
@@ -103,6 +102,7 @@ class PostgresBatch:
         if self._topics:
             announce(self._driver, self._process, self._topics)
         self._committing = True
+        # Not by `say`: what the server says before it ends a session would be lost.
         done = self._driver.execute("COMMIT", prepare=False).statusmessage
         if done != "COMMIT":
             # The server answers COMMIT with ROLLBACK, and no error, when the transaction had failed before.
@@ -144,7 +144,7 @@ class PostgresBatch:
         if self._driver is None:
             self._connection = self._engine.connect()
             self._driver = driver_of(self._connection)
-        self._driver.execute(statements, prepare=False)
+        self._driver.say(statements)
 
 
 def _locks(scopes: Sequence[str]) -> str:

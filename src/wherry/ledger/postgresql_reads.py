@@ -123,7 +123,7 @@ class _Session:
         if self._connection is None:
             self._connection = self._engine.connect()
         driver = driver_of(self._connection)
-        driver.execute(_BEGIN, prepare=False)
+        driver.say(_BEGIN)
         while rest:
             question = rest[0]
             try:
@@ -136,7 +136,7 @@ class _Session:
             rest.popleft()
             if driver.info.transaction_status is psycopg.pq.TransactionStatus.INERROR:
                 break
-        driver.execute("ROLLBACK", prepare=False)
+        driver.say("ROLLBACK")
 
 
 def _settle(answers: Sequence[_Answer]) -> None:
