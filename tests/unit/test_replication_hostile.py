@@ -3,6 +3,7 @@
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -37,7 +38,7 @@ from wherry.replication.messages import (
 )
 from wherry.replication.receiving import SessionSummary, serve_session
 from wherry.replication.replica import Replica
-from wherry.replication.sending import PassMemory, SourceDisk, SourceSession
+from wherry.replication.sending import PassMemory, SourceDisk, SourceSession, SourceTables
 from wherry.replication.stream import FrameStream
 
 SIZE = 10 * GRANULE_SIZE + 1024
@@ -349,6 +350,7 @@ class Receiver:
 COUNT = 11
 DIGESTS = Digests(disk=0, first=0, digests=bytes(16 * COUNT))
 WELCOME = Welcome(checkpoint=None, open_pass=None)
+BYE_OK = ByeOk()
 
 
 @pytest.mark.parametrize(
@@ -398,3 +400,75 @@ def test_an_agent_notices_a_receiver_that_fell_silent() -> None:
         assert isinstance(failed[0], ConnectionLost)
         assert "2 s" in failed[0].message
         session.close()
+
+
+def test_a_receiver_that_is_alive_for_ever_does_not_hold_up_a_commit() -> None:
+    receiver = Receiver(WELCOME, DIGESTS, *[Alive()] * 200)
+    disk = SourceDisk(0, "d", SIZE, MemoryReader(bytearray(b"x" * SIZE)))
+    with receiver.theirs:
+        session = SourceSession.over(receiver.stream, HELLO)
+        report = session.run_pass(0, [disk], {0: [Extent(0, SIZE)]}, PassMemory())
+        began = time.monotonic()
+        with pytest.raises(ConnectionLost, match="not committed within"):
+            session.commit(True, 1, report.covered, timeout_s=0.3)
+        assert time.monotonic() - began < 2
+        receiver.theirs.close()
+        session.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param((Welcome(checkpoint=0, open_pass=None, whole=False),), id="tables that were not offered"),
+        pytest.param((WELCOME, Digests(disk=0, first=0, digests=b"")), id="no digests"),
+        pytest.param((WELCOME, BYE_OK), id="a farewell"),
+    ],
+)
+def test_an_agent_refuses_digests_that_make_no_sense(answer: tuple[AnyMessage, ...]) -> None:
+    receiver = Receiver(*answer)
+    with receiver.theirs, pytest.raises(ProtocolViolated):
+        SourceSession.over(receiver.stream, HELLO)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (Welcome(checkpoint=1, open_pass=None, whole=False, replica_id="r"),),
+        (Welcome(checkpoint=0, open_pass=None, whole=False, replica_id="other"),),
+        (Welcome(checkpoint=None, open_pass=None, whole=False, replica_id="r"),),
+        (
+            Welcome(checkpoint=0, open_pass=1, whole=False, replica_id="r", pieces=1),
+            Digests(disk=0, first=5, digests=bytes(16 * 7)),
+        ),
+        (
+            Welcome(checkpoint=0, open_pass=1, whole=False, replica_id="r", pieces=2),
+            Digests(disk=0, first=5, digests=bytes(16)),
+            Digests(disk=3, first=5, digests=bytes(16)),
+        ),
+    ],
+)
+def test_an_agent_whose_tables_are_taken_up_checks_what_it_is_told(answer: tuple[AnyMessage, ...]) -> None:
+    tables = SourceTables.in_memory(HELLO.disks)
+    tables.replaced("r", 0)
+    receiver = Receiver(*answer)
+    with receiver.theirs, pytest.raises(ProtocolViolated):
+        SourceSession.over(receiver.stream, HELLO, tables=tables)
+
+
+def test_toggles_without_a_checkpoint_before_are_refused(tmp_path: Path) -> None:
+    replica = Replica.open(tmp_path / "state", "task", lambda _index, size: sparse(tmp_path / "new.img", size))
+    ours, theirs = socket.socketpair()
+    with ThreadPoolExecutor(1) as pool:
+        served = pool.submit(serve_session, FrameStream(theirs), replica)
+        with Agent(ours, served, HELLO) as agent:
+            agent.say(BeginPass(number=0))
+            agent.say(CommitPass(number=0, consistent=True, taken_at=1, toggles=True))
+            assert agent.refusal().code == ProtocolViolated.code
+    replica.close()
+    theirs.close()
+
+
+def sparse(path: Path, size: int) -> Path:
+    with path.open("wb") as file:
+        file.truncate(size)
+    return path

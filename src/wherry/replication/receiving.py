@@ -6,6 +6,7 @@ it sends is used before it was checked against what it announced, and what it an
 connection is the loss of the session.
 """
 
+import math
 import os
 import threading
 import time
@@ -50,6 +51,7 @@ _SYNC_BYTES: Final = 32 * 1024 * 1024
 _SYNC_S: Final = 0.25
 _ALIVE_S: Final = 5.0
 _FAREWELL_S: Final = 5.0
+_LAST_WORDS_S: Final = 1.0
 _LOST: Final = (ConnectionLost, IdentityRefused)
 
 
@@ -124,6 +126,7 @@ class _Session:
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="open")
         self._failure: BaseException | None = None
         self._lost: WherryError | None = None
+        self._lost_at = math.inf
         self._counts = _Counts()
         self._covered: dict[int, list[tuple[int, int]]] = {}
         self._covered_frames: list[tuple[bytes, bytes]] = []
@@ -205,6 +208,7 @@ class _Session:
             self._read_all(stream, lane)
         except _LOST as error:
             if not self._orderly:
+                self._lost_at = min(self._lost_at, time.monotonic())
                 self._lost = self._lost or error
                 self._interrupt()
         except WherryError as error:
@@ -214,7 +218,8 @@ class _Session:
             self._fail(error)
 
     def _read_all(self, stream: FrameStream, lane: Lane) -> None:
-        while self._failure is None:
+        # When another connection is lost, what has arrived on this one is still taken, but no endless stream.
+        while self._failure is None and time.monotonic() < self._lost_at + _LAST_WORDS_S:
             header, head = stream.receive_header()
             if header.type is FrameType.CONTROL:
                 message, stored = stream.receive_message(header, head)

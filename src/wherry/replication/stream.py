@@ -166,10 +166,10 @@ class FrameStream:
     def receive_into(self, view: memoryview) -> None:
         """Fill *view* with the bytes that come next."""
         while view:
-            if self._interrupted:
-                raise ConnectionLost(reason="it was given up on this side")
             view = self._attempt_to_fill(view)
             if view:
+                if self._interrupted:
+                    raise ConnectionLost(reason="it was given up on this side")
                 self.readable(_INTERRUPTION_S)
 
     def _attempt_to_fill(self, view: memoryview) -> memoryview:
@@ -206,7 +206,7 @@ class FrameStream:
     # Ending
 
     def interrupt(self) -> None:
-        """Make whoever reads get ConnectionLost soon, while writing and `drain` go on working."""
+        """Make whoever reads get ConnectionLost when nothing is there, while writing and `drain` go on working."""
         self._interrupted = True
 
     def shut(self) -> None:
