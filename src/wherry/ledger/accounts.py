@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from wherry.ledger import schema
+from wherry.ledger.prepared import Prepared
 
 _account = schema.account
 _user = schema.iam_user
@@ -47,10 +48,16 @@ class UserRow:
     description: str = ""
 
 
+_FIND = Prepared(
+    select(*(_account.c[name] for name in AccountRow.__slots__)).where(_account.c.id == bindparam("account"))
+)
+_FIND_USER = Prepared(select(*(_user.c[name] for name in UserRow.__slots__)).where(_user.c.id == bindparam("user")))
+
+
 def find(connection: Connection, account_id: str) -> AccountRow | None:
     """Return the account of this id."""
-    row = connection.execute(select(_account).where(_account.c.id == account_id)).mappings().first()
-    return None if row is None else AccountRow(**row)
+    row = _FIND.first(connection, account=account_id)
+    return None if row is None else AccountRow(*row)
 
 
 def find_by_name(connection: Connection, name: str) -> AccountRow | None:
@@ -105,8 +112,8 @@ def find_users(
 
 def find_user(connection: Connection, user_id: str) -> UserRow | None:
     """Return the user of this id."""
-    row = connection.execute(select(_user).where(_user.c.id == user_id)).mappings().first()
-    return None if row is None else UserRow(**row)
+    row = _FIND_USER.first(connection, user=user_id)
+    return None if row is None else UserRow(*row)
 
 
 def find_user_by_name(connection: Connection, account_id: str, name: str) -> UserRow | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from uuid import uuid4
 
 from sqlalchemy import Connection, select, update
@@ -45,6 +46,7 @@ class CommandResult:
 _ISSUE = Prepared(_command.insert().inline(), ("id", "source_id", "task_id", "name", "bucket", "issued_at"))
 _CHANGE = PreparedUpdate(_command, "id")
 _APPEND = Prepared(_result.insert().inline(), CommandResult.__slots__)
+_VALUES = attrgetter(*CommandResult.__slots__)
 
 
 def issue(connection: Connection, source_id: str, wanted: IssueCommand, *, at: int) -> str:
@@ -81,7 +83,7 @@ def withdraw(connection: Connection, source_id: str, names: Sequence[str] | None
 
 def append_result(connection: Connection, result: CommandResult) -> None:
     """Store what an agent reported."""
-    _APPEND.run(connection, **{name: getattr(result, name) for name in CommandResult.__slots__})
+    _APPEND.run(connection, **dict(zip(CommandResult.__slots__, _VALUES(result), strict=True)))
 
 
 def results_of(connection: Connection, source_id: str) -> Sequence[CommandResult]:

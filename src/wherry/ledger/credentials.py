@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from wherry.ledger import schema
+from wherry.ledger.prepared import Prepared
 
 _key = schema.access_key
 _join = schema.join_token
@@ -47,10 +48,15 @@ class JoinTokenRow:
     access_key: str | None = None
 
 
+_FIND_KEY = Prepared(
+    select(*(_key.c[name] for name in AccessKeyRow.__slots__)).where(_key.c.access_key == bindparam("key"))
+)
+
+
 def find_key(connection: Connection, access_key: str) -> AccessKeyRow | None:
     """Return the key of this id, enabled or not."""
-    row = connection.execute(select(_key).where(_key.c.access_key == access_key)).mappings().first()
-    return None if row is None else AccessKeyRow(**row)
+    row = _FIND_KEY.first(connection, key=access_key)
+    return None if row is None else AccessKeyRow(*row)
 
 
 def keys_bound_to(connection: Connection, source_id: str) -> list[str]:
