@@ -24,6 +24,7 @@ from wherry.server.answers import Answer
 from wherry.server.bodies import BodyTooLarge, ClientGone, Receive, read_body
 from wherry.server.call import Call
 from wherry.server.envelope import internal_error, refuse
+from wherry.server.protocol import SHORT_WAY, ShortWay
 from wherry.server.route import ErrorShape, Route
 from wherry.server.routing import Found, OtherMethod, Router
 from wherry.server.services import Services
@@ -96,7 +97,7 @@ class Application:
         exchange.shape = route.errors
         if not route.anonymous and not exchange.carries_credentials():
             await self._authenticate(exchange, b"")  # refuses, before a stranger's body is read
-        body = await read_body(exchange.request_headers, exchange.receive, route.max_body)
+        body = await exchange.read_body(route.max_body)
         caller = None if route.anonymous else await self._authenticate(exchange, body)
         if caller is not None and caller.source_id:
             await self._services.contacts.touch(caller.source_id)  # whatever an agent's key calls is a sign of life
@@ -164,20 +165,32 @@ class _Exchange:
         self.shape = ErrorShape.KEYSTONE if self.path.startswith("/v3/auth/") else ErrorShape.SMS
         self.too_large = False
         self._send = send
+        self._short_way: ShortWay | None = scope.get("extensions", {}).get(SHORT_WAY)
 
     def carries_credentials(self) -> bool:
         """Tell whether a token or a signature came with the request."""
         return any(name in {b"x-auth-token", b"authorization"} for name, _ in self.request_headers)
 
+    async def read_body(self, limit: int) -> bytes:
+        """Return the whole body. Raises what `bodies.read_body` does."""
+        if self._short_way is not None:
+            body = self._short_way.body()
+            if body is not None and len(body) <= limit:
+                return body
+        return await read_body(self.request_headers, self.receive, limit)
+
     async def send_answer(self, answer: Answer) -> None:
         headers = [
             (b"content-type", answer.content_type.encode()),
-            (b"content-length", str(len(answer.body)).encode()),
+            (b"content-length", b"%d" % len(answer.body)),
             (b"x-request-id", self.request_id.encode()),
         ]
-        headers += [(name.encode(), value.encode()) for name, value in {**self.headers, **answer.headers}.items()]
+        if self.headers or answer.headers:
+            headers += [(name.encode(), value.encode()) for name, value in {**self.headers, **answer.headers}.items()]
         if self.too_large:
             headers.append((b"connection", b"close"))
+        elif self._short_way is not None and self._short_way.answer(answer.status, headers, answer.body):
+            return
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if self.too_large:
             await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
