@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from cryptography.fernet import Fernet
+from msgspec import structs
 
 from wherry.client.signing import sdk_date, sign
 from wherry.iam.authentication import Authenticator
@@ -113,9 +114,9 @@ def test_a_token_finds_its_user(setting: Setting) -> None:
 
 def test_a_token_wins_over_a_signature(setting: Setting) -> None:
     request = setting.signed(secret_key="wrong")
-    both = replace(request, headers=[*request.headers, (b"x-auth-token", setting.token().encode())])
+    both = structs.replace(request, headers=[*request.headers, (b"x-auth-token", setting.token().encode())])
     assert setting.who(both).user_id == "u1"
-    bad = replace(request, headers=[*setting.signed().headers, (b"x-auth-token", b"bad")])
+    bad = structs.replace(request, headers=[*setting.signed().headers, (b"x-auth-token", b"bad")])
     with pytest.raises(AuthenticationFailed):
         setting.who(bad)
 
@@ -225,7 +226,7 @@ def test_a_temporary_key_needs_its_own_security_token_and_signs_it(setting: Sett
     unsigned = setting.signed(key.access_key, key.secret_key)
     headers = [*unsigned.headers, (b"x-security-token", key.security_token.encode())]
     with pytest.raises(AuthenticationFailed, match="not among the signed headers"):
-        setting.who(replace(unsigned, headers=headers))
+        setting.who(structs.replace(unsigned, headers=headers))
     with pytest.raises(AuthenticationFailed, match="does not match"):
         setting.who(setting.signed(key.access_key, "wrong", x_security_token=key.security_token))
 
@@ -250,7 +251,7 @@ def test_a_request_that_changes_something_is_accepted_once(setting: Setting) -> 
     setting.who(request, once=True)
     setting.who(request, once=True)  # the same second, the same address
     with pytest.raises(AuthenticationFailed, match="used before"):
-        setting.who(replace(request, peer="192.0.2.2"), once=True)
+        setting.who(structs.replace(request, peer="192.0.2.2"), once=True)
     setting.now += 6
     with pytest.raises(AuthenticationFailed, match="used before"):
         setting.who(request, once=True)

@@ -1,19 +1,21 @@
 """Verification of signed requests: SDK-HMAC-SHA256 and its derived-key relative V11-HMAC-SHA256.
 
-The hot path of the control plane, so it works on the bytes as they came and splits rather than matches. The list of
-signed headers is taken from the request; nothing assumes which ones a client signs. Source: the signers of the
-vendor's SDKs for Python and Go; the reference's chapter on authentication, 3.2 to 3.6.
+The hot path of the control plane, so it works on the bytes as they came, splits rather than matches, and its records
+are msgspec's, which are made in a tenth of the time of frozen dataclasses. The list of signed headers is taken from the
+request; nothing assumes which ones a client signs. Source: the signers of the vendor's SDKs for Python and Go; the
+reference's chapter on authentication, 3.2 to 3.6.
 """
 
 import functools
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
 from urllib.parse import quote, quote_from_bytes, unquote_plus, unquote_to_bytes
+
+import msgspec
 
 from wherry.iam.refusals import AuthenticationFailed
 
@@ -43,8 +45,10 @@ class Algorithm(Enum):
     V11_HMAC_SHA256 = b"V11-HMAC-SHA256"
 
 
-@dataclass(frozen=True, slots=True)
-class SignedRequest:
+_ALGORITHMS = {algorithm.value: algorithm for algorithm in Algorithm}
+
+
+class SignedRequest(msgspec.Struct, frozen=True, gc=False):
     """A request as it came over the wire, which is what was signed.
 
     Attributes:
@@ -64,8 +68,7 @@ class SignedRequest:
     peer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What a request says about its own signature.
 
     Attributes:
@@ -205,10 +208,9 @@ def payload_hashes(request: SignedRequest) -> tuple[bytes, ...]:
 
 def _split_authorization(authorization: bytes) -> tuple[Algorithm, dict[bytes, bytes]]:
     name, _, rest = authorization.partition(b" ")
-    try:
-        algorithm = Algorithm(name)
-    except ValueError:
-        raise AuthenticationFailed(f"the algorithm {_shown(name)} is not supported") from None
+    algorithm = _ALGORITHMS.get(name)
+    if algorithm is None:
+        raise AuthenticationFailed(f"the algorithm {_shown(name)} is not supported")
     parts: dict[bytes, bytes] = {}
     for piece in rest.split(b","):
         key, equals, value = piece.strip().partition(b"=")
@@ -243,6 +245,7 @@ def _only_header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes |
     return None if found is None else found.strip()
 
 
+@functools.lru_cache(maxsize=64)
 def _epoch_seconds(date: bytes) -> int:
     digits = date[:8] + date[9:15]
     if len(date) != 16 or date[8:9] != b"T" or date[15:] != b"Z" or not digits.isdigit():

@@ -1,21 +1,23 @@
 """What a handler hands back to the app: a status, headers and bytes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import msgspec
 
 from wherry.contract.decoding import encode
 
 JSON = "application/json"
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A complete HTTP answer."""
 
     body: bytes
     status: int = 200
     content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
 
 
 EMPTY = Answer(b"{}")
@@ -24,4 +26,4 @@ EMPTY = Answer(b"{}")
 
 def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """Return *value* (a struct, or plain data) as a JSON answer."""
-    return Answer(encode(value), status, headers=headers or {})
+    return Answer(encode(value), status, headers=headers or _NONE)

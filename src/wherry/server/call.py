@@ -1,8 +1,9 @@
 """A request on its way through a handler."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+import msgspec
 
 from wherry.contract.decoding import decode, decode_query
 from wherry.iam.principals import Principal
@@ -15,8 +16,7 @@ from wherry.server.services import Services
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One authenticated request.
 
     Attributes:

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 from wherry.server.route import Route
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """The route of a request and the values of its parameters."""
 
     route: Route
@@ -46,7 +47,7 @@ class Router:
         if segments is None:
             return None
         allowed: set[str] = set()
-        for node, values in _matches(self._root, segments, 0, ()):
+        for node, values in _matches(self._root, segments):
             route = node.methods.get(method)
             if route is not None:
                 return Found(route, dict(zip(route.parameter_names, values, strict=True)))
@@ -70,22 +71,22 @@ class Router:
 def _segments(raw_path: bytes) -> list[str] | None:
     """Split first, decode afterwards: an encoded slash belongs to the value. None: it isn't UTF-8."""
     try:
-        return [
-            (unquote_to_bytes(segment) if b"%" in segment else segment).decode() for segment in raw_path.split(b"/")[1:]
-        ]
+        if b"%" not in raw_path:
+            return raw_path.decode().split("/")[1:]
+        return [unquote_to_bytes(segment).decode() for segment in raw_path.split(b"/")[1:]]
     except UnicodeDecodeError:
         return None
 
 
-def _matches(
-    node: _Node, segments: list[str], position: int, values: tuple[str, ...]
-) -> Iterable[tuple[_Node, tuple[str, ...]]]:
-    if position == len(segments):
-        if node.methods:
-            yield node, values
-        return
-    segment = segments[position]
-    if segment in node.fixed:
-        yield from _matches(node.fixed[segment], segments, position + 1, values)
-    if node.parameter is not None and segment:
-        yield from _matches(node.parameter, segments, position + 1, (*values, segment))
+def _matches(root: _Node, segments: Iterable[str]) -> list[tuple[_Node, tuple[str, ...]]]:
+    """Return where *segments* lead and the values on the way, fixed segments first."""
+    places: list[tuple[_Node, tuple[str, ...]]] = [(root, ())]
+    for segment in segments:
+        further: list[tuple[_Node, tuple[str, ...]]] = []
+        for node, values in places:
+            if segment in node.fixed:
+                further.append((node.fixed[segment], values))
+            if node.parameter is not None and segment:
+                further.append((node.parameter, (*values, segment)))
+        places = further
+    return places
