@@ -94,7 +94,7 @@ class PreparedUpdate:
         self._key = key
         self._statements: dict[tuple[str, ...], Prepared] = {}
 
-    def run(self, connection: Connection, key: Sequence[str], values: Mapping[str, Any]) -> int:
+    def run(self, connection: Connection, key: Sequence[Any], values: Mapping[str, Any]) -> int:
         """Set the columns in *values* of the row with this *key*; return how many rows there were: 1 or 0."""
         columns = tuple(values)
         statement = self._statements.get(columns)
@@ -116,9 +116,8 @@ def _key_name(column: str) -> str:
 
 def _compile(statement: ClauseElement, columns: Sequence[str] | None, dialect: Dialect) -> _Compiled:
     compiler = statement.compile(dialect=dialect, column_keys=columns)
-    if not isinstance(compiler, SQLCompiler):
-        message = f"{type(statement).__name__} has no parameters and no rows"
-        raise TypeError(message)
+    if not isinstance(compiler, SQLCompiler):  # DDL isn't for this
+        raise TypeError(statement)
     inward = [(name, _inward(bind.type, dialect)) for name, bind in compiler.binds.items()]
     selected = statement.selected_columns if isinstance(statement, Select) else ()
     outward = [(place, _outward(column.type, dialect)) for place, column in enumerate(selected)]
