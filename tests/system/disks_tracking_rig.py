@@ -1,25 +1,30 @@
 """What the proofs of tracking share: writers on a filesystem, a plain copier that follows the tracker, a comparison."""
 
 import contextlib
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
 from demo.loopdisk import MIB, LoopDisk
 from demo.mounting import attached, mounted, partitioned
 from wherry.disks.direct import DiskReader, aligned_buffer
-from wherry.disks.extents import Extent, align, granule_runs, split, subtract, total
+from wherry.disks.extents import Extent, align, split, subtract, total
 from wherry.disks.tracking.disk import GRANULE_SIZE, TrackedDisk
 from wherry.disks.tracking.tracker import TrackerOptions
 from wherry.process import ProgramFailed, run
 
 STRESS = Path(__file__).with_name("disks_stress.py")
+PROCESS = "tests.system.disks_tracker_process"
 KINDS = ("buffered", "direct", "mapped", "churn", "holes")
 
 
@@ -79,6 +84,43 @@ def swap_file(folder: Path) -> Iterator[Path]:
         run(["swapoff", str(path)])
 
 
+class TrackerProcess:
+    """A tracker that can be killed."""
+
+    def __init__(self, name: str, folder: Path, device: Path) -> None:
+        command = [sys.executable, "-m", PROCESS, name, str(folder), str(device)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True
+        )
+        self.resumed = self._answer()["resumed"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def ask(self, word: str) -> dict[str, object]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(word + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def kill(self) -> None:
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            stream.close()
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _answer(self) -> dict[str, object]:
+        assert self._process.stdout is not None
+        answer: dict[str, object] = json.loads(self._process.stdout.readline())
+        return answer
+
+
 class Copy:
     """A copy of a disk, made extent by extent."""
 
@@ -133,7 +175,3 @@ def check_filesystem(kind: str, image: Path, mount_point: Path) -> None:
             run(["xfs_repair", "-n", str(node)])
         else:
             run(["e2fsck", "-fn", str(node)])
-
-
-def granules_of(extents: Sequence[Extent], size: int) -> int:
-    return sum(count for _, count in granule_runs(extents, GRANULE_SIZE, size))

@@ -1,25 +1,21 @@
 """What the tracker tells of real disks, and that it notices whatever makes it miss a write."""
 
 import contextlib
-import json
 import mmap
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import pytest
 
 from demo.loopdisk import MIB, obstacle
 from demo.mounting import attached, partitioned
-from tests.system.disks_tracking_rig import memory_folder, options
+from tests.system.disks_tracking_rig import TrackerProcess, memory_folder, options
 from wherry.disks.tracking.disk import GRANULE_SIZE, TrackedDisk
 from wherry.disks.tracking.ebpf import await_programs
 from wherry.disks.tracking.kernel_folders import find_bpffs
@@ -32,7 +28,6 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obst
 
 SIZE = 64 * MIB
 NAME = f"trust-{os.getpid()}"
-PROCESS = "tests.system.disks_tracker_process"
 
 
 @pytest.fixture
@@ -278,47 +273,10 @@ def test_memory_on_a_disk_is_refused(folder: Path, device: Path, tmp_path: Path)
 # --- the process ends ------------------------------------------------------------------------------------------------
 
 
-class TrackerProcess:
-    """A tracker that can be killed."""
-
-    def __init__(self, folder: Path, device: Path) -> None:
-        command = [sys.executable, "-m", PROCESS, NAME, str(folder), str(device)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True
-        )
-        self.resumed = self._answer()["resumed"]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.kill()
-
-    def ask(self, word: str) -> dict[str, object]:
-        assert self._process.stdin is not None
-        self._process.stdin.write(word + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def kill(self) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            stream.close()
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
-
-    def _answer(self) -> dict[str, object]:
-        assert self._process.stdout is not None
-        answer: dict[str, object] = json.loads(self._process.stdout.readline())
-        return answer
-
-
 @contextlib.contextmanager
 def killed_after(folder: Path, device: Path, *, before_kill: Sequence[int] = ()) -> Iterator[None]:
     """Have a process track, commit a cut, and be killed after *before_kill* was written."""
-    with TrackerProcess(folder, device) as process:
+    with TrackerProcess(NAME, folder, device) as process:
         assert not process.resumed
         assert process.ask("cut") == {"trusted": False, "granules": 0}
         process.ask("commit")
@@ -344,7 +302,7 @@ def test_cuts_that_were_not_committed_outlive_the_process(folder: Path, device: 
     with killed_after(folder, device):
         pass
     for round_number in range(3):
-        with TrackerProcess(folder, device) as process:
+        with TrackerProcess(NAME, folder, device) as process:
             write(device, [round_number * GRANULE_SIZE])
             assert process.ask("cut") == {"trusted": True, "granules": round_number + 1}
 

@@ -199,6 +199,30 @@ def test_btrfs_gives_no_map(disk: LoopDisk) -> None:
         os.close(descriptor)
 
 
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan("ext2", 48 * MIB),
+        Plan("ext3", 48 * MIB),
+        Plan("ext4", 48 * MIB, options=("-b", "1024")),
+        Plan("ext4", 96 * MIB, options=("-O", "bigalloc", "-C", "65536")),
+        Plan("xfs", 320 * MIB, options=("-m", "rmapbt=1", "-b", "size=1024")),
+    ],
+    ids=lambda plan: " ".join((plan.kind, *plan.options)),
+)
+def test_other_forms_of_the_same_filesystems(tmp_path: Path, plan: Plan) -> None:
+    with LoopDisk(tmp_path / "disk", (plan,)) as disk:
+        (mount_point,) = disk.mount_points
+        fill(mount_point)
+        copy = poisoned(tmp_path / "copy.img", disk.size)
+        used = copy_frozen(disk, copy, [mount_point])
+        assert total(used) < disk.size * 3 // 4
+        with attached(copy) as device, partitioned(device) as (node,):
+            with mounted(node, tmp_path / "copy", ["nouuid"] if plan.kind == "xfs" else []) as copied:
+                run(["diff", "--recursive", "--no-dereference", str(mount_point), str(copied)])
+            run(["xfs_repair", "-n", str(node)] if plan.kind == "xfs" else ["e2fsck", "-fn", str(node)])
+
+
 @pytest.mark.parametrize(("data", "metadata"), [("single", "dup"), ("raid1", "raid1"), ("raid0", "raid1")])
 def test_a_btrfs_on_two_partitions(tmp_path: Path, data: str, metadata: str) -> None:
     """Each profile puts blocks on the devices in another way; what is missing from the map is rubbish in the copy."""

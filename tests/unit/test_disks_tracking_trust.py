@@ -32,7 +32,7 @@ SHORT = Evidence(missing=8)
         (Evidence(missing=0, beyond=1), Reason.BEYOND_END),
         (Evidence(missing=0, scattered=1), Reason.DISCARD_RANGES),
         (Evidence(missing=0, passthrough=1), Reason.PASSTHROUGH),
-        (Evidence(missing=0, failed=True), Reason.CHANNEL_FAILED),
+        (Evidence(missing=0, failure="gone"), Reason.CHANNEL_FAILED),
         (Evidence(missing=None, has_baseline=False), Reason.NO_BASELINE),
     ],
 )
@@ -42,6 +42,13 @@ def test_each_fault_has_its_reason_on_either_channel(evidence: Evidence, reason:
     assert decide(situation, evidence, None) == expected
     assert decide(situation, None, evidence) == expected
     assert reason.value
+
+
+def test_figures_belong_to_the_reason() -> None:
+    assert decide(NORMAL, Evidence(missing=-8), None).detail == "8 sectors"
+    assert decide(NORMAL, Evidence(missing=None, dropped=5), None).detail == "5 events"
+    assert decide(NORMAL, Evidence(missing=None, failure="no such device"), None).detail == "no such device"
+    assert decide(NORMAL, GOOD, None).detail == ""
 
 
 def test_agreement_is_trusted_exactly() -> None:
@@ -93,7 +100,7 @@ evidences = st.builds(
     dropped=st.integers(0, 1),
     scattered=st.integers(0, 1),
     beyond=st.integers(0, 1),
-    failed=st.booleans(),
+    failure=st.sampled_from(["", "gone"]),
     has_baseline=st.booleans(),
 )
 
@@ -201,9 +208,10 @@ def made_up_disk(sys: Path, **files: str) -> int:
 
 
 def test_the_statistics_of_a_disk_are_read_again_and_again(tmp_path: Path) -> None:
-    number = made_up_disk(tmp_path, stat="1 2 3 4 5 6 700", inflight="0 2")
+    number = made_up_disk(tmp_path, stat="1 2 3 4 5 6 700", inflight="0 2", queue__iostats="0")
     statistics = DiskStatistics(number, tmp_path)
     assert (statistics.counters().changed, statistics.writes_in_flight()) == (700, 2)
+    assert not statistics.are_kept()
     (tmp_path / "dev/block/8:16/stat").write_text("1 2 3 4 5 6 708")
     assert statistics.counters().changed == 708
     statistics.close()

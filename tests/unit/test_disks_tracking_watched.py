@@ -27,12 +27,16 @@ class Statistics:
 
     written: int = 1000
     in_flight: int = 0
+    kept: bool = True
 
     def counters(self) -> DiskCounters:
         return DiskCounters(self.written, 0)
 
     def writes_in_flight(self) -> int:
         return self.in_flight
+
+    def are_kept(self) -> bool:
+        return self.kept
 
     def close(self) -> None:
         self.in_flight = 0
@@ -50,7 +54,7 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statistics: Statist
     memory = DiskMemory(tmp_path / "a.marks", identity)
     memory.put(Number.RING_HAS_BASELINE, 1)
     memory.put(Number.RING_BASELINE, 1000)
-    return WatchedDisk(DISK, memory, statistics, FACTS, None)
+    return WatchedDisk(DISK, memory, statistics, FACTS, None, has_ring=True)
 
 
 def events(
@@ -116,7 +120,7 @@ def test_a_loss_shows_after_a_few_looks(watched: WatchedDisk, statistics: Statis
         assert weighed(watched) in {None, 8}
         time.sleep(0.011)
     assert watched.ring.missing == 8
-    verdict = watched.judge(dropped=0, failed=False, restarted=False, quiet=False)
+    verdict = watched.judge(dropped=0)
     assert verdict.reason is Reason.MISSING
     watched.take_baselines(0)
     watched.compare_anew()
@@ -144,17 +148,17 @@ def test_rings_without_a_usable_clock_need_a_moment_without_anything(
 
 def test_drops_count_since_the_last_verdict(watched: WatchedDisk) -> None:
     weighed(watched)
-    assert watched.judge(dropped=3, failed=False, restarted=False, quiet=False).reason is Reason.DROPPED
+    assert watched.judge(dropped=3).reason is Reason.DROPPED
     watched.take_baselines(3)
-    assert watched.judge(dropped=3, failed=False, restarted=False, quiet=False).trusted
-    assert watched.judge(dropped=4, failed=False, restarted=False, quiet=False).reason is Reason.DROPPED
+    assert watched.judge(dropped=3).trusted
+    assert watched.judge(dropped=4).reason is Reason.DROPPED
     # A ring that was made anew counts from 0.
-    assert watched.judge(dropped=0, failed=False, restarted=False, quiet=False).trusted
+    assert watched.judge(dropped=0).trusted
 
 
 def test_a_failure_to_read_the_ring_spoils_the_verdict(watched: WatchedDisk) -> None:
     weighed(watched)
-    assert watched.judge(dropped=None, failed=True, restarted=False, quiet=False).reason is Reason.CHANNEL_FAILED
+    assert watched.judge(dropped=0, failure="gone").reason is Reason.CHANNEL_FAILED
 
 
 @pytest.mark.parametrize(("ranges", "trusted"), [(1, True), (256, False)])
@@ -166,7 +170,7 @@ def test_discards_are_doubtful_where_they_may_have_several_ranges(
     watched.take(events([(128, 256)], discard=True))
     statistics.written = 1264
     weighed(watched)
-    assert watched.judge(dropped=0, failed=False, restarted=False, quiet=False).trusted is trusted
+    assert watched.judge(dropped=0).trusted is trusted
     assert np.flatnonzero(watched.dirty(1)).tolist() == [0, 1, 2]
 
 
@@ -174,7 +178,7 @@ def test_requests_behind_the_end_are_noticed(watched: WatchedDisk, statistics: S
     watched.take(events([(99 * 128, 256), (200 * 128, 8)]))
     statistics.written = 1264
     weighed(watched)
-    assert watched.judge(dropped=0, failed=False, restarted=False, quiet=False).reason is Reason.BEYOND_END
+    assert watched.judge(dropped=0).reason is Reason.BEYOND_END
     assert np.flatnonzero(watched.dirty(1)).tolist() == [99]
 
 
@@ -189,3 +193,28 @@ def test_joined_epochs_stay_dirty(watched: WatchedDisk) -> None:
     assert np.flatnonzero(watched.dirty(6)).tolist() == [3, 4, 5, 50]
     watched.memory.commit(4)
     assert np.flatnonzero(watched.dirty(6)).tolist() == [3, 4, 5, 50], "what was joined belongs to the newest epoch"
+
+
+def test_statistics_that_are_switched_off_meanwhile_spoil_the_verdict(
+    watched: WatchedDisk, statistics: Statistics
+) -> None:
+    statistics.kept = False
+    weighed(watched)
+    assert watched.judge(dropped=0).reason is Reason.NO_STATISTICS
+
+
+def test_a_disk_that_went_away_spoils_the_verdict(
+    watched: WatchedDisk, statistics: Statistics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> DiskCounters:
+        raise OSError("No such device")
+
+    monkeypatch.setattr(statistics, "counters", gone)
+    assert weighed(watched) is None
+    assert watched.is_settled(restarted=False), "there is nothing to wait for"
+    verdict = watched.judge(dropped=0)
+    assert (verdict.reason, verdict.detail) == (Reason.CHANNEL_FAILED, "No such device")
+    watched.compare_anew()
+    monkeypatch.undo()
+    assert weighed(watched) == 0
+    assert watched.judge(dropped=0).trusted

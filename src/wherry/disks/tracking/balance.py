@@ -34,6 +34,11 @@ class Balance:
             return None
         return self.offset - self.baseline
 
+    @property
+    def likely(self) -> int | None:
+        """The offset that was found, or the highest that was looked at; None when there was no look."""
+        return max((offset for offset, _ in self._looks), default=None) if self.offset is None else self.offset
+
     def look(self, offset: int, at_s: float) -> None:
         """Take in the *offset* of a moment without completions, looked at when the clock showed *at_s*."""
         if self.settled:

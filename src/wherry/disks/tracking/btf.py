@@ -21,6 +21,7 @@ _QUALIFIERS = frozenset({TYPEDEF, 9, 10, 11, 18})
 _ONCE = {1: 4, 3: 12, 14: 4, 17: 4}
 _EACH = {STRUCT: 12, UNION: 12, 6: 8, PROTOTYPE: 8, 15: 12, 19: 12}
 _LAST_KIND = 19
+_LONGEST_NAME = 128
 
 
 class TypeUnknown(ValueError):
@@ -105,7 +106,7 @@ class TypeInformation:
         if self._type(target)[0] != STRUCT:
             return ""
         name_at = _TYPE.unpack_from(self._raw, self._places[target])[0]
-        return self._text[name_at : self._text.index(b"\0", name_at)].decode(errors="replace")
+        return self._text[name_at : name_at + _LONGEST_NAME].partition(b"\0")[0].decode(errors="replace")
 
     def _type(self, number: int) -> tuple[int, int, int]:
         """Return kind, size or type, and the number of parts of a type; void is of kind 0."""

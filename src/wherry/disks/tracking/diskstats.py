@@ -75,18 +75,22 @@ class Statistics(Protocol):
     def writes_in_flight(self) -> int:
         """Return how many writes and discards are under way now. Raises OSError when the disk went away."""
 
+    def are_kept(self) -> bool:
+        """Return whether the kernel keeps them now. Raises OSError when the disk went away."""
+
     def close(self) -> None:
         """Release it."""
 
 
 class DiskStatistics:
-    """The statistics of one disk, kept open: they can be read while the filesystem of /sys' users is frozen."""
+    """The statistics of one disk, kept open, so that a frozen filesystem is in nobody's way."""
 
     def __init__(self, device_number: int, sys: Path = _SYS) -> None:
         """Raises OSError when there is no such disk."""
         self.folder = sys / "dev/block" / f"{os.major(device_number)}:{os.minor(device_number)}"
         self._stat = os.open(self.folder / "stat", os.O_RDONLY | os.O_CLOEXEC)
         self._inflight = os.open(self.folder / "inflight", os.O_RDONLY | os.O_CLOEXEC)
+        self._kept = os.open(self.folder / "queue/iostats", os.O_RDONLY | os.O_CLOEXEC)
 
     def counters(self) -> DiskCounters:
         """Return the counters now. Raises OSError when the disk went away."""
@@ -96,10 +100,14 @@ class DiskStatistics:
         """Return how many writes and discards are under way now. Raises OSError when the disk went away."""
         return parse_inflight(os.pread(self._inflight, 128, 0).decode())
 
+    def are_kept(self) -> bool:
+        """Return whether the kernel keeps them now (`queue/iostats`). Raises OSError when the disk went away."""
+        return os.pread(self._kept, 16, 0).strip() == b"1"
+
     def close(self) -> None:
         """Release it."""
-        os.close(self._stat)
-        os.close(self._inflight)
+        for descriptor in (self._stat, self._inflight, self._kept):
+            os.close(descriptor)
 
 
 def queue_facts(device_number: int, sys: Path = _SYS) -> QueueFacts:

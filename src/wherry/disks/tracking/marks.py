@@ -14,6 +14,9 @@ WIDEST = 250
 _LONGEST_SPREAD = 1024
 """Granules up to which a long request is spread over an index array; longer ones are filled one by one."""
 
+_MOST_COMPARISONS = 8
+"""Comparing all bytes with one value takes a tenth of the time of looking them up in a table."""
+
 Bytes = npt.NDArray[np.uint8]
 Granules = npt.NDArray[np.bool_]
 
@@ -36,7 +39,14 @@ def dirty_values(floor: int, last: int) -> Granules:
 
 def dirty(marks: Bytes, floor: int, last: int) -> Granules:
     """Return which granules have a mark of the epochs after *floor* up to *last*."""
-    found: Granules = dirty_values(floor, last)[marks]
+    if last - floor > _MOST_COMPARISONS:
+        looked_up: Granules = dirty_values(floor, last)[marks]
+        return looked_up
+    if last <= floor:
+        return no_granules(len(marks))
+    found: Granules = marks == value_of(last)
+    for epoch in range(floor + 1, last):
+        found |= marks == value_of(epoch)
     return found
 
 
@@ -59,7 +69,7 @@ def mark(marks: Bytes, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
 
 def make_room(marks: Bytes, epoch: int) -> None:
     """Take the value of *epoch* from marks of 255 epochs ago, before the first mark of *epoch* is made."""
-    marks[marks == value_of(epoch)] = 0
+    marks[np.flatnonzero(marks == value_of(epoch))] = 0
 
 
 def no_granules(count: int) -> Granules:
@@ -69,6 +79,7 @@ def no_granules(count: int) -> Granules:
 
 def granule_extents(granules: Granules, granule_size: int, size: int) -> list[tuple[int, int]]:
     """Return the runs of *granules* as (offset, length) in bytes, clipped to a disk of *size* bytes."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], granules, [False])).astype(np.int8)))
+    bounded = np.concatenate(([False], granules, [False]))
+    edges = np.flatnonzero(bounded[1:] != bounded[:-1])
     starts, ends = edges[::2] * granule_size, np.minimum(edges[1::2] * granule_size, size)
     return [(start, end - start) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]

@@ -86,7 +86,8 @@ class Dirty:
     @property
     def reason(self) -> str:
         """Why they can't be trusted, as a sentence for the operator; "" when they can."""
-        return self.trust.reason.value
+        detail = f": {self.trust.detail}" if self.trust.detail else ""
+        return f"{self.trust.reason.value}{detail}"
 
     def extents(self) -> list[Extent]:
         """Return the granules as extents of the disk."""
@@ -146,7 +147,7 @@ class Tracker:
         self._pins: Path | None = None
         self._instance: TraceInstance | None = None
         self._epoch = 1
-        self._failed = False
+        self._failure = ""
         self._missed = 0
         self._events = 0
         self._seconds = 0.0
@@ -208,6 +209,11 @@ class Tracker:
         self.close()
 
     @property
+    def folder(self) -> Path:
+        """Where its memory lies."""
+        return self._remains.folder
+
+    @property
     def channels(self) -> tuple[str, ...]:
         """The channels in use: "ftrace", "ebpf" (that one perhaps not for every disk)."""
         ebpf = any(watched.program is not None for watched in self._watched.values())
@@ -255,7 +261,8 @@ class Tracker:
                 found[disk.index] = Dirty(disk, nothing, nothing, untrusted(Reason.UNTRACKABLE))
                 continue
             granules = watched.dirty(closing, overlap=overlap)
-            fresh = watched.dirty(closing, only_last=True, overlap=overlap)
+            alone = watched.floor >= closing - 1
+            fresh = granules if alone else watched.dirty(closing, only_last=True, overlap=overlap)
             found[disk.index] = Dirty(disk, granules, fresh, verdicts[disk.index])
         return Cut(closing, found)
 
@@ -263,49 +270,46 @@ class Tracker:
 
     def _judge(self, limit_s: float, *, quiet: bool, restarted: bool = False) -> dict[int, Trust]:
         """Compare all disks with their statistics and decide. What is decided is the past: comparing begins anew."""
-        self._settle(limit_s, quiet=quiet)
-        dropped, failed = self._dropped()
+        self._settle(limit_s, quiet=quiet, restarted=restarted)
+        dropped, failure = self._dropped()
+        self._failure = ""
         verdicts: dict[int, Trust] = {}
         for index, watched in self._watched.items():
             memory = watched.memory
-            verdict = watched.judge(dropped=dropped, failed=failed, restarted=restarted, quiet=quiet)
+            verdict = watched.judge(dropped=dropped, failure=failure, restarted=restarted, quiet=quiet)
             # That a disk isn't quiet is no loss; it only spoils this cut.
             if not verdict.trusted and verdict.reason is not Reason.BUSY:
                 memory.suspect(verdict.reason, self._epoch)
             watched.take_baselines(dropped)
             watched.compare_anew()
-            if memory.suspicion is not Reason.NONE:
+            if memory.suspicion not in {Reason.NONE, verdict.reason}:
                 verdict = untrusted(memory.suspicion)
             verdicts[index] = verdict
         return verdicts
 
-    def _settle(self, limit_s: float, *, quiet: bool) -> None:
+    def _settle(self, limit_s: float, *, quiet: bool, restarted: bool) -> None:
         """Look at the statistics and drain, until each channel's comparison has an outcome or the time is up."""
         until = time.monotonic() + limit_s
         while True:
-            waiting = [watched for watched in self._watched.values() if not self._is_settled(watched)]
+            waiting = [watched for watched in self._watched.values() if not watched.is_settled(restarted=restarted)]
             for watched in waiting:
-                with contextlib.suppress(OSError):  # a disk that went away is found out by its next read
-                    watched.look()
+                watched.look()
             self._try_to_drain()
             for watched in waiting:
                 watched.weigh(quiet=quiet)
-            if all(map(self._is_settled, waiting)) or time.monotonic() >= until:
+            settled = all(watched.is_settled(restarted=restarted) for watched in waiting)
+            if settled or time.monotonic() >= until:
                 return
             time.sleep(_SETTLE_PAUSE_S)
 
-    def _is_settled(self, watched: WatchedDisk) -> bool:
-        ring = self._instance is None or watched.ring.settled
-        return ring and (watched.program is None or watched.map.settled)
-
-    def _dropped(self) -> tuple[int | None, bool]:
-        """Return what the rings dropped, None without rings, and whether they can't be read any more."""
+    def _dropped(self) -> tuple[int, str]:
+        """Return what the rings dropped, and why they couldn't be read since the last verdict."""
         if self._instance is None:
-            return None, False
+            return 0, ""
         try:
-            return self._instance.dropped() + self._missed, self._failed
-        except OSError:
-            return None, True
+            return self._instance.dropped() + self._missed, self._failure
+        except OSError as error:
+            return 0, str(error)
 
     # --- draining ----------------------------------------------------------------------------------------------
 
@@ -317,8 +321,8 @@ class Tracker:
     def _try_to_drain(self) -> None:
         try:
             self._drain()
-        except OSError:
-            self._failed = True
+        except OSError as error:
+            self._failure = str(error)
 
     def _drain(self) -> None:
         if self._instance is None:
@@ -340,7 +344,7 @@ class Tracker:
     # --- beginning ---------------------------------------------------------------------------------------------
 
     def _open_memories(self) -> None:
-        self._remains.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         running = boot_id()
         for disk in self.disks:
             facts = queue_facts(disk.device_number)
@@ -400,7 +404,7 @@ class Tracker:
             self.obstacles["ftrace"] = f"there is no tracefs: {error}"
         else:
             for watched in self._watched.values():
-                watched.ring_has_clock = self._instance.has_clock
+                watched.has_ring, watched.ring_has_clock = True, self._instance.has_clock
 
     def _check_channels(self) -> None:
         if self.channels:

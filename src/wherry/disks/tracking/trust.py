@@ -4,7 +4,7 @@ The kernel counts the sectors that it writes to a disk, whoever watches. A chann
 baseline missed none; one that saw fewer did. The kernel's ring buffer counts by itself what it had to drop.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -44,7 +44,8 @@ class Evidence:
     """Requests behind the end of the disk."""
     passthrough: int = 0
     """Commands that carried data to the disk past the block layer."""
-    failed: bool = False
+    failure: str = ""
+    """Why the channel or the statistics couldn't be read."""
     has_baseline: bool = True
 
 
@@ -56,6 +57,8 @@ class Trust:
     reason: Reason
     exact: bool
     """Whether the sectors were compared and agree, or it's only that nothing speaks against it."""
+    detail: str = field(default="", compare=False)
+    """Figures or words that belong to the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +103,14 @@ def _judge(evidence: Evidence, situation: Situation) -> Trust:
     reason = _fault(evidence)
     if reason is Reason.NONE and evidence.missing is None and situation.quiet:
         reason = Reason.BUSY
-    return Trust(trusted=reason is Reason.NONE, reason=reason, exact=reason is Reason.NONE and evidence.missing == 0)
+    exact = reason is Reason.NONE and evidence.missing == 0
+    return Trust(trusted=reason is Reason.NONE, reason=reason, exact=exact, detail=_detail(reason, evidence))
 
 
 def _fault(evidence: Evidence) -> Reason:
     missing = evidence.missing or 0
     faults = (
-        (evidence.failed, Reason.CHANNEL_FAILED),
+        (bool(evidence.failure), Reason.CHANNEL_FAILED),
         (not evidence.has_baseline, Reason.NO_BASELINE),
         (evidence.dropped > 0, Reason.DROPPED),
         (missing > 0, Reason.MISSING),
@@ -116,6 +120,18 @@ def _fault(evidence: Evidence) -> Reason:
         (evidence.scattered > 0, Reason.DISCARD_RANGES),
     )
     return next((reason for is_so, reason in faults if is_so), Reason.NONE)
+
+
+def _detail(reason: Reason, evidence: Evidence) -> str:
+    match reason:
+        case Reason.MISSING | Reason.SURPLUS:
+            return f"{abs(evidence.missing or 0)} sectors"
+        case Reason.DROPPED:
+            return f"{evidence.dropped} events"
+        case Reason.CHANNEL_FAILED:
+            return evidence.failure
+        case _:
+            return ""
 
 
 def _distrust(reason: Reason) -> Trust:

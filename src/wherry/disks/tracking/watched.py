@@ -49,11 +49,14 @@ class WatchedDisk:
     statistics: Statistics
     facts: QueueFacts
     program: MarkingProgram | None
+    has_ring: bool = False
     ring_has_clock: bool = True
+    kept: bool = True
+    """Whether the kernel kept statistics at the last look."""
+    failure: str = ""
+    """Why its statistics couldn't be read since the last verdict."""
     ring: Balance = field(init=False)
     map: Balance = field(init=False)
-    in_flight: int = 0
-    """Writes and discards under way at the last look."""
     _last_ns: int = 0
     _look: _Look | None = None
 
@@ -104,25 +107,42 @@ class WatchedDisk:
             self._look.inside += int(sectors[around].sum())
         return len(sector)
 
+    def is_settled(self, *, restarted: bool) -> bool:
+        """Whether a verdict needs no further look. The program matters where the ring alone may not be enough."""
+        if self.failure:
+            return True
+        if self.has_ring and not self.ring.settled:
+            return False
+        needs_map = restarted or not self.has_ring or self.memory.get(Number.DISCARDS) > 0
+        return self.program is None or not needs_map or self.map.settled
+
     def compare_anew(self) -> None:
         """Begin a comparison with the statistics."""
+        self.failure = ""
         has_ring, has_map = self.memory.get(Number.RING_HAS_BASELINE), self.memory.get(Number.MAP_HAS_BASELINE)
         self.ring = Balance(self.memory.get(Number.RING_BASELINE) if has_ring else None)
         self.map = Balance(self.memory.get(Number.MAP_BASELINE) if has_map else None)
 
     def look(self) -> None:
-        """Read the statistics; then drain the ring; then `weigh`. Raises OSError when the disk went away."""
+        """Read the statistics; then drain the ring; then `weigh`."""
+        try:
+            self._look = self._read_statistics()
+        except (OSError, ValueError) as error:
+            self.failure = str(error)
+            self._look = None
+
+    def _read_statistics(self) -> _Look:
+        self.kept = self.statistics.are_kept()
         before = None if self.program is None else self.program.sectors()
         began_ns = time.monotonic_ns()
         changed = self.statistics.counters().changed
         ended_ns = time.monotonic_ns()
         after = None if self.program is None else self.program.sectors()
-        self.in_flight = self.statistics.writes_in_flight()
-        self._look = _Look(
+        return _Look(
             began_ns=began_ns,
             changed=changed,
             ended_ns=ended_ns,
-            in_flight=self.in_flight,
+            in_flight=self.statistics.writes_in_flight(),
             map_sectors=after if before == after else None,
             seen_before=self.memory.get(Number.SEEN),
             last_before_ns=self._last_ns,
@@ -146,23 +166,28 @@ class WatchedDisk:
         if look.map_sectors is not None:
             self.map.look(look.changed - look.map_sectors, at_s)
 
-    def judge(self, *, dropped: int | None, failed: bool, restarted: bool, quiet: bool) -> Trust:
-        """Decide on the time since the baselines. *dropped*: of the ring, None when there is none."""
-        facts = Situation(statistics=self.facts.statistics, restarted=restarted, quiet=quiet)
-        return decide(facts, self._ring_evidence(dropped, failed=failed), self._map_evidence())
+    def judge(self, *, dropped: int, failure: str = "", restarted: bool = False, quiet: bool = False) -> Trust:
+        """Decide on the time since the baselines.
 
-    def take_baselines(self, dropped: int | None) -> None:
+        *dropped*: events, by the ring since it's there. *failure*: why it couldn't be read.
+        """
+        situation = Situation(statistics=bool(self.failure) or self.kept, restarted=restarted, quiet=quiet)
+        return decide(situation, self._ring_evidence(dropped, failure), self._map_evidence())
+
+    def take_baselines(self, dropped: int) -> None:
         """Let the next comparison begin from what this one found, for what was counted up to now is settled."""
         memory = self.memory
         if self.ring.offset is not None:
             memory.put(Number.RING_BASELINE, self.ring.offset)
             memory.put(Number.RING_HAS_BASELINE, 1)
-        memory.put(Number.RING_DROPPED, dropped or 0)
+        memory.put(Number.RING_DROPPED, dropped)
         memory.put(Number.DISCARDS, 0)
         memory.put(Number.BEYOND, 0)
         if self.program is not None:
-            if self.map.offset is not None:
-                memory.put(Number.MAP_BASELINE, self.map.offset)
+            # It may not have been waited for. If it's too low, the program looks worse than it is, never better.
+            likely = self.map.likely
+            if likely is not None:
+                memory.put(Number.MAP_BASELINE, likely)
                 memory.put(Number.MAP_HAS_BASELINE, 1)
             counters = self.program.counters()
             memory.put(Number.MAP_SCATTERED, counters.scattered)
@@ -200,16 +225,16 @@ class WatchedDisk:
         if self.program is not None:
             self.program.close()
 
-    def _ring_evidence(self, dropped: int | None, *, failed: bool) -> Evidence | None:
-        if dropped is None and not failed:
+    def _ring_evidence(self, dropped: int, failure: str) -> Evidence | None:
+        if not self.has_ring:
             return None
         memory = self.memory
         return Evidence(
             missing=self.ring.missing,
-            dropped=max(0, (dropped or 0) - memory.get(Number.RING_DROPPED)),
+            dropped=max(0, dropped - memory.get(Number.RING_DROPPED)),
             scattered=memory.get(Number.DISCARDS),
             beyond=memory.get(Number.BEYOND),
-            failed=failed,
+            failure=failure or self.failure,
             has_baseline=self.ring.baseline is not None,
         )
 
@@ -222,6 +247,7 @@ class WatchedDisk:
             scattered=counters.scattered - memory.get(Number.MAP_SCATTERED),
             beyond=counters.beyond - memory.get(Number.MAP_BEYOND),
             passthrough=counters.passthrough - memory.get(Number.MAP_PASSTHROUGH),
+            failure=self.failure,
             has_baseline=self.map.baseline is not None,
         )
 
