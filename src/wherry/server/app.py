@@ -99,9 +99,9 @@ class Application:
             await self._authenticate(exchange, b"")  # refuses, before a stranger's body is read
         body = await exchange.read_body(route.max_body)
         caller = None if route.anonymous else await self._authenticate(exchange, body)
-        if caller is not None and caller.source_id:
-            await self._services.contacts.touch(caller.source_id)  # whatever an agent's key calls is a sign of life
         if caller is not None:
+            if caller.source_id:  # whatever an agent's key calls is a sign of life
+                await self._services.contacts.touch(caller.source_id)
             _admit(route, caller)
             _check_ids(found)
         return await route.handler(self._call(exchange, found, body, caller))
