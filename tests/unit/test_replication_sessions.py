@@ -395,3 +395,19 @@ def test_a_medium_that_refuses_ends_the_session_in_words_and_nothing_is_lost(
     session.close()
     served.result(10)
     assert pair.image() == disk
+
+
+def test_the_bottleneck_is_told_and_a_limit_makes_it_pack_harder(pair: Pair) -> None:
+    disk = bytearray(random.Random(16).randbytes(2 * MIB))
+    disks = [source(disk)]
+    session, served = pair.session(disks)
+    seen: list[PassFigures] = []
+    report = session.run_pass(0, disks, whole(disks), PassMemory(), seen.append, Pace(14))
+    assert report.figures.bottleneck == "limit"
+    assert {figures.bottleneck for figures in seen} <= {"limit", "cpu", "source read", ""}
+    assert session._levels is not None
+    assert session._levels.level in {1, 3, 6}
+    session.commit(True, 1, report.covered)
+    session.close()
+    served.result(10)
+    assert pair.image() == disk

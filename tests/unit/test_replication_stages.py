@@ -49,7 +49,7 @@ def levels_while(control: LevelControl, seen: Bottleneck, looks: int) -> list[in
 
 def test_the_wire_makes_it_pack_harder_and_the_processor_less() -> None:
     control = LevelControl()
-    assert control.level == 1
+    assert control.level == -3
     assert levels_while(control, Bottleneck.WIRE, 20)[-1] == 6
     assert levels_while(control, Bottleneck.CPU, 40)[-1] is None
     assert levels_while(LevelControl(), Bottleneck.LIMIT, 20)[-1] == 6
@@ -57,7 +57,7 @@ def test_the_wire_makes_it_pack_harder_and_the_processor_less() -> None:
 
 @pytest.mark.parametrize("seen", [Bottleneck.SOURCE_READ, Bottleneck.TARGET_WRITE, Bottleneck.UNKNOWN])
 def test_what_packing_does_not_change_leaves_the_level_alone(seen: Bottleneck) -> None:
-    assert set(levels_while(LevelControl(), seen, 20)) == {1}
+    assert set(levels_while(LevelControl(1), seen, 20)) == {1}
 
 
 def test_a_level_that_was_too_slow_is_not_tried_again_soon() -> None:

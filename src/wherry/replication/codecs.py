@@ -12,7 +12,7 @@ import zstandard
 from wherry.replication.errors import ProtocolViolated
 from wherry.replication.granules import Buffer
 
-DEFAULT_LEVEL = 1
+DEFAULT_LEVEL = -3
 _PROBE_LEVEL = 1
 _SAMPLE = 4096
 _WORTH = 0.9

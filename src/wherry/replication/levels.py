@@ -13,7 +13,7 @@ LEVELS: Final[tuple[int | None, ...]] = (None, -3, 1, 3, 6)
 
 _PATIENCE: Final = 2
 """How often in a row the same has to be seen before the level changes."""
-_ABSTINENCE: Final = 20
+_ABSTINENCE: Final = 40
 """For how many looks a level that turned out too slow isn't tried again."""
 
 

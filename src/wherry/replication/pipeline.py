@@ -32,7 +32,7 @@ from wherry.replication.stream import FrameStream
 
 _FIGURES_S: Final = 0.25
 _LOOK_S: Final = 0.1
-_WEIGH_S: Final = 0.5
+_WEIGH_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from wherry.replication.messages import (
     Ready,
 )
 from wherry.replication.replica import Checkpoint, Replica
+from wherry.replication.stages import waited_for_processor_s
 from wherry.replication.stream import FrameStream
 from wherry.replication.welcoming import welcome
 
@@ -113,6 +114,7 @@ class _Counts:
     unsynced: int = 0
     oldest_unsynced: float = field(default=0.0)
     storing_s: float = field(default=0.0)
+    waited_before_s: float = field(default=0.0)
 
 
 class _Session:
@@ -146,7 +148,7 @@ class _Session:
         if hello.task_id != self._replica.task_id:
             raise ProtocolViolated(reason=f"a session for task {hello.task_id!r} on another task's replica")
         try:
-            with self._pool, self._replica.session(self._shut), self._replica.lobby.entered(self) as name:
+            with self._pool, self._replica.session(self._leave), self._replica.lobby.entered(self) as name:
                 self._replica.prepare(hello.disks)
                 self._replica.make_ready()
                 for message in welcome(self._replica, hello, name):
@@ -261,6 +263,7 @@ class _Session:
     # Storing: one thread
 
     def _store_all(self) -> None:
+        self._counts.waited_before_s = waited_for_processor_s()
         try:
             while True:
                 try:
@@ -287,6 +290,13 @@ class _Session:
         for stream in list(self._streams):
             stream.interrupt()
 
+    def _leave(self) -> None:
+        """Make room for another session: take what has arrived, and no more; when asked again, nothing at all."""
+        if self._lost_at < math.inf:
+            self._shut()
+        self._lost_at = min(self._lost_at, time.monotonic())
+        self._interrupt()
+
     def _shut(self, *, but_first: bool = False) -> None:
         for stream in list(self._streams)[int(but_first) :]:
             stream.shut()
@@ -307,12 +317,14 @@ class _Session:
     def _acknowledge(self) -> None:
         """Tell the peer that all that was stored is durable."""
         self._counts.unsynced = 0
+        # A thread that waits for a processor isn't held up by the medium.
+        storing_s = max(0.0, self._counts.storing_s - (waited_for_processor_s() - self._counts.waited_before_s))
         idle_s = sum(stream.waited_to_read_s for stream in self._streams)
         self._say(
             Ack(
                 durable_bytes=self._counts.payload,
                 idle_ms=int(idle_s * 1000),
-                storing_ms=int(self._counts.storing_s * 1000),
+                storing_ms=int(storing_s * 1000),
             )
         )
 

@@ -1,12 +1,16 @@
-"""Where a pass loses its time: the seconds of each stage, and which one is the bottleneck. Pure functions.
+"""Where a pass loses its time: the seconds of each stage, and which one is the bottleneck.
 
 The stages: reading the source, the processors (digesting, packing, encrypting, at either end), the wire, writing the
 target, and the rate limit. The stage that the others wait for is the bottleneck.
+Source: Linux Documentation/scheduler/sched-stats.rst for schedstat.
 """
 
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
+
+_SCHEDSTAT: Final = Path("/proc/thread-self/schedstat")
 
 _PACED: Final = 0.3
 _BLOCKED: Final = 0.35
@@ -71,3 +75,11 @@ def bottleneck(times: StageTimes, *, connections: int, seconds: float, idle: flo
     if busiest <= 0:
         return Bottleneck.UNKNOWN
     return Bottleneck.SOURCE_READ if times.reading >= busiest else Bottleneck.CPU
+
+
+def waited_for_processor_s() -> float:
+    """Return the seconds in which the calling thread could have run and had no processor; 0 where that isn't known."""
+    try:
+        return int(_SCHEDSTAT.read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
