@@ -3,71 +3,23 @@
 import asyncio
 import multiprocessing
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
 from tests.system.postgresql_cluster import Cluster
+from tests.system.postgresql_ledgers import SOURCES, NewDatabase, add_result, add_sources, opened
 from wherry.contract.enumerations import SourceState
-from wherry.ledger import accounts, audit, commands, migprojects, postgresql, schema, sources, state_changes
-from wherry.ledger.errors import DatabaseMalformed, LedgerAway, LedgerTooNew, LedgerUnusable, ValueRefused
-from wherry.ledger.ledger import Ledger, open_ledger
+from wherry.ledger import accounts, audit, commands, postgresql, sources, state_changes
+from wherry.ledger.errors import DatabaseMalformed, LedgerAway, LedgerUnusable, ValueRefused
+from wherry.ledger.ledger import open_ledger
 from wherry.ledger.transaction import EVERYTHING, Transaction, source_scope
 from wherry.migration.records import SetSourceState
-
-NewDatabase = Callable[[], str]
-SOURCES = tuple(f"source-{number}" for number in range(4))
-
-
-@asynccontextmanager
-async def opened(*urls: str) -> AsyncIterator[list[Ledger]]:
-    """Open a ledger for each URL, as so many processes would."""
-    ledgers = [open_ledger(url) for url in urls]
-    try:
-        yield ledgers
-    finally:
-        for ledger in ledgers:
-            await ledger.close()
-
-
-def add_sources(tx: Transaction) -> None:
-    accounts.insert(tx.connection, accounts.AccountRow("account", "account", "project", 1))
-    migprojects.insert(tx.connection, migprojects.MigprojectRow("migproject", "account", "one", True, 1, {}))
-    for name in SOURCES:
-        row = sources.SourceRow(
-            id=name,
-            account_id="account",
-            name=name,
-            ip="192.0.2.1",
-            ipv6="",
-            mac="",
-            os_type="LINUX",
-            state=SourceState.WAITING,
-            migration_cycle="checking",
-            migproject_id="migproject",
-            enterprise_project_id="default",
-            connected=True,
-            last_contact=0,
-            last_visit_time=0,
-            add_date=0,
-            state_action_time=0,
-            stage_action_time=0,
-            replicatesize=0,
-            totalsize=0,
-            document={},
-            checks=[],
-        )
-        sources.insert(tx.connection, row, reason="test")
 
 
 def read_then_write(source_id: str, column: str) -> Callable[[Transaction], None]:
@@ -78,14 +30,6 @@ def read_then_write(source_id: str, column: str) -> Callable[[Transaction], None
         assert row is not None
         sources.change(tx.connection, source_id, {column: getattr(row, column) + 1})
         tx.record(audit.Entry(1, "account", "user", "id", "admin", "AK", "server", "count", source_id, "request"))
-
-    return unit
-
-
-def add_result(detail: bytes) -> Callable[[Transaction], None]:
-    def unit(tx: Transaction) -> None:
-        report = commands.CommandResult("account", "source", None, "START", "success", detail, 1, "request")
-        commands.append_result(tx.connection, report)
 
     return unit
 
@@ -321,68 +265,6 @@ def test_a_deadlock_is_nobodys_error(new_database: NewDatabase) -> None:
         assert tries[0] == 3
 
     asyncio.run(check())
-
-
-@pytest.mark.parametrize("table", schema.APPEND_ONLY)
-@pytest.mark.parametrize("statement", ["UPDATE {} SET sequence = sequence", "DELETE FROM {}", "TRUNCATE {}"])
-def test_append_only_tables_refuse_any_other_statement(filled: str, table: str, statement: str) -> None:
-    with psycopg.connect(filled) as connection, pytest.raises(psycopg.errors.RaiseException, match="append-only"):
-        connection.execute(statement.format(table))
-
-
-@pytest.fixture(scope="module")
-def filled(cluster: Cluster) -> str:
-    """A database with a schema."""
-    url = cluster.create("filled")
-
-    async def fill() -> None:
-        async with opened(url) as (ledger,):
-            await ledger.write(add_result(b"{}"))
-
-    asyncio.run(fill())
-    return url
-
-
-def test_the_migrations_make_exactly_the_schema(filled: str) -> None:
-    def compare(connection: Connection) -> Any:
-        return compare_metadata(MigrationContext.configure(connection), schema.METADATA)
-
-    async def check() -> None:
-        async with opened(filled) as (ledger,):
-            assert await ledger.read(compare) == []
-
-    asyncio.run(check())
-
-
-def test_processes_that_start_together_make_the_schema_once(new_database: NewDatabase, cluster: Cluster) -> None:
-    url = new_database()
-    program = f"""
-import asyncio
-from wherry.ledger.ledger import open_ledger
-async def main():
-    await open_ledger({url!r}).close()
-asyncio.run(main())
-"""
-    starting = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) for _ in range(4)]
-    for process in starting:
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors.decode()
-    with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(schema.REVISION,)]
-
-
-def test_a_schema_of_a_newer_version_is_refused(new_database: NewDatabase) -> None:
-    url = new_database()
-
-    async def make() -> None:
-        async with opened(url):
-            pass
-
-    asyncio.run(make())
-    with psycopg.connect(url) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(LedgerTooNew, match="9999"):
-        open_ledger(url)
 
 
 @pytest.mark.parametrize("detail", [b'{"a": 1.50,  "b":[]}', '{"ü": "\\u0000"}'.encode()])
