@@ -1,6 +1,7 @@
 """The assembler against the instruction set's encoding; the marking program, run by a small interpreter."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -26,6 +27,7 @@ from wherry.disks.tracking.bpf_program import PAGE, MapShape, RequestOffsets, ma
 from wherry.disks.tracking.marks import value_of
 
 GIB = 1 << 30
+Run = tuple[int, int]
 
 
 def test_instructions_are_encoded_as_the_standard_says() -> None:
@@ -89,7 +91,7 @@ def test_what_cannot_be_written_is_refused() -> None:
 
 _MASK = 2**64 - 1
 _SIZES = {0x00: 4, 0x08: 2, 0x10: 1, 0x18: 8}
-CONTEXT, REQUEST, QUEUE, GENDISK, STACK_END, MAP = (number << 32 for number in range(1, 7))
+CONTEXT, REQUEST, QUEUE, GENDISK, STACK_END, MAP, BIOS = (number << 32 for number in range(1, 8))
 MAP_DESCRIPTOR = 77
 
 
@@ -193,7 +195,19 @@ def holds(condition: int, left: int, right: int) -> bool:
     raise AssertionError(hex(condition))
 
 
-OFFSETS = RequestOffsets(sector=48, flags=24, first_bio=56, last_bio=64, to_disk=(0, 104), major=0, minor=4)
+OFFSETS = RequestOffsets(
+    sector=48,
+    flags=24,
+    first_bio=56,
+    last_bio=64,
+    to_disk=(0, 104),
+    major=0,
+    minor=4,
+    bio_next=0,
+    bio_sector=32,
+    bio_size=40,
+)
+BIO_SIZE = 64
 EPOCH = 9
 
 
@@ -208,17 +222,23 @@ class Disk:
         self.device = device
 
     def complete(
-        self, sector: int, sectors: int, operation: int = 1, *, bios: tuple[int, int] = (1, 1), other: int = 0
+        self, sector: int, sectors: int, operation: int = 1, *, other: int = 0, ranges: Sequence[Run] = ()
     ) -> None:
+        """Complete a request; *ranges* are those of its bios, (sector, sectors), one bio with all when not given."""
         request, queue, gendisk = bytearray(72), bytearray(112), bytearray(8)
+        bios = bytearray()
+        for number, (start, length) in enumerate(ranges or [(sector, sectors)]):
+            following = BIOS + BIO_SIZE * (number + 1) if number + 1 < len(ranges) else 0
+            bios += struct.pack("<Q24xQI20x", following, start % 2**64, length * 512)
         struct.pack_into("<Q", request, 0, QUEUE)
         struct.pack_into("<I", request, 24, operation | 0x8800)
-        struct.pack_into("<QQQ", request, 48, sector, *bios)
+        struct.pack_into("<QQQ", request, 48, sector, BIOS, BIOS + len(bios) - BIO_SIZE)
         struct.pack_into("<Q", queue, 104, GENDISK)
         struct.pack_into("<ii", gendisk, 0, self.device[0], self.device[1] + other)
         context = bytearray(struct.pack("<QQQ", REQUEST, 0, (0xABCD << 32) | sectors * 512))
-        parts = {CONTEXT: context, REQUEST: request, QUEUE: queue, GENDISK: gendisk, STACK_END: bytearray(512)}
-        assert Machine({**parts, MAP: self.map}, self.shape).run(self.code) == 0
+        parts = {CONTEXT: context, REQUEST: request, QUEUE: queue, GENDISK: gendisk, BIOS: bios}
+        machine = Machine({**parts, STACK_END: bytearray(512), MAP: self.map}, self.shape)
+        assert machine.run(self.code) == 0
 
     @property
     def fine(self) -> list[int]:
@@ -282,14 +302,53 @@ def test_what_lies_behind_the_end_is_counted_and_the_rest_marked() -> None:
     assert disk.counter(bpf_program.SECTORS_AT) == 264
 
 
+def discard(disk: Disk, ranges: Sequence[Run]) -> None:
+    disk.complete(ranges[0][0], sum(length for _, length in ranges), 3, ranges=ranges)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4000 * 128), st.integers(1, 16384)), min_size=2, max_size=20))
+def test_each_range_of_a_discard_is_marked(ranges: list[Run]) -> None:
+    disk = Disk(70_000)
+    discard(disk, ranges)
+    short = {place for start, length in ranges if length <= 128 for place in granules(start, length)}
+    long = {place // 128 for start, length in ranges if length > 128 for place in granules(start, length)}
+    assert (disk.fine, disk.coarse) == (sorted(short), sorted(long))
+    assert disk.counter(bpf_program.SCATTERED_AT) == 0
+    assert disk.counter(bpf_program.SECTORS_AT) == sum(length for _, length in ranges)
+
+
+def granules(sector: int, sectors: int) -> range:
+    return range(sector // 128, (sector + sectors - 1) // 128 + 1)
+
+
 @pytest.mark.parametrize(
-    ("operation", "bios", "scattered"), [(3, (1, 1), 0), (3, (1, 2), 1), (1, (1, 2), 0), (9, (1, 2), 0)]
+    ("ranges", "scattered"),
+    [
+        ([(128 * number, 8) for number in range(256)], 0),
+        ([(128 * number, 8) for number in range(257)], 1),
+        ([(0, 8), (128, 16385)], 1),
+        ([(0, 8), (128 * 999, 8)], 0),
+        ([(0, 8), (128 * 1000, 8)], 1),
+        ([(0, 8), (16384 * 7, 16384)], 0),
+        ([(0, 8), (16384 * 8, 16384)], 1),
+        ([(0, 8), (77, 0), (256, 8)], 0),
+    ],
 )
-def test_discards_of_several_ranges_are_counted(operation: int, bios: tuple[int, int], scattered: int) -> None:
-    disk = Disk(100)
-    disk.complete(0, 8, operation, bios=bios)
+def test_discards_that_cannot_be_marked_whole_are_counted(ranges: list[Run], scattered: int) -> None:
+    disk = Disk(1000)
+    discard(disk, ranges)
     assert disk.counter(bpf_program.SCATTERED_AT) == scattered
-    assert disk.fine == [0]
+    assert disk.fine[0] == 0
+    assert disk.counter(bpf_program.SECTORS_AT) == sum(length for _, length in ranges)
+
+
+def test_a_write_of_several_bios_is_one_range() -> None:
+    disk = Disk(100)
+    disk.complete(0, 256, 1, ranges=[(0, 128), (128, 128)])
+    assert disk.fine == [0, 1]
+    disk = Disk(100)
+    disk.complete(0, 256, 3)
+    assert (disk.fine, disk.counter(bpf_program.SCATTERED_AT)) == ([0, 1], 0)
 
 
 @pytest.mark.parametrize(("operation", "outward"), [(34, 0), (35, 1), (32, 0), (33, 1)])

@@ -43,6 +43,11 @@ class Types:
         rest = b"".join(struct.pack("<II", 0, number) for number in parameters)
         return self.add(PROTOTYPE, "", 0, rest, len(parameters))
 
+    @property
+    def count(self) -> int:
+        """The number of the type that was added last."""
+        return len(self._types)
+
     def write(self) -> bytes:
         types = b"".join(self._types)
         head = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(self._text))
@@ -59,6 +64,8 @@ def kernel(*, old: bool = False, parameters: int = 4) -> bytes:
     disk_pointer = types.add(POINTER, "", gendisk)
     queue = types.structure("request_queue", [("queuedata", void_pointer, 0), ("disk", disk_pointer, 832)])
     queue_pointer = types.add(POINTER, "", queue)
+    types.structure("bvec_iter", [("bi_sector", word, 0), ("bi_size", word, 64)])
+    types.structure("bio", [("bi_next", void_pointer, 0), ("bi_iter", types.count, 256)])
     inner = types.structure("", [("__data_len", word, 0), ("__sector", word, 32)])
     choice = types.structure("", [("", inner, 0), ("other", word, 0)], UNION)
     members = [("q", queue_pointer, 0), ("cmd_flags", word, 64), ("bio", void_pointer, 128)]
@@ -75,7 +82,18 @@ def kernel(*, old: bool = False, parameters: int = 4) -> bytes:
 
 
 def test_offsets_of_a_new_and_of_an_old_kernel() -> None:
-    expected = RequestOffsets(sector=36, flags=8, first_bio=16, last_bio=24, to_disk=(0, 104), major=0, minor=4)
+    expected = RequestOffsets(
+        sector=36,
+        flags=8,
+        first_bio=16,
+        last_bio=24,
+        to_disk=(0, 104),
+        major=0,
+        minor=4,
+        bio_next=0,
+        bio_sector=32,
+        bio_size=40,
+    )
     assert request_offsets(TypeInformation(kernel())) == expected
     assert request_offsets(TypeInformation(kernel(old=True))).to_disk == (40,)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wherry.disks.tracking.balance import Balance
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.diskstats import DiskCounters, DiskStatistics, parse_inflight, parse_stat, queue_facts
-from wherry.disks.tracking.ftrace import change_filter, ring_size
+from wherry.disks.tracking.ftrace import change_filter, parse_cpus, ring_size
 from wherry.disks.tracking.trust import TRUSTED, Evidence, Reason, Situation, Trust, decide
 
 NORMAL = Situation(statistics=True)
@@ -247,3 +247,11 @@ def test_rings_leave_most_of_the_memory_alone() -> None:
         size = ring_size(cpus, gib << 30)
         assert 1 << 20 <= size <= 32 << 20
         assert size == 1 << 20 or size * cpus <= (gib << 30) // 32
+
+
+def test_lists_of_cpus() -> None:
+    assert parse_cpus("0\n") == [0]
+    assert parse_cpus("0-3,8,10-11\n") == [0, 1, 2, 3, 8, 10, 11]
+    assert parse_cpus("\n") == []
+    with pytest.raises(ValueError, match="invalid literal"):
+        parse_cpus("all")

@@ -17,7 +17,6 @@ from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.ringbuffer import (
     CompletionDecoder,
     Completions,
-    FormatUnknown,
     parse_event_format,
     parse_page_format,
 )
@@ -25,6 +24,8 @@ from wherry.disks.tracking.ringbuffer import (
 _EVENT = Path("events/block/block_rq_complete")
 _CLOCK = "mono"
 """The clock of time.monotonic_ns(), so that events and the reading of statistics can be put in order."""
+_PRESENT = Path("/sys/devices/system/cpu/present")
+"""The CPUs that are there; an instance has rings for all that may ever be."""
 _PAGES_A_READ = 128
 _COUNTS = ("overrun", "commit overrun", "dropped events")
 """Of what a ring says about itself: events that it lost for want of room."""
@@ -67,14 +68,16 @@ class TraceInstance:
         """
         self.path = tracefs / "instances" / name
         self.adopted = self.path.is_dir()
-        self._pipes: list[int] = []
-        self._stats: list[int] = []
+        self._pipes: dict[str, int] = {}
         try:
             if sys.byteorder != "little":
                 raise TracingRefused("rings of big-endian machines aren't understood")
             if not self.adopted:
                 self.path.mkdir()
                 self._write("options/overwrite", "0")
+                # Names of processes are of no use here, and cost something at each switch from one to another.
+                with contextlib.suppress(FileNotFoundError):
+                    self._write("options/record-cmd", "0")
                 self._choose_clock()
                 self._write("buffer_size_kb", str(ring_bytes >> 10))
             self.has_clock = f"[{_CLOCK}]" in self._read("trace_clock")
@@ -83,8 +86,8 @@ class TraceInstance:
                 parse_event_format(self._read(_EVENT / "format")),
             )
             self._watch(disks)
-            self._open_rings()
-        except (OSError, FormatUnknown) as error:
+            self.open_rings()
+        except (OSError, ValueError) as error:
             self.close()
             if not self.adopted:
                 remove_instance(tracefs, name)
@@ -104,7 +107,7 @@ class TraceInstance:
 
         What has been yielded is gone from the ring, so use it. Raises OSError.
         """
-        for pipe in self._pipes:
+        for pipe in self._pipes.values():
             while True:
                 count = self._fill(pipe)
                 if count:
@@ -114,16 +117,21 @@ class TraceInstance:
 
     def dropped(self) -> int:
         """Return how many events the rings have dropped since the instance is there. Raises OSError."""
-        total = 0
-        for descriptor in self._stats:
-            total += dropped_events(os.pread(descriptor, 4096, 0).decode())
-        return total
+        return sum(dropped_events(self._read(Path("per_cpu") / cpu / "stats")) for cpu in self._pipes)
+
+    def open_rings(self) -> None:
+        """Open the rings of the CPUs that are there and weren't before. Raises OSError, ValueError."""
+        present = parse_cpus(_PRESENT.read_text())
+        for cpu in (f"cpu{number}" for number in present):
+            if cpu not in self._pipes:
+                ring = self.path / "per_cpu" / cpu / "trace_pipe_raw"
+                self._pipes[cpu] = os.open(ring, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def close(self) -> None:
         """Let go of the instance, which goes on recording."""
-        for descriptor in (*self._pipes, *self._stats):
+        for descriptor in self._pipes.values():
             os.close(descriptor)
-        self._pipes, self._stats = [], []
+        self._pipes = {}
 
     def _fill(self, pipe: int) -> int:
         """Read pages until all of our buffer is full or the ring is empty; return how many."""
@@ -148,11 +156,6 @@ class TraceInstance:
         if _CLOCK in self._read("trace_clock").replace("[", " ").replace("]", " ").split():
             self._write("trace_clock", _CLOCK)
 
-    def _open_rings(self) -> None:
-        for cpu in sorted((self.path / "per_cpu").iterdir()):
-            self._pipes.append(os.open(cpu / "trace_pipe_raw", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-            self._stats.append(os.open(cpu / "stats", os.O_RDONLY | os.O_CLOEXEC))
-
     def _read(self, name: str | Path) -> str:
         return (self.path / name).read_text()
 
@@ -169,6 +172,15 @@ def remove_instance(tracefs: Path, name: str) -> None:
     """Remove the instance called *name* and what it holds, if it's there. Raises OSError while it's open."""
     with contextlib.suppress(FileNotFoundError):
         (tracefs / "instances" / name).rmdir()
+
+
+def parse_cpus(text: str) -> list[int]:
+    """Return the numbers of a list of CPUs such as "0-3,8". Raises ValueError."""
+    found: list[int] = []
+    for part in filter(None, text.strip().split(",")):
+        first, dash, last = part.partition("-")
+        found += range(int(first), int(last if dash else first) + 1)
+    return found
 
 
 def dropped_events(stats: str) -> int:

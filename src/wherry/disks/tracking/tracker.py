@@ -307,8 +307,9 @@ class Tracker:
         if self._instance is None:
             return 0, ""
         try:
+            self._instance.open_rings()
             return self._instance.dropped() + self._missed, self._failure
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return 0, str(error)
 
     # --- draining ----------------------------------------------------------------------------------------------
