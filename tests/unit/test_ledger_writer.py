@@ -1,108 +1,23 @@
 """The group-commit writer with a double of the session that records what it's asked and fails where it's told to."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
-from wherry.ledger.errors import CommitFailed, LedgerClosed, words
-from wherry.ledger.writer import GroupCommitWriter, Outcome
-
-WAIT_S = 10.0
-
-
-@dataclass
-class RecordingBatch:
-    """A session over a list. What is in `durable` was committed; everything else is gone."""
-
-    calls: list[str] = field(default_factory=list)
-    durable: list[str] = field(default_factory=list)
-    batches: list[int] = field(default_factory=list)
-    scopes: list[list[str]] = field(default_factory=list)
-    fail: dict[str, list[Exception | None]] = field(default_factory=dict)
-    on_begin: Callable[[], None] = lambda: None
-    _pending: list[str] = field(default_factory=list)
-    _unit: list[str] = field(default_factory=list)
-    _units: int = 0
-
-    def _called(self, name: str) -> None:
-        self.calls.append(name)
-        errors = self.fail.get(name, [])
-        if errors and (error := errors.pop(0)) is not None:
-            raise error
-
-    largest: int = 256
-
-    def begin(self, scopes: Sequence[str]) -> None:
-        self._called("begin")
-        self.scopes.append(list(scopes))
-        self._pending, self._units = [], 0
-        self.on_begin()
-
-    def enter_unit(self, scope: str) -> list[str]:
-        self._called("enter")
-        assert scope == self.scopes[-1][self._units]
-        self._unit = []
-        self._units += 1
-        return self._unit
-
-    def keep_unit(self) -> None:
-        self._called("keep")
-        self._pending += self._unit
-
-    def undo_unit(self) -> None:
-        self._called("undo")
-
-    def commit(self) -> None:
-        self._called("commit")
-        self.durable += self._pending
-        self.batches.append(self._units)
-
-    def reset(self) -> None:
-        self._called("reset")
-        self._pending = []
-
-    def close(self) -> None:
-        self._called("close")
-
-    def passes(self, error: Exception) -> bool:
-        return isinstance(error, InterruptedError)
-
-    def explain(self, error: Exception) -> Exception:
-        return self.failed(error) if isinstance(error, OperationalError) else error
-
-    def failed(self, error: Exception) -> Exception:
-        return CommitFailed(reason=words(error))
-
-
-@dataclass
-class Deliveries:
-    """Collects outcomes and lets a test wait for a number of them."""
-
-    outcomes: dict[Any, Outcome[list[str]]] = field(default_factory=dict)
-    order: list[Any] = field(default_factory=list)
-    arrived: threading.Condition = field(default_factory=threading.Condition)
-
-    def __call__(self, outcomes: Sequence[Outcome[list[str]]]) -> None:
-        with self.arrived:
-            for outcome in outcomes:
-                self.outcomes[outcome.token] = outcome
-                self.order.append(outcome.token)
-            self.arrived.notify_all()
-
-    def wait_for(self, count: int) -> None:
-        with self.arrived:
-            assert self.arrived.wait_for(lambda: len(self.order) >= count, WAIT_S), f"only {len(self.order)} came"
+from tests.unit.ledger_doubles import WAIT_S, Deliveries, RecordingBatch, keep, refuse
+from wherry.ledger.errors import CommitFailed, LedgerClosed
+from wherry.ledger.writer import BatchRunner, ThreadWriter
 
 
 @dataclass
 class Bench:
     batch: RecordingBatch
     deliveries: Deliveries
-    writer: GroupCommitWriter[list[str]]
+    writer: ThreadWriter[list[str]]
     gate: threading.Event
 
     def hold(self) -> None:
@@ -128,26 +43,9 @@ class Bench:
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     batch, deliveries = RecordingBatch(), Deliveries()
-    writer = GroupCommitWriter[list[str]](batch, deliveries)
-    writer.start()
+    writer = ThreadWriter(BatchRunner(batch), deliveries)
     yield Bench(batch, deliveries, writer, threading.Event())
-    writer.close()
-
-
-def keep(text: str) -> Callable[[list[str]], str]:
-    def unit(scope: list[str]) -> str:
-        scope.append(text)
-        return text.upper()
-
-    return unit
-
-
-def refuse(text: str) -> Callable[[list[str]], None]:
-    def unit(scope: list[str]) -> None:
-        scope.append(text)
-        raise KeyError(text)
-
-    return unit
+    asyncio.run(writer.close())
 
 
 def test_units_that_wait_together_share_one_transaction(bench: Bench) -> None:
@@ -263,7 +161,7 @@ def test_closing_writes_what_is_queued_first(bench: Bench) -> None:
     bench.hold()
     for number in range(600):  # more than one batch
         bench.writer.submit(keep(str(number)), number)
-    closing = threading.Thread(target=bench.writer.close)
+    closing = threading.Thread(target=asyncio.run, args=(bench.writer.close(),))
     closing.start()
     bench.gate.set()
     closing.join(WAIT_S)
@@ -275,6 +173,6 @@ def test_closing_writes_what_is_queued_first(bench: Bench) -> None:
 
 
 def test_a_closed_ledger_refuses(bench: Bench) -> None:
-    bench.writer.close()
+    asyncio.run(bench.writer.close())
     with pytest.raises(LedgerClosed):
         bench.writer.submit(keep("a"), 1)

@@ -7,6 +7,7 @@ view. It lives in an SQLite file or in a PostgreSQL database; only `open_ledger`
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,11 +16,24 @@ from sqlalchemy.exc import DatabaseError
 
 from wherry.ledger import schema
 from wherry.ledger.errors import LedgerUnusable, words
+from wherry.ledger.loop_writer import LoopWriter
 from wherry.ledger.sqlite import SqliteBatch, SqliteReader, open_engine
 from wherry.ledger.transaction import Transaction
-from wherry.ledger.writer import Batch, GroupCommitWriter, Outcome
+from wherry.ledger.writer import BatchRunner, Outcome
 
 T = TypeVar("T")
+Outcomes = Sequence[Outcome[Transaction]]
+Deliver = Callable[[Outcomes], None]
+
+
+class Writer(Protocol):
+    """How units are written."""
+
+    def submit(self, unit: Callable[[Transaction], Any], token: "asyncio.Future[Any]", scope: str = "") -> None:
+        """Queue *unit*; its outcome is delivered with *token* once it's durable. Raises LedgerClosed."""
+
+    async def close(self) -> None:
+        """Write what is queued, and close the session."""
 
 
 class Reader(Protocol):
@@ -27,6 +41,9 @@ class Reader(Protocol):
 
     def read(self, query: Callable[[Connection], T]) -> Awaitable[T]:
         """Run *query* on one consistent view of all that's committed, and return its result."""
+
+    def refresh(self) -> None:
+        """See what was committed up to now, from the next query on."""
 
     async def close(self) -> None:
         """Close its connections; nobody reads any more."""
@@ -46,22 +63,21 @@ class Ledger:
     """An open ledger. Make it with `open_ledger`; use it from one event loop."""
 
     def __init__(
-        self, engine: Engine, batch: Batch[Transaction], reader: Reader, listener: Listener | None = None
+        self, engine: Engine, new_writer: Callable[[Deliver], Writer], reader: Reader, listener: Listener | None = None
     ) -> None:
         self._engine = engine
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[Callable[[frozenset[str]], None]] = []
         self._reader = reader
-        self._writer = GroupCommitWriter[Transaction](batch, self._deliver)
-        self._writer.start()
+        self._writer = new_writer(self._settle)
 
     async def write(self, unit: Callable[[Transaction], T], scope: str = "") -> T:
         """Run *unit* and return its result once it's durable.
 
-        *unit* runs in the writer's thread: it may use what it's given and nothing else that changes. It may run again
-        after everything of the first time was undone. If it raises, its own changes are undone and the exception comes
-        out here. A caller who is cancelled doesn't stop the unit.
+        *unit* may run in a thread: it uses what it's given and nothing else that changes, and it's short. It may run
+        again after everything of the first time was undone. If it raises, its own changes are undone and the exception
+        comes out here. A caller who is cancelled doesn't stop the unit.
 
         No other unit, of whatever process, changes anything beside it, unless both name a *scope*: then only units of
         the same scope are kept apart. A unit with a scope changes, and goes by, nothing that units of other scopes
@@ -70,9 +86,7 @@ class Ledger:
         Raises CommitFailed when the ledger couldn't make the batch durable, LedgerAway when its database doesn't
         answer, ValueRefused for a value that can't be stored, LedgerClosed after `close`.
         """
-        loop = asyncio.get_running_loop()
-        self._loop = loop
-        future: asyncio.Future[T] = loop.create_future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._writer.submit(unit, future, scope)
         return await future
 
@@ -104,16 +118,11 @@ class Ledger:
         """Write what is queued, answer everybody, and close the database."""
         if self._listener is not None:
             await asyncio.to_thread(self._listener.close)
-        await asyncio.to_thread(self._writer.close)
-        # The last outcomes were handed to the loop before the thread ended: let them be delivered.
+        await self._writer.close()
+        # The last outcomes may have been handed to the loop by a thread: let them be delivered.
         await asyncio.sleep(0)
         await self._reader.close()
         self._engine.dispose()
-
-    def _deliver(self, outcomes: Sequence[Outcome[Transaction]]) -> None:
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._settle, outcomes)
 
     def _overhear(self, topics: frozenset[str]) -> None:
         loop = self._loop
@@ -124,7 +133,8 @@ class Ledger:
         for listener in self._listeners:
             listener(topics)
 
-    def _settle(self, outcomes: Sequence[Outcome[Transaction]]) -> None:
+    def _settle(self, outcomes: Outcomes) -> None:
+        self._reader.refresh()  # who is answered or woken finds what was written
         for outcome in outcomes:
             if outcome.scope is not None and outcome.scope.topics:
                 self._publish(frozenset(outcome.scope.topics))
@@ -152,7 +162,8 @@ def open_ledger(place: Path | str) -> Ledger:
         # SQLite gives its log the mode of the database: secrets at rest are sealed, and still nobody's business.
         place.touch(mode=0o600)
         bring_up_to_date(engine, place)
-        return Ledger(engine, SqliteBatch(engine), SqliteReader(engine))
+        quick, patient = BatchRunner(SqliteBatch(engine, wait_s=0)), BatchRunner(SqliteBatch(engine))
+        return Ledger(engine, partial(LoopWriter, quick, patient), SqliteReader(engine))
     except (DatabaseError, sqlite3.Error, OSError) as error:
         engine.dispose()
         raise LedgerUnusable(path=place, reason=words(error)) from error

@@ -63,6 +63,9 @@ class PostgresReader:
             self._wake.notify()
         return await future
 
+    def refresh(self) -> None:
+        """Nothing to do: every turn has a view of its own."""
+
     async def close(self) -> None:
         """Answer what was asked, end the threads and close the connections."""
         with self._wake:

@@ -4,6 +4,7 @@ WAL lets readers go on while the writer commits; synchronous=FULL makes every co
 by hand (the driver is in autocommit mode), because the driver's own habit of beginning them late breaks savepoints.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=10000",
+    "PRAGMA busy_timeout=10000",  # readers wait for recovery after a crash
     "PRAGMA cache_size=-16384",
 )
 
@@ -47,24 +48,37 @@ def open_engine(path: Path) -> Engine:
 
 
 class SqliteReader:
-    """Runs queries inline, on a connection of its own: far cheaper than handing them to a thread (ADR 0006)."""
+    """Runs queries inline, on a connection of its own: far cheaper than handing them to a thread (ADR 0006).
+
+    Queries of one turn of the event loop share a view, up to the moment when somebody is told that something was
+    committed: to open and close one costs as much as a query.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._connection = engine.connect()
         self._driver: sqlite3.Connection = _driver(self._connection)
+        self._viewing = False
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run *query* on one consistent view of all that's committed."""
-        self._driver.execute("BEGIN")
+        if not self._viewing:
+            self._driver.execute("BEGIN")
+            self._viewing = True
+            asyncio.get_running_loop().call_soon(self.refresh)
         try:
             return query(self._connection)
         except (sqlite3.DataError, OverflowError) as error:
             raise ValueRefused(reason=words(error)) from error
-        finally:
+
+    def refresh(self) -> None:
+        """See what was committed up to now, from the next query on."""
+        if self._viewing:
+            self._viewing = False
             self._driver.execute("ROLLBACK")
 
     async def close(self) -> None:
         """Close the connection."""
+        self.refresh()
         self._connection.close()
 
 
@@ -72,12 +86,17 @@ class SqliteBatch:
     """The writer's session: one connection, one transaction at a time, a savepoint around each unit.
 
     BEGIN IMMEDIATE takes the write lock of the whole file, whatever the scopes of the units are.
+
+    Args:
+        wait_s: how long it waits for the lock, in seconds, when another program holds it.
     """
 
-    largest = 256
+    # On the event loop everybody waits while the units of a batch run.
+    largest = 64
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, wait_s: float = 10) -> None:
         self._engine = engine
+        self._wait_ms = int(wait_s * 1000)
         self._connection: Connection | None = None
         self._driver: Any = None
         self._entries = AuditEntries()
@@ -88,6 +107,7 @@ class SqliteBatch:
         if self._connection is None:
             self._connection = self._engine.connect()
             self._driver = _driver(self._connection)
+            self._driver.execute(f"PRAGMA busy_timeout={self._wait_ms}")
         self._entries.cut(0)
         self._driver.execute("BEGIN IMMEDIATE")
 
