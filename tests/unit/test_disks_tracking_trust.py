@@ -128,6 +128,30 @@ def test_one_look_at_the_right_offset_settles() -> None:
     assert balance.missing == 0
 
 
+def test_an_exact_difference_counts_when_it_is_seen_again() -> None:
+    balance = Balance(100)
+    balance.look(108, 1.0, exact=True)
+    balance.look(116, 1.0, exact=False)
+    assert not balance.settled
+    balance.look(108, 1.0, exact=True)
+    assert (balance.missing, balance.is_rough) == (8, False)
+
+
+def test_an_exact_look_is_a_baseline() -> None:
+    balance = Balance(None)
+    balance.look(92, 1.0)
+    balance.look(100, 1.0, exact=True)
+    assert (balance.offset, balance.likely) == (100, 100)
+
+
+def test_what_is_likely_as_long_as_it_is_open() -> None:
+    balance = Balance(100)
+    assert balance.likely is None
+    balance.look(92, 1.0)
+    balance.look(84, 1.0)
+    assert balance.likely == 92
+
+
 def test_a_difference_has_to_last() -> None:
     balance = Balance(100)
     for at in (1.0, 1.001, 1.002):
@@ -168,6 +192,7 @@ def test_bounds_that_are_too_high_are_a_loss_even_without_a_quiet_moment() -> No
     for at, offset in enumerate([130, 120, 125]):
         balance.bound(offset, 5.0 + at / 50)
     assert (balance.missing, balance.offset) == (20, 120)
+    assert balance.is_rough, "it may be more"
     unknown = Balance(None)
     unknown.bound(10, 1.0)
     assert not unknown.settled

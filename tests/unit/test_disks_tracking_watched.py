@@ -113,18 +113,59 @@ def test_a_moment_with_completions_settles_nothing(watched: WatchedDisk, statist
     assert weighed(watched) is None
 
 
-def test_a_loss_shows_after_a_few_looks(watched: WatchedDisk, statistics: Statistics) -> None:
+def test_a_loss_shows_at_the_second_look(watched: WatchedDisk, statistics: Statistics) -> None:
     statistics.written = 1016
     watched.take(events([(0, 8)]))
-    for _ in range(3):
-        assert weighed(watched) in {None, 8}
-        time.sleep(0.011)
-    assert watched.ring.missing == 8
-    verdict = watched.judge(dropped=0)
-    assert verdict.reason is Reason.MISSING
-    watched.take_baselines(0)
+    assert weighed(watched) is None
+    assert weighed(watched) == 8
+    assert watched.judge(dropped=0).reason is Reason.MISSING
+    watched.take_baselines(0, trusted=False)
     watched.compare_anew()
     assert weighed(watched) == 0
+
+
+def test_a_loss_on_a_busy_disk_shows_after_a_few_looks(watched: WatchedDisk, statistics: Statistics) -> None:
+    statistics.written = 1016
+    statistics.in_flight = 3
+    watched.take(events([(0, 8)]))
+    for _ in range(3):
+        assert watched.ring.missing is None
+        weighed(watched)
+        time.sleep(0.011)
+    assert watched.ring.missing == 8
+
+
+def test_a_loss_that_shows_by_bounds_only_costs_the_baseline(watched: WatchedDisk, statistics: Statistics) -> None:
+    statistics.in_flight = 3
+    for looks in range(1, 4):
+        statistics.written = 1000 + 108 * looks
+        weighed(watched, events([(0, 8)], at_ns=0))
+        time.sleep(0.011)
+    assert watched.ring.missing == 100
+    watched.take_baselines(0, trusted=False)
+    watched.compare_anew()
+    assert watched.seeks_baseline
+    assert watched.judge(dropped=0).reason is Reason.NO_BASELINE
+    statistics.in_flight = 0
+    time.sleep(0.001)
+    weighed(watched)
+    assert watched.judge(dropped=0).reason is Reason.NO_BASELINE, "the time before the baseline can't be judged"
+    watched.take_baselines(0, trusted=False)
+    watched.compare_anew()
+    assert weighed(watched) == 0
+
+
+def test_looks_for_a_baseline_are_kept_from_verdict_to_verdict(watched: WatchedDisk, statistics: Statistics) -> None:
+    watched.memory.put(Number.RING_HAS_BASELINE, 0)
+    watched.compare_anew()
+    statistics.in_flight = 1
+    for _ in range(3):
+        assert watched.seeks_baseline
+        weighed(watched)
+        watched.take_baselines(0, trusted=False)
+        watched.compare_anew()
+    weighed(watched)
+    assert watched.ring.offset == 1000
 
 
 def test_frozen_disks_are_compared_without_writes_under_way_only(watched: WatchedDisk, statistics: Statistics) -> None:
@@ -149,7 +190,7 @@ def test_rings_without_a_usable_clock_need_a_moment_without_anything(
 def test_drops_count_since_the_last_verdict(watched: WatchedDisk) -> None:
     weighed(watched)
     assert watched.judge(dropped=3).reason is Reason.DROPPED
-    watched.take_baselines(3)
+    watched.take_baselines(3, trusted=False)
     assert watched.judge(dropped=3).trusted
     assert watched.judge(dropped=4).reason is Reason.DROPPED
     # A ring that was made anew counts from 0.

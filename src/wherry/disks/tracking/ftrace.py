@@ -10,9 +10,10 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from wherry.disks.tracking.batch import Batch
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.ringbuffer import (
     CompletionDecoder,
@@ -61,14 +62,18 @@ def change_filter(disks: Iterable[TrackedDisk]) -> str:
 class TraceInstance:
     """Our instance. Not for several threads at once."""
 
-    def __init__(self, tracefs: Path, name: str, ring_bytes: int, disks: Iterable[TrackedDisk]) -> None:
+    def __init__(
+        self, tracefs: Path, name: str, ring_bytes: int, disks: Iterable[TrackedDisk], batch_path: Path | None = None
+    ) -> None:
         """Take the instance over if it's there, else make it; it watches *disks* from now on.
 
-        *ring_bytes* is the size of each CPU's ring in bytes, for a new instance. Raises TracingRefused.
+        *ring_bytes* is the size of each CPU's ring in bytes, for a new instance. In the file *batch_path* the events
+        that are being taken in outlive the process. Raises TracingRefused.
         """
         self.path = tracefs / "instances" / name
         self.adopted = self.path.is_dir()
         self._pipes: dict[str, int] = {}
+        self._opened = contextlib.ExitStack()
         try:
             if sys.byteorder != "little":
                 raise TracingRefused("rings of big-endian machines aren't understood")
@@ -86,34 +91,39 @@ class TraceInstance:
                 parse_event_format(self._read(_EVENT / "format")),
             )
             self._watch(disks)
+            self._batch = Batch(batch_path, self._decoder.page.size, _PAGES_A_READ)
+            self._opened.callback(self._batch.close)
             self.open_rings()
         except (OSError, ValueError) as error:
             self.close()
             if not self.adopted:
                 remove_instance(tracefs, name)
             raise TracingRefused(f"{self.path.name}: {error}") from error
-        size = self._decoder.page.size
-        self._buffer = bytearray(size * _PAGES_A_READ)
-        whole = memoryview(self._buffer)
-        self._pages = [whole[start : start + size] for start in range(0, len(whole), size)]
 
     @property
     def rings(self) -> int:
         """How many rings there are: one a CPU."""
         return len(self._pipes)
 
-    def drain(self) -> Iterator[tuple[Completions, bool]]:
+    def left_over(self) -> tuple[Completions, bool]:
+        """Return the events that a process which was killed had taken out and perhaps not marked."""
+        return self._decoder.decode(self._batch.left_over())
+
+    def drain(self, before: Callable[[], None] = lambda: None) -> Iterator[tuple[Completions, bool]]:
         """Yield what the rings hold, and whether something was lost before it, until each was empty once.
 
-        What has been yielded is gone from the ring, so use it. Raises OSError.
+        *before* is called before events are taken out. What has been yielded is gone from the ring, so use it before
+        asking for more. Raises OSError.
         """
         for pipe in self._pipes.values():
-            while True:
-                count = self._fill(pipe)
-                if count:
-                    yield self._decoder.decode(self._pages[:count])
-                if count < _PAGES_A_READ:
-                    break
+            count = _PAGES_A_READ
+            while count == _PAGES_A_READ:
+                before()
+                with self._batch.under_way():
+                    count = self._fill(pipe)
+                    self._batch.note_used(count)
+                    if count:
+                        yield self._decoder.decode(self._batch.pages[:count])
 
     def dropped(self) -> int:
         """Return how many events the rings have dropped since the instance is there. Raises OSError."""
@@ -126,16 +136,16 @@ class TraceInstance:
             if cpu not in self._pipes:
                 ring = self.path / "per_cpu" / cpu / "trace_pipe_raw"
                 self._pipes[cpu] = os.open(ring, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                self._opened.callback(os.close, self._pipes[cpu])
 
     def close(self) -> None:
         """Let go of the instance, which goes on recording."""
-        for descriptor in self._pipes.values():
-            os.close(descriptor)
         self._pipes = {}
+        self._opened.close()
 
     def _fill(self, pipe: int) -> int:
-        """Read pages until all of our buffer is full or the ring is empty; return how many."""
-        for count, page in enumerate(self._pages):
+        """Read pages until all of the batch is full or the ring is empty; return how many."""
+        for count, page in enumerate(self._batch.pages):
             try:
                 if not os.readv(pipe, [page]):
                     return count

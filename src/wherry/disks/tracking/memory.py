@@ -35,6 +35,8 @@ class Number(IntEnum):
     """The epoch in which trust was lost; what is committed at or after it has mended that."""
     SEEN = auto()
     """Sectors that were seen in the ring."""
+    SEEN_BEFORE = auto()
+    """The same before the batch of events that is being taken in."""
     DISCARDS = auto()
     """Discards that may have had several ranges."""
     BEYOND = auto()

@@ -36,8 +36,14 @@ class Remains:
         """The file with the memory of a disk."""
         return self.folder / f"{'-'.join(map(str, disk.device))}.marks"
 
+    @property
+    def batch_path(self) -> Path:
+        """The file with the pages that are being taken out of the ring."""
+        return self.folder / "batch"
+
     def remove_channels(self) -> None:
         """Let the kernel forget what it recorded for the tracker, which must not be running. Raises OSError."""
+        self.batch_path.unlink(missing_ok=True)
         with trace_folder() as tracefs:
             remove_instance(tracefs, self.kernel_name)
         pins = find_bpffs(self.own_bpffs)

@@ -280,7 +280,7 @@ class Tracker:
             # That a disk isn't quiet is no loss; it only spoils this cut.
             if not verdict.trusted and verdict.reason is not Reason.BUSY:
                 memory.suspect(verdict.reason, self._epoch)
-            watched.take_baselines(dropped)
+            watched.take_baselines(dropped, trusted=verdict.trusted)
             watched.compare_anew()
             if memory.suspicion not in {Reason.NONE, verdict.reason}:
                 verdict = untrusted(memory.suspicion)
@@ -317,7 +317,13 @@ class Tracker:
     def _keep_draining(self) -> None:
         while not self._ending.wait(self.options.interval_s):
             with self._lock:
+                # A disk that is never quiet has its baseline found by the way.
+                seeking = [watched for watched in self._watched.values() if watched.seeks_baseline]
+                for watched in seeking:
+                    watched.look()
                 self._try_to_drain()
+                for watched in seeking:
+                    watched.weigh(quiet=False)
 
     def _try_to_drain(self) -> None:
         try:
@@ -329,11 +335,24 @@ class Tracker:
         if self._instance is None:
             return
         began = time.thread_time()
-        for completions, missed in self._instance.drain():
+        for completions, missed in self._instance.drain(self._note_batch):
             self._missed += int(missed)
             for watched in self._watched.values():
                 self._events += watched.take(completions)
         self._seconds += time.thread_time() - began
+
+    def _note_batch(self) -> None:
+        for watched in self._watched.values():
+            watched.note_batch()
+
+    def _take_left_over(self, instance: TraceInstance) -> None:
+        """Take in what the last process had taken out of the ring when it was killed."""
+        completions, missed = instance.left_over()
+        self._missed += int(missed)
+        if len(completions):
+            for watched in self._watched.values():
+                watched.undo_batch()
+                watched.take(completions)
 
     def _begin_epoch(self, epoch: int) -> None:
         self._epoch = epoch
@@ -398,7 +417,9 @@ class Tracker:
         try:
             self._tracefs = TraceFolder()
             disks = [watched.disk for watched in self._watched.values()]
-            self._instance = TraceInstance(self._tracefs.path, self._remains.kernel_name, size, disks)
+            self._instance = TraceInstance(
+                self._tracefs.path, self._remains.kernel_name, size, disks, self._remains.batch_path
+            )
         except TracingRefused as error:
             self.obstacles["ftrace"] = str(error)
         except OSError as error:
@@ -406,6 +427,7 @@ class Tracker:
         else:
             for watched in self._watched.values():
                 watched.has_ring, watched.ring_has_clock = True, self._instance.has_clock
+            self._take_left_over(self._instance)
 
     def _check_channels(self) -> None:
         if self.channels:

@@ -30,6 +30,7 @@ class _Look:
     changed: int
     ended_ns: int
     in_flight: int
+    """Writes and discards that were under way just before."""
     map_sectors: int | None
     """What the program had counted, None when that changed meanwhile."""
     seen_before: int
@@ -55,8 +56,8 @@ class WatchedDisk:
     """Whether the kernel kept statistics at the last look."""
     failure: str = ""
     """Why its statistics couldn't be read since the last verdict."""
-    ring: Balance = field(init=False)
-    map: Balance = field(init=False)
+    ring: Balance = field(default_factory=lambda: Balance(None))
+    map: Balance = field(default_factory=lambda: Balance(None))
     _last_ns: int = 0
     _look: _Look | None = None
 
@@ -73,12 +74,25 @@ class WatchedDisk:
         """The newest epoch that is committed."""
         return self.memory.get(Number.FLOOR)
 
+    @property
+    def seeks_baseline(self) -> bool:
+        """Whether its ring has nothing yet to be compared with."""
+        return self.has_ring and self.ring.baseline is None and not self.ring.settled
+
     def use_program(self, program: MarkingProgram) -> None:
         """Let *program* watch the disk too. A new one hasn't counted what an older one did."""
         self.program = program
         if not program.adopted:
             self.memory.put(Number.MAP_HAS_BASELINE, 0)
         self.compare_anew()
+
+    def note_batch(self) -> None:
+        """Note that a batch of events is about to be taken out of the ring."""
+        self.memory.put(Number.SEEN_BEFORE, self.memory.get(Number.SEEN))
+
+    def undo_batch(self) -> None:
+        """Count the batch that was being taken in when the last process ended as not seen; marks do no harm."""
+        self.memory.put(Number.SEEN, self.memory.get(Number.SEEN_BEFORE))
 
     def take(self, completions: Completions) -> int:
         """Mark what the events of this disk touched and count them; return how many there were."""
@@ -97,7 +111,6 @@ class WatchedDisk:
         marks.mark(self.memory.marks, first, last, self.epoch)
         if self.facts.discard_ranges > 1:
             self._add(Number.DISCARDS, int(completions.discard[ours].sum()))
-        # The last thing: whoever dies before is found out by the sectors that are missing.
         self._add(Number.SEEN, int(sectors.sum()))
         time_ns = completions.time_ns[ours]
         self._last_ns = max(self._last_ns, int(time_ns.max()))
@@ -119,9 +132,16 @@ class WatchedDisk:
     def compare_anew(self) -> None:
         """Begin a comparison with the statistics."""
         self.failure = ""
-        has_ring, has_map = self.memory.get(Number.RING_HAS_BASELINE), self.memory.get(Number.MAP_HAS_BASELINE)
-        self.ring = Balance(self.memory.get(Number.RING_BASELINE) if has_ring else None)
-        self.map = Balance(self.memory.get(Number.MAP_BASELINE) if has_map else None)
+        memory = self.memory
+        # Looks for a baseline that wasn't found yet are kept: what is lost meanwhile is before the baseline.
+        if memory.get(Number.RING_HAS_BASELINE):
+            self.ring = Balance(memory.get(Number.RING_BASELINE))
+        elif self.ring.settled or self.ring.baseline is not None:
+            self.ring = Balance(None)
+        if memory.get(Number.MAP_HAS_BASELINE):
+            self.map = Balance(memory.get(Number.MAP_BASELINE))
+        elif self.map.settled or self.map.baseline is not None:
+            self.map = Balance(None)
 
     def look(self) -> None:
         """Read the statistics; then drain the ring; then `weigh`."""
@@ -133,6 +153,8 @@ class WatchedDisk:
 
     def _read_statistics(self) -> _Look:
         self.kept = self.statistics.are_kept()
+        # Before the counters: then nothing can be between the tracing and the statistics, but for what begins now.
+        in_flight = self.statistics.writes_in_flight()
         before = None if self.program is None else self.program.sectors()
         began_ns = time.monotonic_ns()
         changed = self.statistics.counters().changed
@@ -142,7 +164,7 @@ class WatchedDisk:
             began_ns=began_ns,
             changed=changed,
             ended_ns=ended_ns,
-            in_flight=self.statistics.writes_in_flight(),
+            in_flight=in_flight,
             map_sectors=after if before == after else None,
             seen_before=self.memory.get(Number.SEEN),
             last_before_ns=self._last_ns,
@@ -154,17 +176,17 @@ class WatchedDisk:
         if look is None or (quiet and look.in_flight):
             return
         at_s = look.ended_ns / 1e9
+        exact = look.in_flight == 0
         seen = self.memory.get(Number.SEEN)
-        if self.ring_has_clock:
-            offset = look.changed - (seen - look.after)
-            if not look.inside and look.last_before_ns < look.began_ns - _MARGIN_NS:
-                self.ring.look(offset, at_s)
-            else:
-                self.ring.bound(offset, at_s)
-        elif not look.in_flight and seen == look.seen_before:
-            self.ring.look(look.changed - seen, at_s)
+        if not self.ring_has_clock:
+            if exact and seen == look.seen_before:
+                self.ring.look(look.changed - seen, at_s, exact=True)
+        elif look.inside or look.last_before_ns >= look.began_ns - _MARGIN_NS:
+            self.ring.bound(look.changed - (seen - look.after), at_s)
+        else:
+            self.ring.look(look.changed - (seen - look.after), at_s, exact=exact)
         if look.map_sectors is not None:
-            self.map.look(look.changed - look.map_sectors, at_s)
+            self.map.look(look.changed - look.map_sectors, at_s, exact=exact)
 
     def judge(self, *, dropped: int, failure: str = "", restarted: bool = False, quiet: bool = False) -> Trust:
         """Decide on the time since the baselines.
@@ -174,20 +196,24 @@ class WatchedDisk:
         situation = Situation(statistics=bool(self.failure) or self.kept, restarted=restarted, quiet=quiet)
         return decide(situation, self._ring_evidence(dropped, failure), self._map_evidence())
 
-    def take_baselines(self, dropped: int) -> None:
-        """Let the next comparison begin from what this one found, for what was counted up to now is settled."""
+    def take_baselines(self, dropped: int, *, trusted: bool) -> None:
+        """Let the next comparison begin from what this one found: what was counted up to now is settled.
+
+        *dropped*: events, by the ring since it's there. *trusted*: whether nothing was missed up to now.
+        """
         memory = self.memory
         if self.ring.offset is not None:
             memory.put(Number.RING_BASELINE, self.ring.offset)
-            memory.put(Number.RING_HAS_BASELINE, 1)
+            memory.put(Number.RING_HAS_BASELINE, int(not self.ring.is_rough))
         memory.put(Number.RING_DROPPED, dropped)
         memory.put(Number.DISCARDS, 0)
         memory.put(Number.BEYOND, 0)
         if self.program is not None:
-            # It may not have been waited for. If it's too low, the program looks worse than it is, never better.
-            likely = self.map.likely
-            if likely is not None:
-                memory.put(Number.MAP_BASELINE, likely)
+            # It isn't waited for while the ring vouches for everything. An offset that is too low makes the program
+            # look worse than it is, never better.
+            offset = self.map.likely if self.has_ring and trusted else self.map.offset
+            if offset is not None:
+                memory.put(Number.MAP_BASELINE, offset)
                 memory.put(Number.MAP_HAS_BASELINE, 1)
             counters = self.program.counters()
             memory.put(Number.MAP_SCATTERED, counters.scattered)
