@@ -261,6 +261,7 @@ def test_a_disk_without_requests_is_named(folder: Path, device: Path) -> None:
         assert cut.disks[0].trusted
         assert cut.disks[1].trust.reason is Reason.UNTRACKABLE
         assert not cut.trusted
+        assert list(cut.granules) == [0]
         assert "zram" in tracker.obstacles["1"]
     with Tracker(NAME, disks[1:], options(folder)) as tracker, pytest.raises(TrackingUnavailable, match="zram"):
         tracker.begin()

@@ -117,6 +117,11 @@ class Cut:
         return all(dirty.trusted for dirty in self.disks.values())
 
     @property
+    def granules(self) -> dict[int, Granules]:
+        """What was written to the disks that can be trusted; the others have to be looked at as a whole."""
+        return {index: dirty.granules for index, dirty in self.disks.items() if dirty.trusted}
+
+    @property
     def exact(self) -> bool:
         """Whether besides that the sectors of all disks agree with the statistics, to the last one."""
         return all(dirty.trust.exact for dirty in self.disks.values())
