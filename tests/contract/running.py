@@ -63,6 +63,17 @@ def running_server(
         stop(server)
 
 
+@contextmanager
+def faultless_server(data: Path) -> Iterator[Server]:
+    """Run a server that must neither fault nor write a secret into its log, whatever is sent to it."""
+    with running_server(data) as running:
+        yield running
+    log = running.log.read_text()
+    assert "Traceback" not in log, "a request ended in a fault of the server"
+    assert running.admin.secret_key not in log
+    assert running.admin.password not in log
+
+
 def start(data: Path, *, listen: str = "127.0.0.1:0", tls: bool = True, options: Sequence[str] = ()) -> Server:
     """Start `wherry serve` with further *options* and wait until it says that it's ready."""
     log = data.with_name(f"{data.name}.log")

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.contract import documents
-from tests.contract.running import NO_RETRY, JoinAs, Raw, Server
+from tests.contract.running import NO_RETRY, JoinAs, Raw, Server, faultless_server
 from wherry.client.control_plane import ControlPlane, join
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable, TrustMissing
 from wherry.contract.sources import Registration
@@ -44,6 +44,13 @@ class Landing:
                 version="0.1.0",
             ),
         )
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A control plane that no other module's receivers know."""
+    with faultless_server(tmp_path_factory.mktemp("wherry") / "data") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
