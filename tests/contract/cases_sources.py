@@ -1,10 +1,12 @@
 """Each operation on sources: what is written is read back."""
 
+import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-from tests.contract.documents import GIB
+from tests.contract.documents import GIB, as_registered
 from tests.contract.exercise import ID, Exercise, Like
 from tests.contract.filling import Filling, Json, fill, without
 from tests.contract.migrations import (
@@ -92,12 +94,18 @@ def update_server_name(exercise: Exercise, filling: Filling) -> None:
     body = registration(filling)
     source_id = register(exercise, body)
     project_id = str(exercise.call("CreateMigproject", body=_project(filling))["id"])
-    update = fill("PutSourceServerBody", filling, {"migprojectid": project_id})
+    before = exercise.call("ShowServer", source_id=source_id)
+    name = fill("PutSourceServerBody", filling)["name"]
+    # Values of their own for each: nothing may be mixed up.
+    chosen = _chosen(before, itertools.count(1), flag=filling is Filling.OTHER)
+    update = {"name": name, "migprojectid": project_id, **chosen}
     exercise.call("UpdateServerName", body=update, source_id=source_id)
     # An empty name is none: the record keeps the one that it has.
     expected = shown_source(body, source_id) | {"name": update["name"] or body["name"]}
     expected["enterprise_project_id"] = "of the project"
-    exercise.call("ShowServer", expected, source_id=source_id)
+    after = exercise.call("ShowServer", expected, source_id=source_id)
+    # Outside of the definition, hence not compared by `call`.
+    assert _chosen(after, None, flag=None) == {name: update[name] for name in ("disks", "volume_groups")}
     found = exercise.call("ListServers", migproject=project_id)
     assert [server["id"] for server in found["source_servers"]] == [source_id]
 
@@ -112,7 +120,8 @@ def update_disk_info(exercise: Exercise, filling: Filling) -> None:
     exercise.call("CreateTask", body=task_body(filling, source_id))
     later = fill("PutDiskInfoReq", Filling.USUAL)
     exercise.call("UpdateDiskInfo", body=later, source_id=source_id)
-    assert exercise.call("ShowServer", source_id=source_id)["disks"] == info["disks"], "it has a target by now"
+    shown = exercise.call("ShowServer", source_id=source_id)
+    assert as_registered(shown["disks"]) == info["disks"], "it has a target by now"
 
 
 def update_copy_state(exercise: Exercise, filling: Filling) -> None:
@@ -202,6 +211,23 @@ def update_command_result(exercise: Exercise, filling: Filling) -> None:
     assert exercise.call("ShowCommand", server_id=source_id)["command_name"] != "START"
     stored = exercise.stored_results(source_id)
     assert stored == [(sent["command_name"], sent["result"], sent["result_detail"]) for sent in (body, started)]
+
+
+def _chosen(shown: Json, sizes: Iterator[int] | None, *, flag: bool | None) -> Json:
+    """Return a choice for all that ShowServer shows: the one that it has, or a new one with these sizes."""
+
+    def choice(item: Json) -> Json:
+        size = item.get("adjust_size") if sizes is None else next(sizes)
+        return {
+            "id": str(item["id"]),
+            "need_migration": item.get("need_migration") if sizes is None else flag,
+            "adjust_size": size,
+        }
+
+    return {
+        kind: [{**choice(item), parts: [choice(part) for part in item[parts]]} for item in shown[kind]]
+        for kind, parts in (("disks", "physical_volumes"), ("volume_groups", "logical_volumes"))
+    }
 
 
 def _move_to_project(exercise: Exercise, filling: Filling, source_id: str) -> str:

@@ -1,6 +1,7 @@
 """Documents with every field filled, in the words of the wire, for the contract tests."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -209,3 +210,16 @@ def progress(subtask: str, percent: int, **changes: Any) -> Json:
         "agent_time": "2026-01-28 09:30:00",
     }
     return document | changes
+
+
+def as_registered(items: Sequence[Json]) -> list[Json]:
+    """Return disks or volume groups of ShowServer as they were registered: without what the service adds to them."""
+    added = {"id", "need_migration", "adjust_size"}
+    return [
+        {
+            name: as_registered(value) if name in {"physical_volumes", "logical_volumes"} else value
+            for name, value in item.items()
+            if name not in added
+        }
+        for item in items
+    ]

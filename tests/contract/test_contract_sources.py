@@ -7,6 +7,7 @@ from huaweicloudsdksms import v3
 from huaweicloudsdksms.v3 import SmsClient
 
 from tests.contract import documents
+from tests.contract.documents import as_registered
 from tests.contract.running import Raw
 from tests.contract.vendor import build
 
@@ -52,7 +53,8 @@ def test_a_registration_by_the_vendors_client_comes_back_field_by_field(sdk: Sms
 def test_show_gives_back_what_was_registered(raw: Raw, field: str) -> None:
     document = documents.registration("Exact-Case ü")
     source_id = raw.post("/v3/sources", document)["id"]
-    assert raw.get(f"/v3/sources/{source_id}")[field] == document[field]
+    shown = raw.get(f"/v3/sources/{source_id}")[field]
+    assert (as_registered(shown) if field in {"disks", "volume_groups"} else shown) == document[field]
 
 
 def test_nothing_is_filled_in_that_was_not_sent(raw: Raw) -> None:
@@ -133,12 +135,70 @@ def test_disk_information_is_replaced_while_the_source_waits(raw: Raw, sdk: SmsC
     body = build(v3.PutDiskInfoReq, {"disks": [disk], "volumegroups": [group], "btrfs_list": [filesystem]})
     sdk.update_disk_info(v3.UpdateDiskInfoRequest(source_id=source_id, body=body))
     shown = raw.get(f"/v3/sources/{source_id}")
-    assert (shown["disks"], shown["volume_groups"], shown["btrfs_list"]) == ([disk], [group], [filesystem])
+    assert (as_registered(shown["disks"]), as_registered(shown["volume_groups"])) == ([disk], [group])
+    assert shown["btrfs_list"] == [filesystem]
     assert raw.put(f"/v3/sources/{source_id}/diskinfo", {"disks": [documents.DISK]}) == {}
     shown = raw.get(f"/v3/sources/{source_id}")
-    assert shown["disks"] == [documents.DISK]
+    assert as_registered(shown["disks"]) == [documents.DISK]
     assert not shown.get("volume_groups")
     assert not shown.get("btrfs_list")
+
+
+def test_what_was_chosen_for_the_disks_outlives_the_agents_restart(raw: Raw) -> None:
+    data = documents.DISK | {"name": "/dev/vdb", "physical_volumes": []}
+    body = documents.registration("choosing", disks=[documents.DISK, data])
+    source_id = raw.post("/v3/sources", body)["id"]
+    first, second = raw.get(f"/v3/sources/{source_id}")["disks"]
+    assert "need_migration" not in first, "nothing is filled in"
+    # The ids are numbers in reads, as typed clients have them there, and texts in the published body.
+    assert type(first["id"]) is type(first["physical_volumes"][0]["id"]) is int
+    chosen = {"id": str(second["id"]), "need_migration": False, "adjust_size": 0}
+    assert raw.put(f"/v3/sources/{source_id}", {"disks": [chosen]}) == {}
+    raw.put(f"/v3/sources/{source_id}", {"disks": [{"id": first["id"], "adjust_size": 40 * documents.GIB}]})
+    expected = [{**first, "adjust_size": 40 * documents.GIB}, {**second, "need_migration": False, "adjust_size": 0}]
+
+    def shown() -> list[documents.Json]:
+        answer = raw.get(f"/v3/sources/{source_id}")
+        assert [disk["id"] for disk in answer["init_target_server"]["disks"]] == [
+            each["id"] for each in answer["disks"]
+        ]
+        disks: list[documents.Json] = answer["disks"]
+        return disks
+
+    assert shown() == expected
+    raw.post("/v3/sources", body | {"id": source_id, "name": "choosing-again"})
+    assert shown() == expected
+    raw.put(f"/v3/sources/{source_id}/diskinfo", {"disks": [data, documents.DISK]})
+    assert shown() == expected[::-1]
+    raw.put(f"/v3/sources/{source_id}/diskinfo", {"disks": [documents.DISK]})
+    raw.post("/v3/sources", body | {"id": source_id})
+    assert shown() == [expected[0], second], "what was chosen for a disk goes with it"
+
+
+def test_a_choice_for_a_disk_that_is_not_there_is_refused_and_nothing_is_changed(raw: Raw, source_id: str) -> None:
+    before = raw.get(f"/v3/sources/{source_id}")
+    update = {"name": "not-renamed", "disks": [{"id": "1", "need_migration": False}]}
+    answer = raw.signed("PUT", f"/v3/sources/{source_id}", body=update)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "SMS.9001")
+    assert "disks[0].id" in answer.json()["error_msg"]
+    assert raw.get(f"/v3/sources/{source_id}") == before
+
+
+def test_a_choice_counts_while_the_source_waits_only(raw: Raw, source_id: str, task_id: str) -> None:
+    (disk,) = raw.get(f"/v3/sources/{source_id}")["disks"]
+    for chosen in (disk["id"], "of nothing"):
+        assert raw.put(f"/v3/sources/{source_id}", {"disks": [{"id": chosen, "need_migration": False}]}) == {}
+    assert raw.get(f"/v3/sources/{source_id}")["disks"] == [disk]
+
+
+def test_a_disk_that_is_left_out_needs_no_counterpart(raw: Raw) -> None:
+    other = documents.DISK | {"name": "/dev/vdb"}
+    source_id = raw.post("/v3/sources", documents.registration("partly", disks=[documents.DISK, other]))["id"]
+    answer = raw.signed("POST", "/v3/tasks", body=documents.task(source_id))
+    assert answer.json()["error_code"] == "SMS.0515"
+    _, second = raw.get(f"/v3/sources/{source_id}")["disks"]
+    raw.put(f"/v3/sources/{source_id}", {"disks": [{"id": str(second["id"]), "need_migration": False}]})
+    assert raw.post("/v3/tasks", documents.task(source_id))["id"]
 
 
 def test_copy_state_moves_the_source(raw: Raw, sdk: SmsClient, task_id: str, source_id: str) -> None:

@@ -77,12 +77,13 @@ def fields_of(info: inspect.StructType) -> dict[str, inspect.Field]:
 
 
 def bare(info: inspect.Type) -> inspect.Type:
-    """Return the type without null and without its metadata."""
+    """Return the type without null and without its metadata; of an id that may be a number too, the published text."""
     if isinstance(info, inspect.Metadata):
         return bare(info.type)
     if isinstance(info, inspect.UnionType):
-        (left,) = [member for member in info.types if not isinstance(member, inspect.NoneType)]
-        return bare(left)
+        left = [bare(member) for member in info.types if not isinstance(member, inspect.NoneType)]
+        (only,) = [member for member in left if isinstance(member, inspect.StrType)] if len(left) > 1 else left
+        return only
     return info
 
 

@@ -1,6 +1,7 @@
 """Which tasks may be created, which may be deleted."""
 
 import dataclasses
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from wherry.contract.sources import Registration
 from wherry.contract.storage import Disk
 from wherry.contract.tasks import TaskCreation
 from wherry.migration import creation, deletion
+from wherry.migration.disk_choice import Choices, shown
 from wherry.migration.records import SetSourceState, SourceRecord, TaskRecord, WithdrawCommands
 
 GIB = 1 << 30
@@ -42,9 +44,12 @@ def create(
     current: TaskRecord | None = None,
     *,
     taken: bool = False,
+    choices: Choices = MappingProxyType({}),
 ) -> None:
     request = msgspec.convert(body, TaskCreation, strict=False)
-    creation.validate(request, source, registration=registration, current_task=current, target_taken=taken)
+    creation.validate(
+        request, source, registration=registration, choices=choices, current_task=current, target_taken=taken
+    )
 
 
 def refusal(body: dict[str, Any], *args: Any, **kwargs: Any) -> str:
@@ -115,6 +120,15 @@ def test_every_disk_of_the_source_needs_a_counterpart() -> None:
     assert refusal(with_disk(size=GIB), registration=two) == "SMS.0515"
     extra = {**BODY["target_server"], "disks": [{"disk_id": "a", "size": GIB}] * 3}
     create({**BODY, "target_server": extra}, registration=two)
+
+
+def test_only_disks_that_were_chosen_need_a_counterpart_and_of_the_chosen_size() -> None:
+    two = msgspec.structs.replace(REGISTERED, disks=[Disk(name="/dev/vda", size=GIB), Disk(name="/dev/vdb", size=GIB)])
+    first, second = (str(disk["id"]) for disk in shown("s", msgspec.to_builtins(two), {})["disks"])
+    create(with_disk(size=GIB), registration=two, choices={second: {"need_migration": False}})
+    grown: Choices = {first: {"adjust_size": 2 * GIB}, second: {"need_migration": False}}
+    assert refusal(with_disk(size=2 * GIB - 1), registration=two, choices=grown) == "SMS.0515"
+    create(with_disk(size=2 * GIB), registration=two, choices=grown)
 
 
 def test_migration_by_file_needs_room_for_what_is_used_only() -> None:

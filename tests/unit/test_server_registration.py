@@ -153,13 +153,13 @@ def test_disk_facts_are_replaced_until_there_is_a_task(data: Path) -> None:
         disks = [{"name": "/dev/vdb", "size": 5, "partition_style": "GPT"}]
         assert (await admin.put(f"/v3/sources/{source}/diskinfo", json={"disks": disks})).json() == {}
         shown = (await admin.get(f"/v3/sources/{source}")).json()
-        assert shown["disks"] == disks
+        assert [{**disk, "id": shown["disks"][0]["id"]} for disk in disks] == shown["disks"]
         # All stored disk information is replaced, so what isn't sent is gone.
         assert "volume_groups" not in shown
         body = task(source)
         body["target_server"]["disks"][0]["size"] = 5
         await created(admin, "/v3/tasks", body)
         assert (await admin.put(f"/v3/sources/{source}/diskinfo", json={"disks": []})).json() == {}
-        assert (await admin.get(f"/v3/sources/{source}")).json()["disks"] == disks
+        assert (await admin.get(f"/v3/sources/{source}")).json()["disks"] == shown["disks"]
 
     run(data, check)

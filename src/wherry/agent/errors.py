@@ -8,8 +8,8 @@ class NoDisk(WherryError):
 
     code = "WHERRY.4003"
     template = "There is no disk to move: {reason}."
-    default_cause = "The inventory found no whole disk with a readable size, or --disk names none."
-    default_fix = "Name the disk with --disk, and run the agent as root."
+    default_cause = "The inventory found no whole disk with a readable size, --disk names none, or all were left out."
+    default_fix = "Name the disk with --disk, run the agent as root, and leave at least one disk to be migrated."
 
 
 class FreezeExpired(WherryError):

@@ -6,6 +6,8 @@ from pathlib import Path
 import structlog
 
 from wherry.agent.errors import NoDisk
+from wherry.agent.registration import device_name
+from wherry.contract.sources import SourceDetail
 from wherry.disks.inventory import local_disks
 from wherry.disks.layout import DiskLayout, read_layout
 from wherry.errors import WherryError
@@ -30,3 +32,15 @@ def read_inventory(named: Sequence[Path], find: Callable[[], Sequence[Path]] = l
     if not layouts:
         raise NoDisk(reason="no whole disk of this server can be read")
     return layouts
+
+
+def chosen(layouts: Sequence[DiskLayout], source: SourceDetail) -> list[DiskLayout]:
+    """Return the layouts without those that the user left out of the migration of *source*, this server's record.
+
+    Raises NoDisk when nothing is left.
+    """
+    left_out = {disk.name for disk in source.disks or () if disk.need_migration is False}
+    kept = [layout for layout in layouts if device_name(layout) not in left_out]
+    if not kept:
+        raise NoDisk(reason="every disk was left out of the migration")
+    return kept

@@ -14,7 +14,7 @@ from wherry.agent.desks import Control
 from wherry.agent.errors import StopTimedOut
 from wherry.agent.figures import FiguresBook, forget_figures
 from wherry.agent.host import gather
-from wherry.agent.inventory import read_inventory
+from wherry.agent.inventory import chosen, read_inventory
 from wherry.agent.migration import Signals, Work, WorkSettings
 from wherry.agent.plane import Plane
 from wherry.agent.registration import disk_info, registration
@@ -107,7 +107,8 @@ def _poll(loop: PollLoop, failures: list[Exception], stop: threading.Event) -> N
 
 def _work(settings: AgentSettings, control: Control, source_id: str, task_id: str, signals: Signals) -> Work:
     book = FiguresBook(settings.membership.state, task_id)
-    disks = OpenDisks(read_inventory(settings.disks))
+    record = Steadfast(signals.stop, Patience())(lambda: control.source(source_id))
+    disks = OpenDisks(chosen(read_inventory(settings.disks), record))
     return Work(
         task_id=task_id,
         source_id=source_id,

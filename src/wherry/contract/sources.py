@@ -4,6 +4,13 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
+from wherry.contract.disk_choice import (
+    ChosenDisk,
+    ChosenVolumeGroup,
+    DiskChoice,
+    InitTargetServer,
+    VolumeGroupChoice,
+)
 from wherry.contract.enumerations import (
     CheckResult,
     CloneState,
@@ -15,7 +22,7 @@ from wherry.contract.enumerations import (
     PlatformText,
     SourceState,
 )
-from wherry.contract.storage import BtrfsFileSystem, Disk, InitTargetServer, Network, VolumeGroup
+from wherry.contract.storage import BtrfsFileSystem, Disk, Network, VolumeGroup
 from wherry.contract.values import (
     MAX_ITEMS,
     Count16,
@@ -70,32 +77,6 @@ class Registration(Wire, frozen=True, kw_only=True):
     io_read_wait: Rate | None = None
     has_tc: bool | None = None
     platform: PlatformText | None = None
-
-
-class PartitionChoice(Wire, frozen=True, kw_only=True):
-    """Whether a partition or logical volume is migrated, and its new size."""
-
-    id: Text | None = None
-    need_migration: bool | None = None
-    adjust_size: Int64 | None = None
-
-
-class DiskChoice(Wire, frozen=True, kw_only=True):
-    """Whether a disk is migrated, and its new size."""
-
-    id: Text | None = None
-    need_migration: bool | None = None
-    adjust_size: Int64 | None = None
-    physical_volumes: Annotated[list[PartitionChoice], Meta(max_length=MAX_ITEMS)] | None = None
-
-
-class VolumeGroupChoice(Wire, frozen=True, kw_only=True):
-    """Whether a volume group is migrated, and its new size."""
-
-    id: Text | None = None
-    need_migration: bool | None = None
-    adjust_size: Int64 | None = None
-    logical_volumes: Annotated[list[PartitionChoice], Meta(max_length=MAX_ITEMS)] | None = None
 
 
 class SourceUpdate(Wire, frozen=True, kw_only=True):
@@ -260,8 +241,8 @@ class SourceDetail(Wire, frozen=True, kw_only=True):
     cpu_quantity: int | None = None
     memory: int | None = None
     current_task: CurrentTask | None = None
-    disks: list[Disk] | None = None
-    volume_groups: list[VolumeGroup] | None = None
+    disks: list[ChosenDisk] | None = None
+    volume_groups: list[ChosenVolumeGroup] | None = None
     btrfs_list: list[BtrfsFileSystem] | None = None
     networks: list[Network] | None = None
     checks: list[EnvironmentCheck] | None = None

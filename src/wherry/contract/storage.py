@@ -159,13 +159,6 @@ class TargetDisk(Wire, frozen=True, kw_only=True):
     relation_name: Text | None = None
 
 
-class InitTargetServer(Wire, frozen=True, kw_only=True):
-    """The target that a source's inventory recommends."""
-
-    disks: list[WantedDisk]
-    volume_groups: list[VolumeGroup] | None = None
-
-
 class DiskInfo(Wire, frozen=True, kw_only=True):
     """Body of UpdateDiskInfo: replaces all stored disk facts of a source."""
 

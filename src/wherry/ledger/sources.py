@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select, update
 
 from wherry.contract.enumerations import SourceState
 from wherry.ledger import schema, state_changes
 from wherry.ledger.prepared import Prepared, PreparedUpdate
+from wherry.migration.disk_choice import Choices
 from wherry.migration.records import SetSourceState, SourceRecord
 
 _source = schema.source
@@ -31,6 +32,10 @@ _NOTE_CONTACT = Prepared(
     .where(_source.c.id == bindparam("source"), _source.c.last_contact < bindparam("at"))
     .values(last_contact=bindparam("at"))
 )
+
+CHOICES: Final = "choices"
+"""Where a source's document has what users chose for its disks; all else in it was registered."""
+
 _NAMES = tuple(column.name for column in _source.c)
 
 
@@ -42,7 +47,7 @@ class SourceRow:
         mac: the first MAC address, by which a machine is known again.
         last_contact: when its agent was last heard of; behind the truth by up to the flush interval of contacts.
         last_visit_time: when `connected` last changed.
-        document: the registration as the agent sent it.
+        document: the registration as the agent sent it, and what users chose for the disks.
         checks: the environment checks made from it.
     """
 
@@ -67,6 +72,12 @@ class SourceRow:
     totalsize: int
     document: Mapping[str, Any]
     checks: Sequence[Mapping[str, Any]]
+
+    @property
+    def choices(self) -> Choices:
+        """What users chose for the disks."""
+        found: Choices = self.document.get(CHOICES, {})
+        return found
 
     def record(self) -> SourceRecord:
         """Return what the rules look at."""

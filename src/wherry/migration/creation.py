@@ -8,12 +8,18 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from itertools import zip_longest
+from types import MappingProxyType
 
+from msgspec import convert, to_builtins
+
+from wherry.contract.disk_choice import ChosenDisk
 from wherry.contract.enumerations import OsType, SourceState, TaskType
 from wherry.contract.errors import ApiError
 from wherry.contract.sources import Registration
-from wherry.contract.storage import Disk, WantedDisk
+from wherry.contract.storage import WantedDisk
 from wherry.contract.tasks import TaskCreation, WantedTarget
+from wherry.migration import disk_choice
+from wherry.migration.disk_choice import Choices
 from wherry.migration.records import SourceRecord, TaskRecord
 
 _NAME = re.compile(r"[A-Za-z0-9_\-\u4e00-\u9fa5]{1,64}")
@@ -25,6 +31,7 @@ def validate(
     source: SourceRecord | None,
     *,
     registration: Registration | None,
+    choices: Choices = MappingProxyType({}),
     current_task: TaskRecord | None,
     target_taken: bool = False,
 ) -> None:
@@ -34,6 +41,7 @@ def validate(
         request: the body of CreateTask.
         source: the source it names; None when the account has no such source.
         registration: what the source registered, with the disk facts that came since.
+        choices: what was chosen for its disks.
         current_task: the task that the source already has.
         target_taken: whether another task of the account migrates to `target_of(request)`.
 
@@ -48,7 +56,7 @@ def validate(
         raise ApiError("SMS.7602", request.source_server.id, params=(request.source_server.id,))
     _check_source(source, current_task, target_taken=target_taken)
     _check_kind(request, registration)
-    _check_disks(request, target.disks or (), registration.disks or ())
+    _check_disks(request, target.disks or (), _migrated(source.id, registration, choices))
 
 
 def target_of(request: TaskCreation) -> str:
@@ -130,8 +138,13 @@ def _check_kind(request: TaskCreation, registration: Registration) -> None:
         raise ApiError("SMS.6517", params=("type",))
 
 
-def _check_disks(request: TaskCreation, wanted: Sequence[WantedDisk], registered: Sequence[Disk]) -> None:
-    """Compare the disks by their order. A target may have more disks than the source, and larger ones."""
+def _migrated(source_id: str, registration: Registration, choices: Choices) -> Sequence[ChosenDisk]:
+    shown = disk_choice.shown(source_id, to_builtins(registration), choices).get("disks", [])
+    return [disk for disk in convert(shown, list[ChosenDisk]) if disk.need_migration is not False]
+
+
+def _check_disks(request: TaskCreation, wanted: Sequence[WantedDisk], registered: Sequence[ChosenDisk]) -> None:
+    """Compare the disks that are migrated by their order. A target may have more disks, and larger ones."""
     if registered and not wanted:
         raise ApiError("SMS.6033", params=("target_server.disks",))
     by_file = request.type == TaskType.MIGRATE_FILE
@@ -140,8 +153,8 @@ def _check_disks(request: TaskCreation, wanted: Sequence[WantedDisk], registered
             return
         if target is None:
             raise ApiError("SMS.0515", f"the source's disk {disk.name} has no counterpart", params=(disk.name or "",))
-        needed = disk.used_size if by_file else disk.size
-        if target.size is not None and needed is not None and target.size < needed:
+        needed = max((disk.used_size if by_file else disk.size) or 0, disk.adjust_size or 0)
+        if target.size is not None and target.size < needed:
             raise ApiError(
                 "SMS.0515",
                 f"disk {index} has {target.size} bytes, the source's {disk.name} needs {needed}",

@@ -17,6 +17,7 @@ from wherry.ledger import credentials, migprojects, sources, tasks
 from wherry.ledger.labels import DEFAULT
 from wherry.ledger.sources import SourceRow
 from wherry.ledger.transaction import Transaction, source_scope
+from wherry.migration import disk_choice
 from wherry.migration.records import SetSourceState
 from wherry.migration.registration import Admission, admit
 from wherry.server.access import heard_of, source_of
@@ -57,6 +58,7 @@ async def update_disk_info(call: Call) -> Answer:
         facts = {"disks": info.disks, "volume_groups": info.volume_groups, "btrfs_list": info.btrfs_list}
         document = {name: value for name, value in source.document.items() if name not in facts}
         document |= {name: to_builtins(value) for name, value in facts.items() if value is not None}
+        document[sources.CHOICES] = disk_choice.remaining(source_id, document, source.choices)
         admission = admit(convert(document, Registration), source.record())
         checks = to_builtins(admission.checks)
         sources.change(tx.connection, source_id, {"document": document, "checks": checks})
@@ -134,7 +136,10 @@ def _renew(tx: Transaction, call: Call, registration: Registration, known: Sourc
         # What a task has made of the source, an agent that merely starts again doesn't undo.
         registration = structs.replace(registration, state=None, migration_cycle=None)
     admission = admit(registration, known.record())
-    sources.change(tx.connection, known.id, {**_columns(registration, admission), "last_contact": call.at})
+    columns = _columns(registration, admission)
+    # The user's choice outlives a restart of the agent, as far as the disks are still there.
+    columns["document"][sources.CHOICES] = disk_choice.remaining(known.id, columns["document"], known.choices)
+    sources.change(tx.connection, known.id, {**columns, "last_contact": call.at})
     sources.set_connected(tx.connection, known.id, connected=True, at=call.at)
     _set_state(tx, call, known, admission)
     return known.id

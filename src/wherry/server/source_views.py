@@ -13,6 +13,7 @@ from wherry.contract.sources import (
 )
 from wherry.ledger.sources import SourceRow
 from wherry.ledger.tasks import SubtaskRow, TaskRow
+from wherry.migration import disk_choice
 from wherry.server import task_views
 
 _TARGET_USES = frozenset({"NORMAL", "OS", "BOOT", ""})
@@ -39,8 +40,10 @@ def summary(
 
 
 def _common(row: SourceRow) -> dict[str, Any]:
+    storage = disk_choice.shown(row.id, row.document, row.choices)
     return {
         **row.document,
+        **storage,
         "id": row.id,
         "name": row.name,
         "state": row.state,
@@ -54,14 +57,14 @@ def _common(row: SourceRow) -> dict[str, Any]:
         "replicatesize": row.replicatesize,
         "totalsize": row.totalsize,
         "checks": row.checks,
-        "init_target_server": _recommended_target(row.document),
+        "init_target_server": _recommended_target(storage),
     }
 
 
-def _recommended_target(document: Mapping[str, Any]) -> dict[str, Any]:
+def _recommended_target(storage: Mapping[str, Any]) -> dict[str, Any]:
     """Return the target that mirrors the source: a disk of the same size for each, with the same partitions."""
-    disks = [{**disk, "device_use": _target_use(disk)} for disk in document.get("disks", ())]
-    return {"disks": disks, "volume_groups": document.get("volume_groups")}
+    disks = [{**disk, "device_use": _target_use(disk)} for disk in storage.get("disks", ())]
+    return {"disks": disks, "volume_groups": storage.get("volume_groups")}
 
 
 def _target_use(disk: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from wherry.ledger.labels import DEFAULT
 from wherry.ledger.sources import SourceFilter, SourceRow
 from wherry.ledger.tasks import TaskFilter
 from wherry.ledger.transaction import Transaction
+from wherry.migration import disk_choice
 from wherry.migration.deletion import check_source
 from wherry.server import source_views, task_views
 from wherry.server.access import allow, listable, record_of, source_of
@@ -118,6 +119,7 @@ async def list_error_servers(call: Call) -> Answer:
 async def update_server_name(call: Call) -> Answer:
     """Rename a source, move it to another project, or choose which of its disks are migrated."""
     update = call.decode(SourceUpdate)
+    chosen = to_builtins(update)
 
     def unit(tx: Transaction) -> None:
         row = source_of(tx.connection, call, call.parameters["source_id"])
@@ -132,10 +134,9 @@ async def update_server_name(call: Call) -> Answer:
             allow(call, Resource(row.id, source_id=row.id, enterprise_project_id=label))
             values["migproject_id"] = project.id
             values["enterprise_project_id"] = label
-        chosen = {"disks": update.disks, "volume_groups": update.volume_groups}
-        if any(chosen.values()) and tasks.of_source(tx.connection, row.id) is None:
-            choice = {name: to_builtins(value) for name, value in chosen.items() if value is not None}
-            values["document"] = {**row.document, "choice": choice}
+        if (update.disks or update.volume_groups) and tasks.of_source(tx.connection, row.id) is None:
+            choices = disk_choice.choose(row.id, row.document, row.choices, chosen)
+            values["document"] = {**row.document, sources.CHOICES: choices}
         if values:
             sources.change(tx.connection, row.id, values)
         call.record(tx, row.id)

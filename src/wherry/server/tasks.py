@@ -145,6 +145,7 @@ def _validate(tx: Transaction, call: Call, wanted: TaskCreation, source: SourceR
         wanted,
         None if source is None else source.record(),
         registration=None if source is None else convert(source.document, Registration),
+        choices={} if source is None else source.choices,
         current_task=current,
         target_taken=taken,
     )
