@@ -11,7 +11,7 @@ import pytest
 from msgspec import json
 
 from tests.unit.server_harness import Harness, run
-from wherry.contract.catalogue import CATALOGUE
+from wherry.contract.catalogue import EVERY_ENTRY
 from wherry.contract.error_entry import ErrorEntry
 from wherry.contract.explanations import Explanation, Explanations
 from wherry.server.error_pages import ErrorPages
@@ -59,17 +59,18 @@ def assert_strict(answer: httpx.Response) -> None:
 def test_every_code_has_a_page_in_both_forms(data: Path) -> None:
     async def check(harness: Harness) -> None:
         client = harness.client()
-        for code, entry in CATALOGUE.items():
+        for code, entry in EVERY_ENTRY.items():
             answer = await client.get(f"/errors/{code}")
             assert answer.headers["content-type"] == "application/json"
             explained = json.decode(answer.content, type=Explanation)
-            wanted = (code, entry.status, entry.message, entry.cause, entry.fix)
+            status = entry.status if isinstance(entry, ErrorEntry) else None
+            wanted = (code, status, entry.message, entry.cause, entry.fix)
             assert (explained.code, explained.status, explained.message, explained.cause, explained.fix) == wanted
             page = await client.get(f"/errors/{code}", headers=HTML)
             assert page.headers["content-type"] == "text/html; charset=utf-8"
             assert_strict(page)
             text = Page(page.text).text
-            for words in (code, str(entry.status), entry.message, entry.cause, entry.fix):
+            for words in (code, "" if status is None else str(status), entry.message, entry.cause, entry.fix):
                 assert " ".join(words.replace("`", "").split()) in text
 
     run(data, check)
@@ -79,12 +80,12 @@ def test_the_list_names_every_code(data: Path) -> None:
     async def check(harness: Harness) -> None:
         client = harness.client()
         listed = json.decode((await client.get("/errors")).content, type=Explanations)
-        assert listed.count == len(CATALOGUE)
-        assert {entry.code for entry in listed.errors} == set(CATALOGUE)
+        assert listed.count == len(EVERY_ENTRY)
+        assert {entry.code for entry in listed.errors} == set(EVERY_ENTRY)
         page = await client.get("/errors", headers=HTML)
         assert_strict(page)
         links = {attributes.get("href") for tag, attributes in Page(page.text).tags if tag == "a"}
-        assert {f"/errors/{code}" for code in CATALOGUE} <= links
+        assert {f"/errors/{code}" for code in EVERY_ENTRY} <= links
 
     run(data, check)
 
@@ -98,14 +99,14 @@ def test_a_code_is_found_in_any_case_and_an_unknown_one_is_refused(data: Path) -
             assert answer.status_code == 404
             assert answer.headers["content-type"] == "application/json"
             assert answer.json()["error_code"] == "WHERRY.5520"
-            assert answer.json()["fix"] == CATALOGUE["WHERRY.5520"].fix
+            assert answer.json()["fix"] == EVERY_ENTRY["WHERRY.5520"].fix
 
     run(data, check)
 
 
 def test_what_a_catalogue_says_never_becomes_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = ErrorEntry("SMS.0001", 400, "<b>&'\"$title", "`<i>` is $1 code", "an odd ` mark <u>")
-    monkeypatch.setattr("wherry.server.error_pages.CATALOGUE", {"SMS.0001": entry})
+    monkeypatch.setattr("wherry.server.error_pages.EVERY_ENTRY", {"SMS.0001": entry})
     pages = ErrorPages()
     listing, page = (
         Page(content.answer([]).body.decode())

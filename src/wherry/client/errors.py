@@ -88,6 +88,7 @@ class TokenMissing(WherryError):
     code = "WHERRY.5204"
     template = "This {role} has not joined yet and {path} can't be read: {reason}."
     default_cause = "The first start needs a one-time join token; later starts use the credentials in the state folder."
+    default_fix = "Make a token for this role with `wherry join-token create` and name its file with --token-file."
 
     def __init__(self, *, role: str, path: Path | str, reason: str) -> None:
         fix = f"Make a token with `wherry join-token create --role {role}` and name its file with --token-file."

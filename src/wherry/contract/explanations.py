@@ -6,18 +6,18 @@ from wherry.contract.values import Wire
 class Explanation(Wire, frozen=True, kw_only=True):
     """Answer of GET /errors/{code}: what a code means, why it comes, and what to do about it.
 
-    `status` is the HTTP status when the code answers a request.
+    `status` is the HTTP status when the code answers a request; what only programs say has none.
     """
 
     code: str
-    status: int
     message: str
     cause: str
     fix: str
+    status: int | None = None
 
 
 class Explanations(Wire, frozen=True, kw_only=True):
-    """Answer of GET /errors: every code of the catalogue."""
+    """Answer of GET /errors: every code that Wherry may show."""
 
     count: int
     errors: list[Explanation]

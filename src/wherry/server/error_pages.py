@@ -5,9 +5,9 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from wherry.contract.catalogue import CATALOGUE
+from wherry.contract.catalogue import EVERY_ENTRY
 from wherry.contract.decoding import encode
-from wherry.contract.error_entry import ErrorEntry
+from wherry.contract.error_entry import ErrorEntry, ProgramEntry
 from wherry.contract.errors import ApiError
 from wherry.contract.explanations import Explanation, Explanations
 from wherry.server.accept import preferred
@@ -15,15 +15,24 @@ from wherry.server.answers import JSON, Answer
 from wherry.server.call import Call
 from wherry.server.static_content import StaticContent
 
+Entry = ErrorEntry | ProgramEntry
+
 _HTML = "text/html"
 _FORMS = (JSON, _HTML)
-_BY_NAME = {code.casefold(): entry for code, entry in CATALOGUE.items()}
+_BY_NAME = {code.casefold(): entry for code, entry in EVERY_ENTRY.items()}
 
 _FAMILIES = (
-    ("SMS", "The service: sources, tasks, templates, and what goes wrong in a migration"),
-    ("WHERRY", "Wherry's own"),
-    ("APIGW", "What is refused before the service sees it"),
-    ("Common", "Common to all services"),
+    ("SMS.", "The service: sources, tasks, templates, and what goes wrong in a migration"),
+    ("WHERRY.1", "The source's disks and filesystems"),
+    ("WHERRY.2", "Replication: how blocks travel and land"),
+    ("WHERRY.3", "The receiver"),
+    ("WHERRY.4", "The agent"),
+    ("WHERRY.5", "The control plane, and the way to it"),
+    ("WHERRY.6", "The command line"),
+    ("WHERRY.7", "Making a copy boot"),
+    ("WHERRY.9", "The machine itself"),
+    ("APIGW.", "What is refused before the service sees it"),
+    ("Common.", "Common to all services"),
 )
 
 
@@ -31,12 +40,12 @@ class ErrorPages:
     """Everything there is to read about errors, made once."""
 
     def __init__(self) -> None:
-        entries = list(CATALOGUE.values())
+        entries = list(EVERY_ENTRY.values())
         explanations = Explanations(count=len(entries), errors=[_explanation(entry) for entry in entries])
         self._list = _both(encode(explanations), _page("Error codes", _listing(entries)))
         self._each = {
             code: _both(encode(_explanation(entry)), _page(f"{code}: {entry.message}", _article(entry)))
-            for code, entry in CATALOGUE.items()
+            for code, entry in EVERY_ENTRY.items()
         }
 
     async def list_error_codes(self, call: Call) -> Answer:
@@ -65,8 +74,9 @@ def _both(document: bytes, page: str) -> dict[str, StaticContent]:
     }
 
 
-def _explanation(entry: ErrorEntry) -> Explanation:
-    return Explanation(code=entry.code, status=entry.status, message=entry.message, cause=entry.cause, fix=entry.fix)
+def _explanation(entry: Entry) -> Explanation:
+    status = entry.status if isinstance(entry, ErrorEntry) else None
+    return Explanation(code=entry.code, status=status, message=entry.message, cause=entry.cause, fix=entry.fix)
 
 
 def _page(title: str, content: str) -> str:
@@ -75,23 +85,22 @@ def _page(title: str, content: str) -> str:
     return Template(text).substitute(title=escape(title), content=content)
 
 
-def _article(entry: ErrorEntry) -> str:
+def _article(entry: Entry) -> str:
     rows = (("Message", entry.message), ("Cause", entry.cause), ("Fix", entry.fix))
     facts = "".join(f"<dt>{name}</dt><dd>{_prose(text)}</dd>" for name, text in rows)
-    return (
-        f"<h1>{escape(entry.code)}</h1><p class='status'>HTTP status {entry.status}</p><dl class='facts'>{facts}</dl>"
-    )
+    status = f"<p class='status'>HTTP status {entry.status}</p>" if isinstance(entry, ErrorEntry) else ""
+    return f"<h1>{escape(entry.code)}</h1>{status}<dl class='facts'>{facts}</dl>"
 
 
-def _listing(entries: Sequence[ErrorEntry]) -> str:
+def _listing(entries: Sequence[Entry]) -> str:
     sections = []
     for family, title in _FAMILIES:
-        found = sorted(
-            (entry for entry in entries if entry.code.startswith(f"{family}.")), key=lambda entry: entry.code
-        )
+        found = sorted((entry for entry in entries if entry.code.startswith(family)), key=lambda entry: entry.code)
+        if not found:
+            continue
         rows = "".join(
             f"<tr><th scope='row'><a href='/errors/{escape(entry.code)}'>{escape(entry.code)}</a></th>"
-            f"<td>{entry.status}</td><td>{_prose(entry.message)}</td></tr>"
+            f"<td>{entry.status if isinstance(entry, ErrorEntry) else ''}</td><td>{_prose(entry.message)}</td></tr>"
             for entry in found
         )
         head = (
