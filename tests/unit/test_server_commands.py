@@ -95,6 +95,54 @@ def test_a_report_answers_the_oldest_command_alone(data: Path) -> None:
     run(data, check)
 
 
+def test_a_poll_that_was_answered_before_tells_of_each_change_at_once(data: Path) -> None:
+    async def check(harness: Harness) -> None:
+        admin = await harness.admin()
+        source = await created(admin, "/v3/sources", registration())
+        other = await created(admin, "/v3/sources", registration("other"))
+
+        async def told(of: str = source) -> tuple[str, str]:
+            answer = (await admin.get(f"/v3/sources/{of}/command")).json()
+            return answer["command_name"], answer["command_param"].get("task_id", "")
+
+        async def report(name: str) -> None:
+            body = {"command_name": name, "result": "success", "result_detail": {}}
+            assert (await admin.post(f"/v3/sources/{source}/command_result", json=body)).status_code == 200
+
+        assert await told() == await told(other) == ("TASK_NOT_STARTED", "")
+        task_id = await created(admin, "/v3/tasks", task(source))
+        assert await told() == ("TASK_NOT_STARTED", task_id)
+        await admin.post(f"/v3/tasks/{task_id}/action", json={"operation": "start"})
+        assert await told() == ("START", task_id)
+        await report("START")
+        assert await told() == ("TASK_NOT_STARTED", task_id)
+        await admin.post(f"/v3/tasks/{task_id}/action", json={"operation": "stop"})
+        assert await told() == ("STOP", task_id)
+        await report("STOP")
+        assert await told() == ("TASK_HAS_STOPPED", task_id)
+        await admin.delete(f"/v3/tasks/{task_id}")
+        assert await told() != ("TASK_HAS_STOPPED", task_id)
+        assert await told(other) == ("TASK_NOT_STARTED", "")
+
+    run(data, check)
+
+
+def test_what_is_remembered_of_a_source_is_nothing_to_another_account(data: Path) -> None:
+    async def check(harness: Harness) -> None:
+        admin = await harness.admin()
+        source = await created(admin, "/v3/sources", registration())
+        assert (await admin.get(f"/v3/sources/{source}/command")).status_code == 200
+        account = {"name": "strangers", "password": "long enough, and more"}
+        answer = await admin.post("/wherry/v1/accounts", json=account)
+        assert answer.status_code in {200, 201}, answer.text
+        stranger = await harness.user("admin", "strangers")
+        assert (await admin.get(f"/v3/sources/{source}/command")).status_code == 200
+        refused = await stranger.get(f"/v3/sources/{source}/command")
+        assert (refused.status_code, refused.json()["error_code"]) == (404, "SMS.7602")
+
+    run(data, check)
+
+
 def test_a_long_poll_wakes_at_once_when_a_command_is_issued(data: Path) -> None:
     async def check(harness: Harness) -> None:
         admin = await harness.admin()

@@ -80,14 +80,12 @@ class Authenticator:
         Raises AuthenticationFailed, and nothing else for whatever was sent; where tokens are read elsewhere, ApiError
         with status 503 while that place is away.
         """
-        security_token = None
-        for name, value in request.headers:
-            if name == b"x-auth-token":
-                principal, _ = await self.by_token(value.decode("latin-1").strip())
-                return principal
-            if name == b"x-security-token":
-                security_token = value.strip()
-        return await self._by_signature(request, security_token, once=once)
+        token = request.fields.get(b"x-auth-token")
+        if token is not None:
+            principal, _ = await self.by_token(token.decode("latin-1").strip())
+            return principal
+        security_token = request.fields.get(b"x-security-token")
+        return await self._by_signature(request, None if security_token is None else security_token.strip(), once=once)
 
     async def by_token(self, token: str) -> tuple[Principal, TokenClaims]:
         """Return the principal and the claims of *token*. Raises what `TokenReader.read` does."""

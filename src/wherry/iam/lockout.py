@@ -48,6 +48,8 @@ class Lockout:
 
     def locked_s(self, name: str, peer: str) -> float:
         """Return for how many seconds more *peer* may not try *name*; 0.0: it may."""
+        if not self._failures:  # as nearly always
+            return 0.0
         failures = self._failures.get((name, network_of(peer)))
         return 0.0 if failures is None else max(0.0, failures.locked_until - self._clock())
 
@@ -70,7 +72,8 @@ class Lockout:
         pair = (name, network_of(peer))
         if not self._trusted.get(pair):
             self._trusted.put(pair, True)  # noqa: FBT003 - a set with a time limit
-        self._failures.drop(pair)
+        if self._failures:
+            self._failures.drop(pair)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -26,6 +26,9 @@ class Memory(Generic[K, V]):
         self._most = entries
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def get(self, key: K) -> V | None:
         """Return what was put under *key*, or None once its time is over."""
         entry = self._entries.get(key)

@@ -9,7 +9,8 @@ reference's chapter on authentication, 3.2 to 3.6.
 import functools
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
@@ -24,8 +25,11 @@ UNSIGNED_PAYLOAD: Final = b"UNSIGNED-PAYLOAD"
 
 _MAX_AUTHORIZATION = 8192
 _MAX_QUERY_PAIRS = 1000
+_LONGEST_KNOWN = 256
+"""Bytes of an Authorization header, without its signature, that are read once for all; others are read every time."""
+
 _DATE_FIELDS = ((0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))
-_HEX = frozenset(b"0123456789abcdef")
+_HEX = b"0123456789abcdef"
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
 _PLAIN_PATH = _UNRESERVED + b"/"
 _EMPTY_HASH = hashlib.sha256(b"").hexdigest().encode()
@@ -46,6 +50,7 @@ class Algorithm(Enum):
 
 
 _ALGORITHMS = {algorithm.value: algorithm for algorithm in Algorithm}
+_NAMES = {algorithm: algorithm.value for algorithm in Algorithm}
 
 
 class SignedRequest(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +63,8 @@ class SignedRequest(msgspec.Struct, frozen=True, gc=False):
         headers: names in lower case, in order of arrival (the form of ASGI).
         body: the bytes of the body, after any transfer encoding was removed.
         peer: the address that it came from; empty where that isn't known.
+        fields: the headers by name, with the last value of a name that came more than once.
+        repeated: the names that came more than once.
     """
 
     method: str
@@ -66,6 +73,16 @@ class SignedRequest(msgspec.Struct, frozen=True, gc=False):
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
     peer: str = ""
+    fields: Mapping[bytes, bytes] = {}
+    repeated: frozenset[bytes] = frozenset()
+
+    def __post_init__(self) -> None:
+        fields = dict(self.headers)
+        msgspec.structs.force_setattr(self, "fields", fields)
+        if len(fields) != len(self.headers):
+            counts = Counter(name for name, _ in self.headers)
+            repeated = frozenset(name for name, count in counts.items() if count > 1)
+            msgspec.structs.force_setattr(self, "repeated", repeated)
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
@@ -92,39 +109,42 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     signed_at: int
 
 
+class _Identity(msgspec.Struct, frozen=True, gc=False):
+    """What an Authorization header says before its signature: the same in all requests of a client."""
+
+    algorithm: Algorithm
+    access_key: str
+    scope: bytes
+    signed_headers_text: bytes
+    signed_headers: tuple[bytes, ...]
+
+
 def read_claim(request: SignedRequest) -> Claim:
     """Return what *request* claims, without looking at whether it's true.
 
     Raises AuthenticationFailed, with the reason in words, where the headers don't follow the grammar.
     """
-    authorization = _only_header(request.headers, b"authorization")
+    authorization = _only_header(request, b"authorization")
     if authorization is None:
         raise AuthenticationFailed("the request carries neither X-Auth-Token nor Authorization")
     if len(authorization) > _MAX_AUTHORIZATION:
         raise AuthenticationFailed("the Authorization header is too long", code="APIGW.0106")
-    algorithm, parts = _split_authorization(authorization)
-    signature = parts[b"Signature"]
-    if len(signature) != 64 or not _HEX.issuperset(signature):
+    signature, frame = _signature_apart(authorization)
+    identity = _known_identity(frame) if len(frame) <= _LONGEST_KNOWN else _identity(frame)
+    if len(signature) != 64 or signature.translate(None, _HEX):
         raise AuthenticationFailed("Signature is not 64 lower-case hexadecimal digits")
-    if algorithm is Algorithm.SDK_HMAC_SHA256:
-        access_key, scope = parts[b"Access"], b""
-    else:
-        access_key, _, scope = parts[b"Credential"].partition(b"/")
-    date = _only_header(request.headers, b"x-sdk-date")
+    date = _only_header(request, b"x-sdk-date")
     if date is None:
         raise AuthenticationFailed("the header X-Sdk-Date is missing")
     signed_at = _epoch_seconds(date)
-    if algorithm is Algorithm.V11_HMAC_SHA256:
-        _check_scope(scope, date)
-    if not access_key or not access_key.isascii():
-        raise AuthenticationFailed("the access key is empty or not ASCII")
-    names_text = parts[b"SignedHeaders"]
+    if identity.algorithm is Algorithm.V11_HMAC_SHA256:
+        _check_scope(identity.scope, date)
     return Claim(
-        algorithm,
-        access_key.decode("ascii"),
-        scope,
-        _header_names(names_text),
-        names_text,
+        identity.algorithm,
+        identity.access_key,
+        identity.scope,
+        identity.signed_headers,
+        identity.signed_headers_text,
         signature,
         date,
         signed_at,
@@ -150,18 +170,14 @@ def verify(claim: Claim, request: SignedRequest, secret_key: bytes, now_s: float
 
 def canonical_head(claim: Claim, request: SignedRequest) -> bytes:
     """Return the canonical request up to and including the line feed before the hash of the body."""
-    values: dict[bytes, bytes] = {}
-    wanted = claim.signed_headers
-    for name, value in request.headers:
-        if name in wanted:
-            if name in values:
-                raise AuthenticationFailed(f"the signed header {_shown(name)} was sent twice")
-            values[name] = value.strip()
+    fields = request.fields
+    if not request.repeated.isdisjoint(claim.signed_headers):
+        raise _sent_twice(next(name for name in claim.signed_headers if name in request.repeated))
     lines = [request.method.upper().encode("latin-1"), canonical_path(request.path), canonical_query(request.query)]
-    for name in sorted(wanted):
-        if name not in values:
-            raise AuthenticationFailed(f"the signed header {_shown(name)} was not sent")
-        lines.append(name + b":" + values[name])
+    try:
+        lines += [name + b":" + fields[name].strip() for name in sorted(claim.signed_headers)]
+    except KeyError as missing:
+        raise AuthenticationFailed(f"the signed header {_shown(missing.args[0])} was not sent") from None
     lines += (b"", claim.signed_headers_text, b"")
     return b"\n".join(lines)
 
@@ -197,7 +213,7 @@ def payload_hashes(request: SignedRequest) -> tuple[bytes, ...]:
     must then be true, unless it says that the payload is unsigned. The Python SDK ignores the header when the body is
     empty, so for an empty body both forms are possible.
     """
-    declared = _only_header(request.headers, b"x-sdk-content-sha256")
+    declared = _only_header(request, b"x-sdk-content-sha256")
     actual = hashlib.sha256(request.body).hexdigest().encode() if request.body else _EMPTY_HASH
     if declared is None or declared == actual:
         return (actual,)
@@ -206,8 +222,16 @@ def payload_hashes(request: SignedRequest) -> tuple[bytes, ...]:
     return (declared,) if request.body else (declared, actual)
 
 
-def _split_authorization(authorization: bytes) -> tuple[Algorithm, dict[bytes, bytes]]:
-    name, _, rest = authorization.partition(b" ")
+def _signature_apart(authorization: bytes) -> tuple[bytes, bytes]:
+    """Return the value of Signature, and the header without it: what is the same in all requests of a client."""
+    before, key, after = authorization.partition(b"Signature=")
+    signature, comma, behind = after.partition(b",")
+    return signature.strip(), before + key + comma + behind
+
+
+def _identity(frame: bytes) -> _Identity:
+    """Return what an Authorization header says besides its signature. Raises AuthenticationFailed."""
+    name, _, rest = frame.partition(b" ")
     algorithm = _ALGORITHMS.get(name)
     if algorithm is None:
         raise AuthenticationFailed(f"the algorithm {_shown(name)} is not supported")
@@ -217,12 +241,21 @@ def _split_authorization(authorization: bytes) -> tuple[Algorithm, dict[bytes, b
         if not equals or key in parts:
             raise AuthenticationFailed("the Authorization header is malformed")
         parts[key] = value
-    identity = b"Access" if algorithm is Algorithm.SDK_HMAC_SHA256 else b"Credential"
-    if parts.keys() != {identity, b"SignedHeaders", b"Signature"}:
+    who = b"Access" if algorithm is Algorithm.SDK_HMAC_SHA256 else b"Credential"
+    if parts.keys() != {who, b"SignedHeaders", b"Signature"} or parts[b"Signature"]:
         raise AuthenticationFailed(
-            f"the Authorization header must carry {identity.decode()}, SignedHeaders and Signature and nothing else"
+            f"the Authorization header must carry {who.decode()}, SignedHeaders and Signature and nothing else"
         )
-    return algorithm, parts
+    access_key, scope = parts[who], b""
+    if algorithm is Algorithm.V11_HMAC_SHA256:
+        access_key, _, scope = access_key.partition(b"/")
+    if not access_key or not access_key.isascii():
+        raise AuthenticationFailed("the access key is empty or not ASCII")
+    names = parts[b"SignedHeaders"]
+    return _Identity(algorithm, access_key.decode("ascii"), scope, names, _header_names(names))
+
+
+_known_identity = functools.lru_cache(maxsize=16_384)(_identity)
 
 
 @functools.lru_cache(maxsize=512)
@@ -235,14 +268,15 @@ def _header_names(text: bytes) -> tuple[bytes, ...]:
     return names
 
 
-def _only_header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes | None:
-    found = None
-    for key, value in headers:
-        if key == name:
-            if found is not None:
-                raise AuthenticationFailed(f"the header {_shown(name)} was sent twice")
-            found = value
-    return None if found is None else found.strip()
+def _only_header(request: SignedRequest, name: bytes) -> bytes | None:
+    if request.repeated and name in request.repeated:
+        raise _sent_twice(name)
+    value = request.fields.get(name)
+    return None if value is None else value.strip()
+
+
+def _sent_twice(name: bytes) -> AuthenticationFailed:
+    return AuthenticationFailed(f"the header {_shown(name)} was sent twice")
 
 
 @functools.lru_cache(maxsize=64)
@@ -265,8 +299,8 @@ def _check_scope(scope: bytes, date: bytes) -> None:
 
 def _sign(claim: Claim, key: bytes, canonical_request: bytes) -> bytes:
     digest = hashlib.sha256(canonical_request).hexdigest().encode()
-    pieces = (claim.algorithm.value, claim.date, claim.scope, digest)
-    text = b"\n".join(piece for piece in pieces if piece)
+    scope = claim.scope + b"\n" if claim.scope else b""
+    text = b"%b\n%b\n%b%b" % (_NAMES[claim.algorithm], claim.date, scope, digest)
     return hmac.digest(key, text, "sha256").hex().encode()
 
 

@@ -69,6 +69,7 @@ class Ledger:
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[Callable[[frozenset[str]], None]] = []
+        self._watchers: list[Callable[[str], None]] = []
         self._reader = reader
         self._writer = new_writer(self._settle)
 
@@ -114,6 +115,13 @@ class Ledger:
             self._listener.start(self._overhear)
         self._listeners.append(listener)
 
+    def watch(self, watcher: Callable[[str], None]) -> None:
+        """Call *watcher* on the event loop with the scope of each unit of this process, empty for one without.
+
+        It's called before anybody is answered or woken, whether the unit changed something or failed.
+        """
+        self._watchers.append(watcher)
+
     async def close(self) -> None:
         """Write what is queued, answer everybody, and close the database."""
         if self._listener is not None:
@@ -135,6 +143,10 @@ class Ledger:
 
     def _settle(self, outcomes: Outcomes) -> None:
         self._reader.refresh()  # who is answered or woken finds what was written
+        for outcome in outcomes:
+            scope = "" if outcome.scope is None else outcome.scope.scope
+            for watcher in self._watchers:
+                watcher(scope)
         for outcome in outcomes:
             if outcome.scope is not None and outcome.scope.topics:
                 self._publish(frozenset(outcome.scope.topics))

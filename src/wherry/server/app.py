@@ -103,7 +103,8 @@ class Application:
             if caller.source_id:  # whatever an agent's key calls is a sign of life
                 await self._services.contacts.touch(caller.source_id)
             _admit(route, caller)
-            _check_ids(found)
+            for name in route.ids:
+                decode_id(found.parameters[name], name)
         return await route.handler(self._call(exchange, found, body, caller))
 
     async def _authenticate(self, exchange: "_Exchange", body: bytes) -> Principal:
@@ -137,12 +138,6 @@ def _admit(route: Route, caller: Principal) -> None:
     """Refuse a kind of caller that may never call the operation, before its body is looked at."""
     if caller.kind not in route.callers:
         require(caller, route.operation)
-
-
-def _check_ids(found: Found) -> None:
-    for name, value in found.parameters.items():
-        if name.endswith("_id") or name == "id":
-            decode_id(value, name)
 
 
 class _Exchange:

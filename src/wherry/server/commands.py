@@ -1,5 +1,7 @@
 """ShowCommand and UpdateCommandResult: what agents are told, and what they report."""
 
+from functools import partial
+
 from sqlalchemy import Connection
 
 from wherry.contract.commands import Command, CommandParam, CommandReport
@@ -8,10 +10,11 @@ from wherry.iam.permissions import Resource
 from wherry.ledger import commands, polls, tasks
 from wherry.ledger.polls import Poll
 from wherry.ledger.transaction import Transaction, source_scope
-from wherry.migration.commands import NextCommand, apply_result, next_command
+from wherry.migration.commands import apply_result, next_command
 from wherry.server.access import allow, heard_of, record_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
+from wherry.server.told import Told
 from wherry.server.waiting import wait_preference
 
 
@@ -20,18 +23,18 @@ async def show_command(call: Call) -> Answer:
 
     With ``Prefer: wait=N`` an idle answer waits for N seconds at most, until something happens to the source.
     """
-    source_id, ledger = call.parameters["server_id"], call.services.ledger
+    source_id = call.parameters["server_id"]
     wait_s = wait_preference(call.headers)
     if not wait_s:
-        _, told = await ledger.read(lambda connection: _next(connection, call, source_id))
+        told = await _told(call, source_id)
         await heard_of(call, source_id)
-        return _told(told)
+        return told.answer
     with call.services.waiters.expect(f"source:{source_id}") as expectation:
-        waiting, told = await ledger.read(lambda connection: _next(connection, call, source_id))
+        told = await _told(call, source_id)
         await heard_of(call, source_id)
-        if not waiting and await expectation.wait(wait_s):
-            _, told = await ledger.read(lambda connection: _next(connection, call, source_id))
-        return _told(told)
+        if not told.waiting and await expectation.wait(wait_s):
+            told = await _told(call, source_id)
+        return told.answer
 
 
 async def update_command_result(call: Call) -> Answer:
@@ -76,12 +79,30 @@ async def update_command_result(call: Call) -> Answer:
     return EMPTY
 
 
-def _next(connection: Connection, call: Call, source_id: str) -> tuple[bool, NextCommand]:
-    """Return whether a command waits, and what to tell the agent."""
-    poll = _poll_of(connection, call, source_id)
+async def _told(call: Call, source_id: str) -> Told:
+    """Return what to tell the agent, from memory where it holds. Raises ApiError SMS.7602 or PermissionMissing."""
+    memory, scope = call.services.told, source_scope(source_id)
+    told = memory.get(scope)
+    if told is None:
+        told = await call.services.ledger.read(partial(_next, call.account_id, source_id))
+        if told is not None:
+            memory.put(scope, told)
+    if told is None or told.account_id != call.account_id:
+        raise ApiError("SMS.7602", status=404)
+    allow(call, told.resource)
+    return told
+
+
+def _next(account_id: str, source_id: str, connection: Connection) -> Told | None:
+    """Return what to tell the agent; None where the account has no such source."""
+    poll = polls.look(connection, account_id, source_id)
+    if poll is None:
+        return None
     pending = poll.pending
-    told = next_command(poll.source, poll.task, None if pending is None else pending.record())
-    return pending is not None, told
+    command = next_command(poll.source, poll.task, None if pending is None else pending.record())
+    param = CommandParam(task_id=command.task_id or None, bucket=command.bucket or None)
+    answer = json_answer(Command(command_name=command.name, command_param=param))
+    return Told(account_id, _resource(poll), pending is not None, answer)
 
 
 def _poll_of(connection: Connection, call: Call, source_id: str) -> Poll:
@@ -89,10 +110,9 @@ def _poll_of(connection: Connection, call: Call, source_id: str) -> Poll:
     poll = polls.look(connection, call.account_id, source_id)
     if poll is None:
         raise ApiError("SMS.7602", status=404)
-    allow(call, Resource(source_id, source_id, "", poll.enterprise_project_id))
+    allow(call, _resource(poll))
     return poll
 
 
-def _told(told: NextCommand) -> Answer:
-    param = CommandParam(task_id=told.task_id or None, bucket=told.bucket or None)
-    return json_answer(Command(command_name=told.name, command_param=param))
+def _resource(poll: Poll) -> Resource:
+    return Resource(poll.source.id, poll.source.id, "", poll.enterprise_project_id)

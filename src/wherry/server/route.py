@@ -46,6 +46,7 @@ class Route:
         max_body: bytes of its body at most.
         errors: the shape of its refusals.
         parameter_names: the names in braces, in their order.
+        ids: those of them that are ids.
         callers: the kinds of principals that may call it at all; empty where it's anonymous.
     """
 
@@ -58,10 +59,13 @@ class Route:
     max_body: int = MAX_BODY
     errors: ErrorShape = ErrorShape.SMS
     parameter_names: tuple[str, ...] = field(init=False)
+    ids: tuple[str, ...] = field(init=False)
     callers: frozenset[Kind] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameter_names", tuple(re.findall(r"{(\w+)}", self.path)))
+        names = tuple(re.findall(r"{(\w+)}", self.path))
+        object.__setattr__(self, "parameter_names", names)
+        object.__setattr__(self, "ids", tuple(name for name in names if name.endswith("_id") or name == "id"))
         object.__setattr__(self, "callers", frozenset() if self.anonymous else _callers(self.operation))
 
     @property

@@ -46,6 +46,9 @@ class Router:
         segments = _segments(raw_path)
         if segments is None:
             return None
+        first, found = _first_match(self._root, segments)
+        if first is not None and (route := first.methods.get(method)) is not None:
+            return Found(route, dict(zip(route.parameter_names, found, strict=True)))
         allowed: set[str] = set()
         for node, values in _matches(self._root, segments):
             route = node.methods.get(method)
@@ -76,6 +79,22 @@ def _segments(raw_path: bytes) -> list[str] | None:
         return [unquote_to_bytes(segment).decode() for segment in raw_path.split(b"/")[1:]]
     except UnicodeDecodeError:
         return None
+
+
+def _first_match(root: _Node, segments: Iterable[str]) -> tuple[_Node | None, list[str]]:
+    """Return the first of `_matches`, where it's found without turning back, as it nearly always is; None: it isn't."""
+    node, values = root, list[str]()
+    for segment in segments:
+        fixed = node.fixed.get(segment)
+        if fixed is not None:
+            node = fixed
+        else:
+            parameter = node.parameter
+            if parameter is None or not segment:
+                return None, values
+            node = parameter
+            values.append(segment)
+    return node, values
 
 
 def _matches(root: _Node, segments: Iterable[str]) -> list[tuple[_Node, tuple[str, ...]]]:

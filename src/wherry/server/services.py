@@ -12,8 +12,10 @@ from wherry.iam.refusals import RefusalCodec
 from wherry.iam.temporary_keys import TemporaryKeyIssuer
 from wherry.iam.tokens import TokenIssuer
 from wherry.ledger.ledger import Ledger
+from wherry.ledger.scoped_memory import ScopedMemory
 from wherry.server.contacts import Contacts
 from wherry.server.directory import LedgerDirectory
+from wherry.server.told import Told
 from wherry.server.waiting import Waiters
 
 
@@ -24,6 +26,7 @@ class Services:
     Attributes:
         keystone: the OpenStack Keystone that knows the users; None: the built-in identity service does.
         logins: counts wrong passwords.
+        told: what polls were answered lately, by the scope of their source.
         endpoint: the URL under which it's reached, as shown in catalogs and links.
         clock: the time in epoch milliseconds.
         key_box: seals the secrets of access keys.
@@ -45,6 +48,7 @@ class Services:
     proofs: ProofSigner
     contacts: Contacts
     waiters: Waiters
+    told: ScopedMemory[Told]
     endpoint: str
     tls: bool
     clock: Callable[[], int]
