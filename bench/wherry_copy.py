@@ -1,60 +1,98 @@
-"""Wherry as a contestant: a receiver and a sender, two processes over TLS 1.3 on loopback, without a control plane.
+"""Wherry as a contestant: a receiver and a source, two processes over TLS 1.3 on loopback, without a control plane.
 
-Run as `python -m bench.wherry_copy receive|send DIRECTORY ...` by `WherryCopy` itself.
+Run as `python -m bench.wherry_copy receive|send DIRECTORY ...` by `WherryCopy` itself. The first pass starts both, as a
+peer's copy starts its two ends. They stay, as agent and receiver do, and later passes go through the same session.
 """
 
+import io
+import json
+import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from wherry.disks.direct import open_reader
 from wherry.disks.extents import Extent
 from wherry.iam.certificates import Authority
 from wherry.replication import transport
+from wherry.replication.granuleset import GranuleSet
 from wherry.replication.memory import PassMemory
 from wherry.replication.messages import DiskLine, Hello
 from wherry.replication.receiving import serve_session
 from wherry.replication.replica import Replica
-from wherry.replication.sending import SendOptions, SourceDisk, SourceSession
+from wherry.replication.sending import SendOptions, SourceDisk, SourceSession, SourceTables
+from wherry.replication.tuning import DEFAULT_OPTIONS
 
 TASK = "bench"
-LIMIT_S = 600.0
 PLAIN, COMPRESSED = "plain", "zstd"
 
 
-@dataclass(frozen=True, slots=True)
 class WherryCopy:
-    """One pass of Wherry, digests, durable writes and TLS included; the replica lies in *directory*."""
+    """Passes of Wherry over *source*, digests, durable writes and TLS included; the replica lies in *directory*.
 
-    source: Path
-    directory: Path
-    codec: str
+    *dirty*: the file with the granules that were written since the pass before, one bit each. None: every pass is a
+    digest scan.
+    """
+
+    def __init__(self, source: Path, directory: Path, codec: str, dirty: Path | None = None) -> None:
+        self.source = source
+        self.directory = directory
+        self.codec = codec
+        self.name = f"wherry, TLS, {codec}"
+        self._dirty = dirty
+        self._ends: list[subprocess.Popen[str]] = []
+        self.frozen_ms = 0.0
+        """Milliseconds that the newest pass took up to COMMITTED: a server would have been frozen for so long."""
 
     @property
-    def name(self) -> str:
-        """How the results call it."""
-        return f"wherry, TLS, {self.codec}"
+    def target(self) -> Path:
+        """Where the copy lies."""
+        return self.directory / "disk-0.raw"
+
+    def empty(self, identities: Path) -> None:
+        """End both sides and take the replica away."""
+        self.end()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.copytree(identities, self.directory)
 
     def run(self) -> None:
-        """Copy the image once: what differs from the replica is sent and committed."""
+        """Copy once: what differs from the replica is sent, committed, and brought to the medium."""
+        if not self._ends:
+            self._start()
+            self._ask("scan")
+        else:
+            self._ask("scan" if self._dirty is None else f"tracked {self._dirty}")
+
+    def end(self) -> None:
+        """End both sides."""
+        ends, self._ends = self._ends, []
+        for end in reversed(ends):
+            end.communicate()
+            if end.returncode:
+                raise ChildProcessError(end.returncode)
+
+    def _start(self) -> None:
         script = [sys.executable, "-m", __spec__.name]
-        receiver = subprocess.Popen([*script, "receive", str(self.directory)], stdout=subprocess.PIPE, text=True)
-        try:
-            port = receiver.stdout.readline().strip() if receiver.stdout else ""
-            subprocess.run([*script, "send", str(self.directory), port, str(self.source), self.codec], check=True)
-            if receiver.wait(timeout=LIMIT_S) != 0:
-                raise ChildProcessError(receiver.returncode)
-        finally:
-            if receiver.poll() is None:
-                receiver.kill()
-                receiver.wait()
-            if receiver.stdout:
-                receiver.stdout.close()
+        receiver = _spawn([*script, "receive", str(self.directory)])
+        self._ends.append(receiver)
+        # The source loads while the receiver does, as two machines would.
+        self._ends.append(_spawn([*script, "send", str(self.directory), str(self.source), self.codec]))
+        self._ask(_answer(receiver).strip())
+
+    def _ask(self, words: str) -> None:
+        source = self._ends[1]
+        assert source.stdin is not None
+        source.stdin.write(words + "\n")
+        source.stdin.flush()
+        self.frozen_ms = json.loads(_answer(source))
 
 
 def write_identities(directory: Path) -> None:
@@ -67,12 +105,24 @@ def write_identities(directory: Path) -> None:
         (directory / f"{side}.json").write_bytes(msgspec.json.encode(asdict(identity)))
 
 
+def _spawn(command: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _answer(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    answer = process.stdout.readline()
+    if not answer:
+        raise ChildProcessError(process.wait())
+    return answer
+
+
 def _identity(directory: Path, side: str) -> transport.Identity:
     return msgspec.json.decode((directory / f"{side}.json").read_bytes(), type=transport.Identity)
 
 
 def receive(directory: Path) -> None:
-    """Serve one session on a free port, which is printed first."""
+    """Serve connections on a free port, which is printed first, until the standard input ends."""
     identity = _identity(directory, "target")
     context = transport.server_context(lambda name: identity if name == transport.server_name_of(TASK) else None)
 
@@ -83,34 +133,63 @@ def receive(directory: Path) -> None:
         return path
 
     replica = Replica.open(directory / "replica", TASK, create_disk)
+
+    def serve(connection: socket.socket) -> None:
+        serve_session(transport.accept(connection, context).stream, replica)
+
     try:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             print(listener.getsockname()[1], flush=True)
-            connection, _ = listener.accept()
-        serve_session(transport.accept(connection, context).stream, replica)
+            threading.Thread(target=_accept, args=(listener, serve), daemon=True).start()
+            sys.stdin.read()
     finally:
         replica.close()
 
 
-def send(directory: Path, port: int, source: Path, codec: str) -> None:
-    """Run and commit one pass over *source*."""
+def _accept(listener: socket.socket, serve: Callable[[socket.socket], None]) -> None:
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+
+def send(directory: Path, source: Path, codec: str) -> None:
+    """Take the receiver's port, then the word for each pass, from the standard input; say how long it took."""
     reader = open_reader(source)
     disk = SourceDisk(0, source.name, reader.size, reader)
+    lines = (DiskLine(index=0, name=disk.name, size=disk.size),)
+    tables = SourceTables.open(directory / "tables", TASK, lines)
+    context = transport.client_context(_identity(directory, "source"))
+    port = int(sys.stdin.readline())
     session = SourceSession.connect(
         ("127.0.0.1", port),
-        transport.client_context(_identity(directory, "source")),
+        context,
         transport.server_name_of(TASK),
-        Hello(task_id=TASK, source_id=TASK, disks=(DiskLine(index=0, name=disk.name, size=disk.size),)),
-        options=SendOptions(compress=codec == COMPRESSED),
+        Hello(task_id=TASK, source_id=TASK, disks=lines),
+        options=SendOptions(memory=DEFAULT_OPTIONS.memory, compress=codec == COMPRESSED),
+        tables=tables,
     )
-    report = session.run_pass(session.next_pass, [disk], {0: [Extent(0, disk.size)]}, PassMemory())
-    session.commit(False, int(time.time() * 1000), report.covered)  # noqa: FBT003 (the session's own signature)
+    print(0, flush=True)
+    memory = PassMemory()
+    whole = {0: [Extent(0, disk.size)]}
+    for line in sys.stdin:
+        word, _, dirty = line.strip().partition(" ")
+        began = time.monotonic()
+        written = None
+        if word == "tracked":
+            written = {0: GranuleSet(tables[0].count, np.frombuffer(Path(dirty).read_bytes(), dtype=np.uint8))}
+        report = session.run_pass(session.next_pass, [disk], whole, memory, dirty=written)
+        session.commit(False, int(time.time() * 1000), report.covered)  # noqa: FBT003 (the session's own signature)
+        frozen_ms = (time.monotonic() - began) * 1000
+        session.hold()
+        session.settle()
+        print(frozen_ms, flush=True)
     session.close()
     reader.close()
 
 
 if __name__ == "__main__":
+    assert isinstance(sys.stdout, io.TextIOBase)
     if sys.argv[1] == "receive":
         receive(Path(sys.argv[2]))
     else:
-        send(Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), sys.argv[5])
+        send(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])

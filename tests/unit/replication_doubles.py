@@ -2,9 +2,11 @@
 
 import errno
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from wherry.disks.direct import WritableBuffer
 from wherry.replication.codecs import Codec, Packer, Unpacker
@@ -16,10 +18,11 @@ from wherry.replication.frames import (
     control_header,
     data_digest,
     encode_header,
+    index_of,
     open_frame,
     zero_header,
 )
-from wherry.replication.granules import Buffer, granule_digests
+from wherry.replication.granules import GRANULE_SIZE, Buffer, granule_digests
 from wherry.replication.messages import AnyMessage, encode
 
 SECTOR = 512
@@ -198,6 +201,25 @@ def data_frame(disk: int, number: int, offset: int, data: bytes, *, pack: bool =
     digest = data_digest(digests, codec, payload)
     header = Header(FrameType.DATA, codec, disk, number, sequence, offset, len(data), len(payload), digest)
     return open_frame(header, encode_header(header), bytes(payload), Unpacker())
+
+
+def gather_frame(disk: int, number: int, parts: Mapping[int, bytes], *, pack: bool = True, sequence: int = 0) -> Opened:
+    """Return a GATHER frame of granules, by number, as it comes out of the receiver's checks."""
+    header, payload = gather_as_sent(disk, number, parts, pack=pack, sequence=sequence)
+    return open_frame(header, encode_header(header), payload, Unpacker())
+
+
+def gather_as_sent(
+    disk: int, number: int, parts: Mapping[int, bytes], *, pack: bool = True, sequence: int = 0
+) -> tuple[Header, bytes]:
+    """Return header and payload of a GATHER frame, whether it may be sent or not."""
+    data, index = b"".join(parts.values()), index_of(np.array(list(parts), dtype=np.int64))
+    content = data + index
+    codec, payload = Packer().pack(memoryview(content)) if pack else (Codec.PLAIN, content)
+    digest = data_digest(granule_digests(data), codec, payload, index)
+    offset = next(iter(parts)) * GRANULE_SIZE
+    header = Header(FrameType.GATHER, codec, disk, number, sequence, offset, len(content), len(payload), digest)
+    return header, bytes(payload)
 
 
 def zero_frame(disk: int, number: int, offset: int, length: int) -> Opened:

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.replication_doubles import PowerCut, SimulatedStorage, control_frame, data_frame, zero_frame
+from tests.unit.replication_doubles import (
+    PowerCut,
+    SimulatedStorage,
+    control_frame,
+    data_frame,
+    gather_frame,
+    zero_frame,
+)
 from wherry.replication.errors import StorageFailed
+from wherry.replication.frames import Opened
 from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE, granule_count, granule_digests
 from wherry.replication.messages import CommitPass, Committed, Covered, DiskLine, pack_runs
 from wherry.replication.replica import Replica
@@ -31,6 +39,10 @@ class History:
     contents: dict[int, Content] = field(default_factory=dict)
     confirmed: dict[tuple[int, int], bytes] = field(default_factory=dict)
     stored: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+    def answer(self, checkpoint: int) -> None:
+        self.checkpoint, self.committing = checkpoint, None
+        self.confirmed.clear()
 
     def confirm(self) -> None:
         self.confirmed.update(self.stored)
@@ -67,15 +79,37 @@ def differing(replica: Replica, content: Content) -> Iterator[tuple[int, int, by
                 yield index, granule, data
 
 
+def frames_of(
+    number: int, found: list[tuple[int, int, bytes]], chance: random.Random
+) -> Iterator[tuple[int, list[int], Opened]]:
+    """Yield disk, granules and frame: zeros and some of the data by themselves, the rest gathered."""
+    for index, granule, data in found:
+        if not any(data):
+            yield index, [granule], zero_frame(index, number, granule * GRANULE_SIZE, len(data))
+    for index in range(len(SIZES)):
+        parts = {granule: data for disk, granule, data in found if disk == index and any(data)}
+        while parts:
+            some = dict(list(parts.items())[: chance.randint(1, 3)])
+            parts = {granule: data for granule, data in parts.items() if granule not in some}
+            if len(some) == 1:
+                ((granule, data),) = some.items()
+                yield index, [granule], data_frame(index, number, granule * GRANULE_SIZE, data)
+            else:
+                yield index, list(some), gather_frame(index, number, some)
+
+
 def run_pass(replica: Replica, content: Content, history: History, chance: random.Random) -> None:
     number = replica.next_pass
     replica.begin(number)
-    for index, granule, data in differing(replica, content):
-        offset = granule * GRANULE_SIZE
-        opened = data_frame(index, number, offset, data) if any(data) else zero_frame(index, number, offset, len(data))
-        history.confirmed.pop((index, granule), None)
-        history.stored[index, granule] = opened.digests
-        replica.check(opened.header)
+    for index, granules, opened in frames_of(number, list(differing(replica, content)), chance):
+        for granule in granules:
+            history.confirmed.pop((index, granule), None)
+        history.stored |= {
+            (index, part.first + number): part.digests[number * DIGEST_SIZE :][:DIGEST_SIZE]
+            for part in opened.parts()
+            for number in range(len(part.digests) // DIGEST_SIZE)
+        }
+        replica.check(opened)
         replica.store(opened)
         if chance.random() < 0.4:
             replica.sync()
@@ -85,8 +119,7 @@ def run_pass(replica: Replica, content: Content, history: History, chance: rando
     history.committing, history.contents[number] = number, content
 
     def answered(committed: Committed) -> None:
-        history.checkpoint, history.committing = committed.checkpoint, None
-        history.confirmed.clear()
+        history.answer(committed.checkpoint)
 
     covered = {index: [(0, granule_count(len(disk)))] for index, disk in enumerate(content)}
     frames = [control_frame(Covered(disk=index, runs=pack_runs(runs))) for index, runs in covered.items()]
@@ -105,7 +138,11 @@ def migrate(storage: SimulatedStorage, directory: Path, moments: list[Content], 
                 replica.prepare(
                     [DiskLine(index=index, name=f"d{index}", size=size) for index, size in enumerate(SIZES)]
                 )
-                run_pass(replica, moments[replica.next_pass], history, chance)
+                # The session may have finished a commit that had broken off before it was answered.
+                if history.committing is not None and history.committing < replica.next_pass:
+                    history.answer(history.committing)
+                if replica.next_pass < len(moments):
+                    run_pass(replica, moments[replica.next_pass], history, chance)
         proof = replica.half(len(moments) - 1)
         assert [disk.size for disk in proof.disks] == list(SIZES)
     finally:

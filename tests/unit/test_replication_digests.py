@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wherry.replication.digests import FileTable, MemoryTable, Overlay, runs_of, same_granules
-from wherry.replication.granules import UNKNOWN_DIGEST, ZERO_DIGEST
+from wherry.replication.digests import FileTable, MemoryTable, Overlay, pick, put, runs_of, same_granules
+from wherry.replication.granules import UNKNOWN_DIGEST, ZERO_DIGEST, as_digests
 from wherry.replication.storage import FileStorage
 
 
@@ -80,3 +80,21 @@ def test_runs_are_the_true_values(values: list[bool]) -> None:
         rebuilt[first : first + count] = [True] * count
         assert first == 0 or not values[first - 1]
     assert rebuilt == values
+
+
+@given(numbers=st.sets(st.integers(0, 2999), min_size=1, max_size=40))
+def test_scattered_digests_are_put_and_picked(numbers: set[int]) -> None:
+    below = MemoryTable(3000)
+    for each in range(3000):
+        below.set(each, digest(each))
+    table = Overlay(below)
+    some = np.array(sorted(numbers), dtype=np.int64)
+    before = b"".join(map(digest, some.tolist()))
+    assert pick(table, some).tobytes() == before
+    after = b"".join(digest(10_000 + number) for number in some.tolist())
+    put(table, some, as_digests(after))
+    assert pick(table, some).tobytes() == after
+    assert below.get(0, 3000) == b"".join(map(digest, range(3000)))
+    rest = [number for number in range(3000) if number not in numbers]
+    assert all(table.get(number, 1) == digest(number) for number in rest)
+    assert {page // 1024 for page, _ in table.changes()} == {number // 1024 for number in numbers}

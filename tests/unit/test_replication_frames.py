@@ -1,23 +1,29 @@
 """Frames: what goes in comes out, and whatever was cut or changed on the way is refused."""
 
+import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.replication_doubles import control_frame, data_frame, zero_frame
+from tests.unit.replication_doubles import control_frame, data_frame, gather_as_sent, gather_frame, zero_frame
 from wherry.replication.codecs import Codec, Packer, Unpacker
 from wherry.replication.errors import ProtocolViolated
 from wherry.replication.frames import (
+    GATHERED,
     HEADER_SIZE,
     MAX_CONTROL,
+    MAX_PAYLOAD,
     MAX_ZERO_RUN,
     FrameType,
     Header,
     Opened,
+    data_digest,
     decode_header,
     encode_header,
+    index_of,
     open_frame,
 )
 from wherry.replication.granules import EXTENT_SIZE, GRANULE_SIZE, granule_digests
@@ -62,7 +68,53 @@ def test_a_data_frame_comes_out_as_it_went_in(
     assert got.digests == granule_digests(content)
 
 
+@given(
+    granules=st.sets(st.integers(0, 2**32 - 1), min_size=1, max_size=GATHERED),
+    tail=st.integers(1, GRANULE_SIZE),
+    pattern=st.binary(min_size=1, max_size=40),
+    pack=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_gathered_granules_come_out_where_they_belong(
+    granules: set[int], tail: int, pattern: bytes, pack: bool
+) -> None:
+    ascending = sorted(granules)
+    parts = {
+        granule: (granule.to_bytes(4, "big") + pattern * GRANULE_SIZE)[: tail if granule == ascending[-1] else None][
+            :GRANULE_SIZE
+        ]
+        for granule in ascending
+    }
+    sent = gather_frame(9, 2, parts, pack=pack)
+    got = receive(wire(sent))
+    assert got.header.disk_length == sum(map(len, parts.values()))
+    assert got.end == ascending[-1] * GRANULE_SIZE + len(parts[ascending[-1]])
+    came = {}
+    for part in got.parts():
+        assert part.length == len(part.raw)
+        assert part.digests == granule_digests(part.raw)
+        for start in range(0, part.length, GRANULE_SIZE):
+            came[part.first + start // GRANULE_SIZE] = bytes(part.raw[start : start + GRANULE_SIZE])
+    assert came == parts
+    assert all(earlier[0] + earlier[1] < later[0] for earlier, later in itertools.pairwise(got.runs))
+
+
+@pytest.mark.parametrize("order", [[3, 3], [5, 3], [1, 2, 9, 4]])
+def test_gathered_granules_that_do_not_ascend_are_refused(order: list[int]) -> None:
+    header, payload = gather_as_sent(0, 0, dict.fromkeys(sorted(set(order)), b"x" * GRANULE_SIZE), pack=False)
+    content = b"x" * GRANULE_SIZE * len(order)
+    index = index_of(np.array(order))
+    digest = data_digest(granule_digests(content), Codec.PLAIN, content + index, index)
+    payload = content + index
+    header = replace(
+        header, offset=order[0] * GRANULE_SIZE, raw_length=len(payload), stored_length=len(payload), digest=digest
+    )
+    with pytest.raises(ProtocolViolated, match="out of order"):
+        open_frame(header, encode_header(header), payload, Unpacker())
+
+
 SAMPLES = {
+    "gathered": wire(gather_frame(3, 7, {1: b"ab" * (GRANULE_SIZE // 2), 8: b"tail"})),
     "plain": wire(data_frame(3, 7, GRANULE_SIZE, bytes(range(256)) * 2, pack=False)),
     "packed": wire(data_frame(3, 7, GRANULE_SIZE, b"abcd" * (GRANULE_SIZE // 4) + b"tail")),
     "zero": wire(zero_frame(3, 7, GRANULE_SIZE, 5 * GRANULE_SIZE)),
@@ -112,6 +164,7 @@ def test_noise_is_refused(noise: bytes) -> None:
 
 GOOD = data_frame(0, 0, 0, b"x" * GRANULE_SIZE, pack=False).header
 PACKED = data_frame(0, 0, 0, b"x" * GRANULE_SIZE).header
+GATHER = gather_frame(0, 0, {0: b"x" * GRANULE_SIZE, 2: b"y" * GRANULE_SIZE}, pack=False).header
 ZERO = zero_frame(0, 0, 0, GRANULE_SIZE).header
 CONTROL = decode_header(control_frame(Ack(durable_bytes=0))[0])
 
@@ -127,6 +180,13 @@ CONTROL = decode_header(control_frame(Ack(durable_bytes=0))[0])
         pytest.param(replace(GOOD, disk=256), id="too many disks"),
         pytest.param(replace(PACKED, stored_length=PACKED.raw_length), id="packed, but no shorter"),
         pytest.param(replace(PACKED, stored_length=0), id="packed to nothing"),
+        pytest.param(
+            replace(GATHER, raw_length=MAX_PAYLOAD + 5, stored_length=MAX_PAYLOAD + 5), id="too many gathered"
+        ),
+        pytest.param(replace(GATHER, raw_length=4, stored_length=4), id="an index without granules"),
+        pytest.param(
+            replace(GATHER, raw_length=GRANULE_SIZE + 8, stored_length=GRANULE_SIZE + 8), id="a gathered granule of 0"
+        ),
         pytest.param(replace(ZERO, stored_length=1), id="zeros with a payload"),
         pytest.param(replace(ZERO, raw_length=MAX_ZERO_RUN + GRANULE_SIZE), id="too many zeros"),
         pytest.param(replace(ZERO, digest=b"x" * 16), id="zeros with a digest"),

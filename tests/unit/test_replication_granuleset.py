@@ -37,6 +37,21 @@ def test_a_mask_comes_back_as_its_runs(given_masks: list[np.ndarray]) -> None:
     np.testing.assert_array_equal(made.mask(0, len(mask)), mask)
 
 
+@given(masks(), st.data())
+def test_single_granules_are_asked_for_and_put(given_masks: list[np.ndarray], data: st.DataObject) -> None:
+    (held,) = given_masks
+    made = GranuleSet.of_mask(held)
+    some = np.array(sorted(data.draw(st.sets(st.integers(0, len(held) - 1)))), dtype=np.int64)
+    new = np.array(data.draw(st.lists(st.booleans(), min_size=len(some), max_size=len(some))), dtype=np.bool_)
+    np.testing.assert_array_equal(made.has(some), held[some])
+    made.put(some, new)
+    expected = held.copy()
+    expected[some] = new
+    assert made == GranuleSet.of_mask(expected)
+    numbers = [number for each in made.numbers() for number in each.tolist()]
+    assert numbers == np.flatnonzero(expected).tolist()
+
+
 @given(masks(2))
 def test_the_set_arithmetic(two: list[np.ndarray]) -> None:
     left, right = (GranuleSet.of_mask(mask) for mask in two)

@@ -12,7 +12,14 @@ from typing import Self
 
 import pytest
 
-from tests.unit.replication_doubles import MemoryReader, control_frame, data_frame, zero_frame
+from tests.unit.replication_doubles import (
+    MemoryReader,
+    control_frame,
+    data_frame,
+    gather_as_sent,
+    gather_frame,
+    zero_frame,
+)
 from wherry.disks.extents import Extent
 from wherry.errors import WherryError
 from wherry.replication.codecs import Codec, Packer
@@ -201,6 +208,11 @@ COMMIT = CommitPass(number=1, consistent=True, taken_at=1)
         pytest.param(one(data_frame(0, 1, 3 * GRANULE_SIZE, TAIL)), id="a short granule in the middle"),
         pytest.param(one(replace(GOOD.header, offset=512), bytes(GOOD.stored)), id="unaligned"),
         pytest.param(one(zero_frame(0, 1, 0, 2 * SIZE - 1024)), id="zeros over the end"),
+        pytest.param(one(gather_frame(0, 1, {0: DATA, 11: DATA})), id="gathered beyond the disk"),
+        pytest.param(one(gather_frame(0, 1, {0: DATA, 10: DATA})), id="gathered over the end of the disk"),
+        pytest.param(one(gather_frame(0, 1, {0: DATA, 3: TAIL})), id="a short granule gathered in the middle"),
+        pytest.param(one(*gather_as_sent(0, 1, {3: DATA, 0: DATA})), id="gathered backwards"),
+        pytest.param(one(*gather_as_sent(0, 1, {0: DATA, 1: DATA, 2: TAIL}, pack=False)), id="gathered short"),
         pytest.param(one(data_frame(1, 1, 0, DATA)), id="another disk"),
         pytest.param(one(data_frame(0, 0, 0, DATA)), id="an earlier pass"),
         pytest.param(one(data_frame(0, 2, 0, DATA)), id="a later pass"),
@@ -258,7 +270,7 @@ def test_what_the_protocol_forbids_is_refused_and_changes_nothing(
     "hello",
     [
         pytest.param(Hello(task_id="t2", source_id="s", disks=HELLO.disks), id="another task"),
-        pytest.param(Hello(task_id="task", source_id="s", disks=HELLO.disks, protocol=2), id="another protocol"),
+        pytest.param(Hello(task_id="task", source_id="s", disks=HELLO.disks, protocol=1), id="another protocol"),
         pytest.param(Hello(task_id="task", source_id="s", disks=HELLO.disks * 2), id="a disk twice"),
         pytest.param(
             Hello(task_id="task", source_id="s", disks=(DiskLine(index=0, name="d", size=SIZE + 1),)), id="grown"

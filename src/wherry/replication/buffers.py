@@ -5,13 +5,13 @@ import threading
 from typing import Final
 
 from wherry.disks.direct import aligned_buffer
-from wherry.replication.granules import EXTENT_SIZE
+from wherry.replication.frames import MAX_PAYLOAD
 
 _LOOK_S: Final = 0.1
 
 
 class BufferPool:
-    """Buffers of one extent each, aligned for direct reads; made when first needed and kept."""
+    """Buffers of one frame's payload each, aligned for direct reads; made when first needed and kept."""
 
     def __init__(self, count: int) -> None:
         self._free: queue.LifoQueue[memoryview] = queue.LifoQueue()
@@ -28,7 +28,7 @@ class BufferPool:
             with self._making:
                 if self._unmade:
                     self._unmade -= 1
-                    return memoryview(aligned_buffer(EXTENT_SIZE))
+                    return memoryview(aligned_buffer(MAX_PAYLOAD))
             try:
                 return self._free.get(timeout=_LOOK_S)
             except queue.Empty:

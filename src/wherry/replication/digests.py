@@ -5,15 +5,19 @@ a file is read and written by plain positional calls and not mapped: a full disk
 kill the program by a signal, while here it's an error that can be told to a person. The page cache makes it as quick.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from wherry.replication.errors import StorageFailed
 from wherry.replication.granules import DIGEST_SIZE, UNKNOWN_DIGEST, Digests, as_digests
+from wherry.replication.granuleset import Numbers
 from wherry.replication.storage import StoredFile
 
+_PAGE: Final = 1024  # granules
 _SCAN: Final = 65_536  # granules looked at in one go: 1 MiB of table
 _UNKNOWN: Final = as_digests(UNKNOWN_DIGEST)[0]
 
@@ -30,6 +34,31 @@ class DigestTable(Protocol):
 
     def set(self, first: int, digests: bytes) -> None:
         """Replace the digests from granule *first* on."""
+
+
+def pick(table: DigestTable, numbers: Numbers) -> Digests:
+    """Return the digests of the granules with the ascending *numbers*."""
+    return np.concatenate(
+        [as_digests(table.get(first, count))[numbers[some] - first] for first, count, some in _pages(numbers)]
+    )
+
+
+def put(table: DigestTable, numbers: Numbers, digests: Digests) -> None:
+    """Replace the digests of the granules with the ascending *numbers*. For one thread at a time."""
+    for first, count, some in _pages(numbers):
+        content = digests[some]
+        if len(content) < count:
+            content = as_digests(bytearray(table.get(first, count)))
+            content[numbers[some] - first] = digests[some]
+        table.set(first, content.tobytes())
+
+
+def _pages(numbers: Numbers) -> Iterator[tuple[int, int, slice]]:
+    """Yield (first, count) of short runs that hold all *numbers*, and which of these."""
+    borders = [0, *(np.flatnonzero(np.diff(numbers // _PAGE)) + 1).tolist(), len(numbers)]
+    for start, end in itertools.pairwise(borders):
+        first, last = int(numbers[start]), int(numbers[end - 1])
+        yield first, last + 1 - first, slice(start, end)
 
 
 class MemoryTable:
@@ -99,7 +128,12 @@ class FileTable:
 
     def flush(self) -> None:
         """Return when the table is durable."""
-        self._file.sync()
+        try:
+            self._file.sync()
+        except StorageFailed:
+            # The kernel takes the lost pages for clean now: reading must show what the medium holds, not these.
+            self._file.forget_cache()
+            raise
 
     def close(self) -> None:
         """Release the file."""
@@ -108,8 +142,6 @@ class FileTable:
 
 class Overlay:
     """A table over another one: reads see both, writes stay here, in pages of 1,024 granules."""
-
-    _PAGE: Final = 1024
 
     def __init__(self, below: DigestTable) -> None:
         self._below = below
@@ -126,7 +158,7 @@ class Overlay:
         for page, start, length in self._pieces(first, count):
             own = self._pages.get(page)
             if own is None:
-                parts.append(self._below.get(page * self._PAGE + start, length))
+                parts.append(self._below.get(page * _PAGE + start, length))
             else:
                 parts.append(bytes(memoryview(own)[start * DIGEST_SIZE : (start + length) * DIGEST_SIZE]))
         return b"".join(parts)
@@ -137,8 +169,8 @@ class Overlay:
         for page, start, length in self._pieces(first, len(digests) // DIGEST_SIZE):
             own = self._pages.get(page)
             if own is None:
-                base = page * self._PAGE
-                own = self._pages[page] = bytearray(self._below.get(base, min(self._PAGE, self.count - base)))
+                base = page * _PAGE
+                own = self._pages[page] = bytearray(self._below.get(base, min(_PAGE, self.count - base)))
             size = length * DIGEST_SIZE
             own[start * DIGEST_SIZE : start * DIGEST_SIZE + size] = digests[position : position + size]
             position += size
@@ -151,14 +183,14 @@ class Overlay:
     def changes(self) -> Iterator[tuple[int, bytes]]:
         """Yield the pages where it was written, ascending: (first granule, joined digests)."""
         for page in sorted(self._pages):
-            yield page * self._PAGE, bytes(self._pages[page])
+            yield page * _PAGE, bytes(self._pages[page])
 
     def _pieces(self, first: int, count: int) -> Iterator[tuple[int, int, int]]:
         """Cut a run of granules at the pages: (page, start in it, count)."""
         end = first + count
         while first < end:
-            page, start = divmod(first, self._PAGE)
-            length = min(self._PAGE - start, end - first)
+            page, start = divmod(first, _PAGE)
+            length = min(_PAGE - start, end - first)
             yield page, start, length
             first += length
 

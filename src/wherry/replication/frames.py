@@ -4,28 +4,34 @@ Layout of the header, little-endian, without gaps:
 
     0   4  magic "WHRY"
     4   1  protocol version
-    5   1  type: 1 DATA, 2 ZERO, 3 CONTROL
+    5   1  type: 1 DATA, 2 ZERO, 3 CONTROL, 4 GATHER
     6   1  codec: 0 plain, 1 zstd
     7   1  reserved, 0
     8   4  disk
     12  4  pass number
     16  8  sequence: counts the frames of one direction of a connection from 0
     24  8  offset on the disk in bytes
-    32  8  raw length: bytes of disk
+    32  8  raw length: bytes of disk, of a GATHER with its index
     40  4  stored length: bytes of payload
     44  16 digest
     60  4  CRC-32 of the 60 bytes before
 
+A GATHER carries granules that don't follow each other: their content one after the other, then their numbers.
+
 A frame that was cut, or in which a single bit was changed, is refused: the header by its CRC, the payload by the
-digest. The digest of a DATA frame is that of its granules' digests (and of the stored payload when packed), so that one
-pass over the data serves frame, table and proof (docs/adr/0002). This module does no I/O.
+digest. The digest of a DATA frame is that of its granules' digests (and of the index, and of the stored payload when
+packed), so that one pass over the data serves frame, table and proof (docs/adr/0002). This module does no I/O.
 """
 
 import struct
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from wherry.replication.codecs import Codec, Unpacker
 from wherry.replication.errors import ProtocolViolated
@@ -36,11 +42,17 @@ from wherry.replication.granules import (
     Buffer,
     digest_of,
     granule_digests,
+    runs_among,
 )
 from wherry.replication.messages import MAX_DISK_SIZE, MAX_DISKS, PROTOCOL_VERSION
 
 MAGIC: Final = b"WHRY"
 HEADER_SIZE: Final = 64
+GATHERED: Final = EXTENT_SIZE // GRANULE_SIZE
+"""How many granules a GATHER may carry."""
+INDEX_ENTRY: Final = 4
+MAX_PAYLOAD: Final = EXTENT_SIZE + GATHERED * INDEX_ENTRY
+"""The longest payload of a frame that carries bytes of disk."""
 MAX_CONTROL: Final = 2 * 1024 * 1024
 MAX_ZERO_RUN: Final = 1024 * 1024 * 1024
 _BODY: Final = struct.Struct("<4sBBBBIIQQQI16s")
@@ -54,6 +66,7 @@ class FrameType(IntEnum):
     DATA = 1
     ZERO = 2
     CONTROL = 3
+    GATHER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +84,34 @@ class Header:
     digest: bytes
 
     @property
-    def end(self) -> int:
-        """The first byte of the disk after the frame."""
-        return self.offset + self.raw_length
+    def disk_length(self) -> int:
+        """How many bytes of disk the frame carries."""
+        if self.type is FrameType.GATHER:
+            return self.raw_length - INDEX_ENTRY * -(-self.raw_length // (GRANULE_SIZE + INDEX_ENTRY))
+        return self.raw_length
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A run of granules in a frame: *length* bytes at *offset* of the disk; *raw* is empty for ZERO."""
+
+    offset: int
+    length: int
+    raw: Buffer
+    digests: bytes
+
+    @property
+    def first(self) -> int:
+        """The number of its first granule."""
+        return self.offset // GRANULE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A frame that was found whole: its header (also as *head*, in bytes), payload as stored, content, digests.
 
-    *raw* is empty for ZERO. *digests* are the joined digests of its granules; empty for CONTROL.
+    *raw* is empty for ZERO. *digests* are the joined digests of its granules; empty for CONTROL. *runs*: its granules
+    as runs (first, count), ascending; none for CONTROL.
     """
 
     header: Header
@@ -88,6 +119,22 @@ class Opened:
     stored: Buffer
     raw: Buffer
     digests: bytes
+    runs: Sequence[tuple[int, int]] = ()
+
+    @property
+    def end(self) -> int:
+        """The first byte of the disk after the frame's last granule, the only one that may be short."""
+        *before, (first, _count) = self.runs
+        return first * GRANULE_SIZE + self.header.disk_length - GRANULE_SIZE * sum(count for _, count in before)
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the runs with their content, which lies in the memory of *raw*."""
+        raw, left, position = memoryview(self.raw), self.header.disk_length, 0
+        for first, count in self.runs:
+            length = min(count * GRANULE_SIZE, left)
+            digests = self.digests[position : position + count * DIGEST_SIZE]
+            yield Part(first * GRANULE_SIZE, length, raw[:length], digests)
+            raw, left, position = raw[length:], left - length, position + len(digests)
 
 
 def encode_header(header: Header) -> bytes:
@@ -139,9 +186,14 @@ def _check_bounds(header: Header) -> None:
             and 0 < header.stored_length <= MAX_CONTROL
         )
     else:
-        sound = header.disk < MAX_DISKS and header.offset % GRANULE_SIZE == 0 and header.end <= MAX_DISK_SIZE
+        sound = header.disk < MAX_DISKS and header.offset % GRANULE_SIZE == 0
+        sound = sound and header.offset + header.disk_length <= MAX_DISK_SIZE
     if kind is FrameType.DATA:
         sound = sound and 0 < header.raw_length <= EXTENT_SIZE and header.stored_length > 0
+    elif kind is FrameType.GATHER:
+        sound = sound and INDEX_ENTRY < header.raw_length <= MAX_PAYLOAD and header.stored_length > 0
+        # A last granule of which nothing is left besides its place in the index.
+        sound = sound and (header.raw_length - 1) % (GRANULE_SIZE + INDEX_ENTRY) >= INDEX_ENTRY
     elif kind is FrameType.ZERO:
         sound = sound and 0 < header.raw_length <= MAX_ZERO_RUN and plain
         sound = sound and header.stored_length == 0 and header.digest == _NO_DIGEST
@@ -152,12 +204,18 @@ def _check_bounds(header: Header) -> None:
         raise ProtocolViolated(reason="a frame header with impossible values")
 
 
-def data_digest(digests: bytes, codec: Codec, stored: Buffer) -> bytes:
-    """Return the digest of a DATA frame whose granules have the joined *digests*.
+def data_digest(digests: bytes, codec: Codec, stored: Buffer, index: Buffer = b"") -> bytes:
+    """Return the digest of a DATA frame, or a GATHER with *index*, whose granules have the joined *digests*.
 
     The packed form takes part, since some bits of it (unused ones of zstd's own header) don't change its content.
     """
-    return digest_of(digests if codec is Codec.PLAIN else digests + digest_of(stored))
+    named = digests + bytes(index)
+    return digest_of(named if codec is Codec.PLAIN else named + digest_of(stored))
+
+
+def index_of(granules: npt.NDArray[np.int64]) -> bytes:
+    """Return the index of a GATHER that carries *granules*, ascending."""
+    return granules.astype("<u4").tobytes()
 
 
 def control_header(sequence: int, codec: Codec, raw_length: int, stored: Buffer) -> Header:
@@ -175,14 +233,28 @@ def open_frame(header: Header, head: bytes, stored: Buffer, unpacker: Unpacker) 
     """Check a frame's payload against its header and unpack it. Raises ProtocolViolated when it isn't whole."""
     if len(stored) != header.stored_length:
         raise ProtocolViolated(reason="a frame payload that was cut")
+    count = -(-header.disk_length // GRANULE_SIZE)
+    runs = ((header.offset // GRANULE_SIZE, count),)
     if header.type is FrameType.ZERO:
-        return Opened(header, head, b"", b"", bytes(DIGEST_SIZE * -(-header.raw_length // GRANULE_SIZE)))
+        return Opened(header, head, b"", b"", bytes(DIGEST_SIZE * count), runs)
     if header.type is FrameType.CONTROL:
         if digest_of(stored) != header.digest:
             raise ProtocolViolated(reason="a control frame with a wrong digest")
         return Opened(header, head, stored, unpacker.unpack(header.codec, stored, header.raw_length), b"")
     raw = unpacker.unpack(header.codec, stored, header.raw_length)
-    digests = granule_digests(raw)
-    if data_digest(digests, header.codec, stored) != header.digest:
+    content, index = memoryview(raw)[: header.disk_length], memoryview(raw)[header.disk_length :]
+    digests = granule_digests(content)
+    if data_digest(digests, header.codec, stored, index) != header.digest:
         raise ProtocolViolated(reason="a data frame with a wrong digest")
-    return Opened(header, head, stored, raw, digests)
+    if header.type is FrameType.DATA:
+        return Opened(header, head, stored, raw, digests, runs)
+    return Opened(header, head, stored, content, digests, _runs_in(index, header.offset))
+
+
+def _runs_in(index: memoryview, offset: int) -> Sequence[tuple[int, int]]:
+    """Return the runs of granules that an index names. Raises ProtocolViolated unless it ascends from *offset* on."""
+    numbers = np.frombuffer(index, dtype="<u4").astype(np.int64)
+    steps = np.diff(numbers)
+    if numbers[0] * GRANULE_SIZE != offset or (steps <= 0).any():
+        raise ProtocolViolated(reason="gathered granules out of order")
+    return runs_among(numbers)

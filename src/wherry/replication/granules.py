@@ -14,6 +14,7 @@ EXTENT_SIZE = 1024 * 1024
 DIGEST_SIZE = 16
 ZERO_DIGEST = bytes(DIGEST_SIZE)
 UNKNOWN_DIGEST = b"\xff" * DIGEST_SIZE
+_STRIDE = 512  # words
 
 Buffer = bytes | bytearray | memoryview
 Digests = npt.NDArray[np.uint64]
@@ -40,7 +41,10 @@ def granule_digests(content: Buffer) -> bytes:
     digests: list[bytes] = []
     if whole:
         words = np.frombuffer(view[:whole], dtype=np.uint64).reshape(-1, GRANULE_SIZE // 8)
-        filled: list[bool] = np.any(words, axis=1).tolist()
+        # Most granules show by a few words that they aren't empty; only those that don't are looked at as a whole.
+        filled: list[bool] = (words[:, ::_STRIDE].max(axis=1) > 0).tolist()
+        for number, some in enumerate(filled):
+            filled[number] = some or bool(words[number].max())
         digests = [
             digest_of(view[start : start + GRANULE_SIZE]) if some else ZERO_DIGEST
             for start, some in zip(range(0, whole, GRANULE_SIZE), filled, strict=True)
@@ -49,6 +53,14 @@ def granule_digests(content: Buffer) -> bytes:
         tail = view[whole:]
         digests.append(digest_of(tail) if np.frombuffer(tail, dtype=np.uint8).any() else ZERO_DIGEST)
     return b"".join(digests)
+
+
+def runs_among(numbers: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return the runs (first, count) of granules with the ascending *numbers*."""
+    ends = np.flatnonzero(np.diff(numbers) != 1) + 1
+    borders = [0, *ends.tolist(), len(numbers)]
+    firsts = numbers[borders[:-1]].tolist()
+    return [(first, end - start) for first, start, end in zip(firsts, borders, borders[1:], strict=False)]
 
 
 def as_digests(content: Buffer) -> Digests:

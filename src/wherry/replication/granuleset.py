@@ -3,7 +3,7 @@
 The granule n is bit n mod 8 of byte n div 8. Bits behind the last granule are always clear.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,12 @@ from wherry.replication.granules import GRANULE_SIZE, granule_count
 
 Bits = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.int64]
+"""Numbers of granules."""
 RunArray = npt.NDArray[np.int64]
 """Runs of granules as an array of shape (runs, 2): first and count."""
 
+_STEP = 8192  # bytes of bits
 _ONES = np.array([value.bit_count() for value in range(256)], dtype=np.uint8)
 
 
@@ -110,6 +113,24 @@ class GranuleSet:
         bits = np.unpackbits(self.bits[start:end], bitorder="little")
         bits[first - 8 * start :][: len(mask)] = mask
         self.bits[start:end] = np.packbits(bits, bitorder="little")
+
+    def has(self, numbers: Numbers) -> Mask:
+        """Tell for each granule among *numbers* whether it's in the set."""
+        held: Mask = (self.bits[numbers >> 3] >> (numbers & 7) & 1).astype(np.bool_)
+        return held
+
+    def put(self, numbers: Numbers, mask: Mask) -> None:
+        """Put each granule among *numbers*, which differ, into the set where *mask* is true, else take it out."""
+        bits = (1 << (numbers & 7)).astype(np.uint8)
+        np.bitwise_or.at(self.bits, numbers[mask] >> 3, bits[mask])
+        np.bitwise_and.at(self.bits, numbers[~mask] >> 3, ~bits[~mask])
+
+    def numbers(self) -> Iterator[Numbers]:
+        """Yield the numbers of all granules, ascending, in arrays of bounded length, none of them empty."""
+        for start in range(0, len(self.bits), _STEP):
+            chosen = np.flatnonzero(np.unpackbits(self.bits[start : start + _STEP], bitorder="little"))
+            if len(chosen):
+                yield chosen + 8 * start
 
     def clear(self) -> None:
         """Take everything out."""

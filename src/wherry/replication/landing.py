@@ -5,7 +5,7 @@ the digest enters the table. Whatever happens in between, a crash leaves marks t
 (docs/adr/0007). Marks are set for whole windows ahead of the writes, so that one sync of the table serves 64 MiB.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wherry.replication.digests import FileTable, runs_of
-from wherry.replication.frames import FrameType, Opened
-from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE
+from wherry.replication.frames import Opened, Part
+from wherry.replication.granules import DIGEST_SIZE
 from wherry.replication.storage import StoredFile
 
 _WINDOW: Final = 1024  # granules
@@ -65,21 +65,18 @@ class Landing:
         return b"".join(parts)
 
     def write(self, opened: Opened) -> None:
-        """Write a DATA or ZERO frame to the medium, its granules having been marked before."""
-        first = opened.header.offset // GRANULE_SIZE
-        count = len(opened.digests) // DIGEST_SIZE
-        self._mark(first, count)
-        if opened.header.type is FrameType.ZERO:
-            self._file.zero(opened.header.offset, opened.header.raw_length)
-        else:
-            self._file.write([opened.raw], opened.header.offset)
+        """Write a frame to the medium, its granules having been marked before."""
+        self._mark(opened.runs)
+        for part in opened.parts():
+            write_part(self._file, part)
+            self._note(part)
+
+    def _note(self, part: Part) -> None:
         position = 0
-        for number, start, length in _pieces(first, count):
+        for number, start, length in _pieces(part.first, len(part.digests) // DIGEST_SIZE):
             window = self._windows[number]
             size = length * DIGEST_SIZE
-            window.current[start * DIGEST_SIZE : start * DIGEST_SIZE + size] = opened.digests[
-                position : position + size
-            ]
+            window.current[start * DIGEST_SIZE : start * DIGEST_SIZE + size] = part.digests[position : position + size]
             window.written[start : start + length] = True
             position += size
 
@@ -101,9 +98,9 @@ class Landing:
             self._release(window)
         self._windows.clear()
 
-    def _mark(self, first: int, count: int) -> None:
+    def _mark(self, runs: Sequence[tuple[int, int]]) -> None:
         fresh = False
-        for number, start, length in _pieces(first, count):
+        for number, start, length in (piece for run in runs for piece in _pieces(*run)):
             window = self._windows.get(number)
             if window is None:
                 base = number * _WINDOW
@@ -118,6 +115,14 @@ class Landing:
 
     def _release(self, window: _Window) -> None:
         self._table.set(window.first, bytes(window.current))
+
+
+def write_part(file: StoredFile, part: Part) -> None:
+    """Bring a part of a frame to the medium."""
+    if part.raw:
+        file.write([part.raw], part.offset)
+    else:
+        file.zero(part.offset, part.length)
 
 
 def _pieces(first: int, count: int) -> Iterator[tuple[int, int, int]]:

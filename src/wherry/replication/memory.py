@@ -3,7 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from wherry.replication.granules import GRANULE_SIZE, as_digests, granule_count
+from wherry.replication.granules import GRANULE_SIZE, Digests, granule_count
+from wherry.replication.granuleset import Numbers
 
 
 class PassMemory:
@@ -25,18 +26,20 @@ class PassMemory:
             self._number = number
             self._sent = {}
 
-    def note(self, disk: int, size: int, first: int, digests: bytes) -> int:
-        """Note that granules of a disk of *size* bytes are sent; return how many of their bytes were sent before."""
+    def note(self, disk: int, size: int, numbers: Numbers, digests: Digests) -> int:
+        """Note that the granules *numbers* of a disk of *size* bytes are sent.
+
+        Returns how many of their bytes were sent before.
+        """
         sent = self._sent.get(disk)
         if sent is None:
             sent = self._sent[disk] = np.zeros(granule_count(size), dtype=np.uint32)
         # The lowest bit is always set, so that 0 stays free for "not sent".
-        marks = (as_digests(digests)[:, 0] & np.uint64(0xFFFF_FFFF)).astype(np.uint32) | np.uint32(1)
-        before = sent[first : first + len(marks)]
-        again = np.flatnonzero(before == marks)
+        marks = (digests[:, 0] & np.uint64(0xFFFF_FFFF)).astype(np.uint32) | np.uint32(1)
+        again = numbers[sent[numbers] == marks]
         repeated = len(again) * GRANULE_SIZE
-        if len(again) and (first + int(again[-1]) + 1) * GRANULE_SIZE > size:
-            repeated -= (first + int(again[-1]) + 1) * GRANULE_SIZE - size
-        before[:] = marks
+        if len(again) and (int(again.max()) + 1) * GRANULE_SIZE > size:
+            repeated -= (int(again.max()) + 1) * GRANULE_SIZE - size
+        sent[numbers] = marks
         self.resent_bytes += repeated
         return repeated

@@ -13,7 +13,7 @@ import msgspec
 
 from wherry.replication.errors import ProtocolViolated
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_DISKS = 256
 MAX_DISK_SIZE = 1 << 48
 DIGESTS_PER_MESSAGE = 65_536

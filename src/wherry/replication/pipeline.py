@@ -2,7 +2,7 @@
 
 Workers read, digest, compare and pack; a thread for each connection sends; the calling thread watches over them, shows
 figures and adjusts level and pace. Buffers are filled by direct reads and sent without a copy, and their number bounds
-the memory. Extents come one at a time from the runs of granules that are to be looked at.
+the memory. Granules are claimed some at a time from the set of those that are to be looked at.
 """
 
 import queue
@@ -12,18 +12,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from wherry.disks.extents import Extent
 from wherry.errors import WherryError
 from wherry.replication.buffers import BufferPool
 from wherry.replication.errors import ConnectionLost, IdentityRefused
 from wherry.replication.figures import Observer, PassFigures
-from wherry.replication.frames import FrameType
-from wherry.replication.granules import DIGEST_SIZE, EXTENT_SIZE, GRANULE_SIZE
-from wherry.replication.granuleset import GranuleSet
+from wherry.replication.frames import GATHERED, FrameType
+from wherry.replication.granuleset import GranuleSet, Numbers
 from wherry.replication.guarding import LatencyGuard
 from wherry.replication.levels import LevelControl
 from wherry.replication.listening import Listener
-from wherry.replication.lookout import Load, Lookout, Piece, SourceDisk
+from wherry.replication.lookout import Load, Lookout, Piece, SourceDisk, length_of
 from wherry.replication.memory import PassMemory
 from wherry.replication.pacing import Pace
 from wherry.replication.sourcetable import SourceTables
@@ -37,7 +35,7 @@ _WEIGH_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class PassSettings:
-    """What a run of a pass goes by. *levels* None sends everything plain; *stop* ends it at an extent's border."""
+    """What a run of a pass goes by. *levels* None sends everything plain; *stop* ends it at the border of a frame."""
 
     number: int
     workers: int
@@ -106,7 +104,7 @@ class Pipeline:
         self._memory = memory
         self._settings = settings
         self._loads: queue.SimpleQueue[Load | None] = queue.SimpleQueue()
-        self._extents: Iterator[tuple[SourceDisk, Extent]] = iter(())
+        self._claims: Iterator[tuple[SourceDisk, Numbers]] = iter(())
         self._lock = threading.Lock()
         self._abort = threading.Event()
         self._error: BaseException | None = None
@@ -126,7 +124,7 @@ class Pipeline:
         """
         settings = self._settings
         self._totals.used = sum(granules.byte_count(disk.size) for disk, granules in chosen)
-        self._extents = ((disk, extent) for disk, granules in chosen for extent in cut(granules, disk.size))
+        self._claims = ((disk, numbers) for disk, granules in chosen for numbers in cut(granules))
         threads = [
             threading.Thread(target=self._work, name=f"read-{number}", daemon=True) for number in range(self._working)
         ]
@@ -205,17 +203,17 @@ class Pipeline:
         self._spend(starved=time.monotonic() - began)
         return buffer
 
-    def _claim(self) -> tuple[SourceDisk, Extent] | None:
+    def _claim(self) -> tuple[SourceDisk, Numbers] | None:
         with self._lock:
-            return next(self._extents, None)
+            return next(self._claims, None)
 
-    def _look(self, lookout: Lookout, disk: SourceDisk, extent: Extent, buffer: memoryview) -> bool:
-        """Look at an extent; True when the buffer went into a load."""
+    def _look(self, lookout: Lookout, disk: SourceDisk, numbers: Numbers, buffer: memoryview) -> bool:
+        """Look at some granules; True when the buffer went into a load."""
         if self._settings.guard is not None:
-            self._settings.guard.pace.take(extent.length, self._abort)
-        look = lookout.look(disk, self._tables[disk.index], extent, buffer)
+            self._settings.guard.pace.take(length_of(numbers, disk.size), self._abort)
+        look = lookout.look(disk, self._tables[disk.index], numbers, buffer)
         with self._lock:
-            self._totals.read += extent.length
+            self._totals.read += look.length
             self._totals.changed += look.changed
         self._spend(reading=look.reading_s, working=look.working_s)
         if look.load is None:
@@ -257,14 +255,13 @@ class Pipeline:
 
     def _send_piece(self, stream: FrameStream, disk: SourceDisk, piece: Piece) -> None:
         table = self._tables[disk.index]
-        first = piece.header.offset // GRANULE_SIZE
-        table.sending(first, len(piece.digests) // DIGEST_SIZE)
+        table.sending(piece.numbers)
         stream.send_frame(piece.header, piece.payload, self._settings.pace, self._abort)
-        table.sent(first, piece.digests)
+        table.sent(piece.numbers, piece.digests)
         with self._lock:
             self._totals.sent += len(piece.payload)
-            if piece.header.type is FrameType.DATA:
-                self._totals.resent += self._memory.note(disk.index, disk.size, first, piece.digests)
+            if piece.header.type is not FrameType.ZERO:
+                self._totals.resent += self._memory.note(disk.index, disk.size, piece.numbers, piece.digests)
 
     def _give_back(self) -> None:
         """Empty the queue in place of a sender that is gone, until the workers have ended."""
@@ -335,11 +332,8 @@ class Pipeline:
         )
 
 
-def cut(granules: GranuleSet, size: int) -> Iterator[Extent]:
-    """Yield a set's extents on a disk of *size* bytes one at a time, each within one MiB: a disk has many."""
-    for first, count in granules.run_array():
-        position, last = int(first) * GRANULE_SIZE, min(int(first + count) * GRANULE_SIZE, size)
-        while position < last:
-            end = min(position - position % EXTENT_SIZE + EXTENT_SIZE, last)
-            yield Extent(position, end - position)
-            position = end
+def cut(granules: GranuleSet) -> Iterator[Numbers]:
+    """Yield the numbers of a set's granules, as many at a time as go into a frame."""
+    for numbers in granules.numbers():
+        for start in range(0, len(numbers), GATHERED):
+            yield numbers[start : start + GATHERED]

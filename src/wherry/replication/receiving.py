@@ -21,8 +21,7 @@ from wherry.errors import WherryError
 from wherry.replication.arrivals import Arrival, Arrivals, Control, Data, Lane
 from wherry.replication.codecs import Unpacker
 from wherry.replication.errors import ConnectionLost, IdentityRefused, ProtocolViolated
-from wherry.replication.frames import FrameType, Header, Opened, open_frame
-from wherry.replication.granules import EXTENT_SIZE
+from wherry.replication.frames import MAX_PAYLOAD, FrameType, Header, Opened, open_frame
 from wherry.replication.messages import (
     PROTOCOL_VERSION,
     Ack,
@@ -246,13 +245,13 @@ class _Session:
             raise ProtocolViolated(reason="a message that only a receiver sends, or on the wrong connection")
 
     def _buffer(self, lane: Lane) -> memoryview:
-        """Return a buffer of one extent."""
+        """Return a buffer for the payload of a data frame."""
         buffer = self._arrivals.take_buffer(lane)
         if buffer is not None:
             return buffer
         if self._arrivals.is_refusing:
             raise ConnectionLost(reason="the session failed")
-        return memoryview(aligned_buffer(EXTENT_SIZE))
+        return memoryview(aligned_buffer(MAX_PAYLOAD))
 
     def _open(self, header: Header, head: bytes, payload: memoryview) -> Opened:
         unpacker = getattr(self._unpackers, "own", None)
@@ -368,7 +367,7 @@ class _Session:
         if not self._in_pass:
             raise ProtocolViolated(reason="a data frame outside of a pass")
         with self._storing():
-            self._replica.check(header)
+            self._replica.check(opened)
             self._replica.store(opened)
         self._arrivals.give_back(arrival)
         counts = self._counts
@@ -376,7 +375,7 @@ class _Session:
             counts.oldest_unsynced = time.monotonic()
         counts.frames += 1
         counts.payload += header.stored_length
-        counts.disk += header.raw_length
+        counts.disk += header.disk_length
         # A frame without payload needs to become durable as well.
         counts.unsynced += max(1, header.stored_length)
 

@@ -23,9 +23,9 @@ from wherry.replication.errors import (
     ReplicaDamaged,
     StorageFailed,
 )
-from wherry.replication.frames import FrameType, Header, Opened
-from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE
-from wherry.replication.landing import Landing
+from wherry.replication.frames import FrameType, Opened
+from wherry.replication.granules import GRANULE_SIZE
+from wherry.replication.landing import Landing, write_part
 from wherry.replication.lobby import Lobby
 from wherry.replication.medium import digest_pieces, resolve_unknown
 from wherry.replication.messages import CommitPass, Committed, Covered, DiskLine
@@ -257,15 +257,15 @@ class Replica:
                 self._log = RedoLog.create(self._storage, self._log_path(self.next_pass), self.next_pass)
             self._tally = _Tally()
 
-    def check(self, header: Header) -> None:
+    def check(self, opened: Opened) -> None:
         """Check that a data frame fits a disk and the pass. Raises ProtocolViolated otherwise."""
+        header = opened.header
         disk = self._disks.get(header.disk)
         if disk is None:
             raise ProtocolViolated(reason=f"a frame for disk {header.disk}, which was not announced")
         if header.pass_number != self.next_pass:
             raise ProtocolViolated(reason=f"a frame of pass {header.pass_number} in pass {self.next_pass}")
-        size = disk.line.size
-        if header.end > size or (header.raw_length % GRANULE_SIZE and header.end != size):
+        if opened.end > disk.line.size or (opened.end % GRANULE_SIZE and opened.end != disk.line.size):
             raise ProtocolViolated(reason=f"a frame that does not fit disk {header.disk}")
 
     def store(self, opened: Opened) -> None:
@@ -279,7 +279,7 @@ class Replica:
                 disk.touched = True
             elif self._log is not None:
                 self._log.append(opened.head, opened.stored)
-                disk.view.set(opened.header.offset // GRANULE_SIZE, opened.digests)
+                _note(disk.view, opened)
 
     def sync(self) -> None:
         """Return when everything stored is durable. Raises StorageFailed."""
@@ -358,16 +358,14 @@ class Replica:
         views = {index: Overlay(disk.table) for index, disk in self._disks.items()}
         complete = False
         for record in log.records():
-            header = record.opened.header
             complete = isinstance(record.message, CommitPass)
             if record.message is not None:
                 continue
-            self.check(header)
-            if header.type is FrameType.ZERO:
-                self._disks[header.disk].file.zero(header.offset, header.raw_length)
-            else:
-                self._disks[header.disk].file.write([record.opened.raw], header.offset)
-            views[header.disk].set(header.offset // GRANULE_SIZE, record.opened.digests)
+            self.check(record.opened)
+            index = record.opened.header.disk
+            for part in record.opened.parts():
+                write_part(self._disks[index].file, part)
+            _note(views[index], record.opened)
         if not complete:
             raise ReplicaDamaged(directory=self.directory, reason=f"the committed log of pass {log.number} is damaged")
         for index, disk in self._disks.items():
@@ -386,11 +384,11 @@ class Replica:
 
     def _count(self, disk: OpenDisk, opened: Opened) -> bool:
         """Add a frame to the tally; tell whether the disk holds all of it already."""
-        first = opened.header.offset // GRANULE_SIZE
-        same = same_granules(disk.view.get(first, len(opened.digests) // DIGEST_SIZE), opened.digests)
-        if opened.header.type is FrameType.DATA:
-            self._tally.received += opened.header.raw_length
-            self._tally.repeated += min(int(same.sum()) * GRANULE_SIZE, opened.header.raw_length)
+        held = b"".join([disk.view.get(first, count) for first, count in opened.runs])
+        same = same_granules(held, opened.digests)
+        if opened.header.type is not FrameType.ZERO:
+            self._tally.received += opened.header.disk_length
+            self._tally.repeated += min(int(same.sum()) * GRANULE_SIZE, opened.header.disk_length)
         return bool(same.all())
 
     # Recovery
@@ -442,11 +440,11 @@ class Replica:
             return
         for record in log.records():
             if record.message is None:
-                self.check(record.opened.header)
+                self.check(record.opened)
                 disk = self._disks[record.opened.header.disk]
                 self._count(disk, record.opened)
                 assert isinstance(disk.view, Overlay)  # noqa: S101 - a log exists after pass 0 only
-                disk.view.set(record.opened.header.offset // GRANULE_SIZE, record.opened.digests)
+                _note(disk.view, record.opened)
 
     def _make_disks(self, lines: Sequence[DiskLine]) -> None:
         made = []
@@ -473,6 +471,11 @@ class Replica:
 
     def _log_path(self, number: int) -> Path:
         return self.directory / f"pass-{number:08}.redo"
+
+
+def _note(view: Overlay, opened: Opened) -> None:
+    for part in opened.parts():
+        view.set(part.first, part.digests)
 
 
 def _told_by(log: RedoLog) -> tuple[CommitPass, dict[int, list[tuple[int, int]]]]:

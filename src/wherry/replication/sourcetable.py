@@ -21,10 +21,10 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from wherry.replication.digests import DigestTable, MemoryTable, Overlay
+from wherry.replication.digests import DigestTable, MemoryTable, Overlay, pick, put
 from wherry.replication.errors import SourceStateFailed
-from wherry.replication.granules import DIGEST_SIZE, UNKNOWN_DIGEST, as_digests, digest_of, granule_count
-from wherry.replication.granuleset import GranuleSet, Mask
+from wherry.replication.granules import DIGEST_SIZE, UNKNOWN_DIGEST, Digests, as_digests, digest_of, granule_count
+from wherry.replication.granuleset import GranuleSet, Mask, Numbers
 from wherry.replication.messages import DiskLine
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -160,24 +160,26 @@ class SourceTable:
             self._change(self._read, 0, self._read - (dirty - self.used))
             return (self.used & dirty) | (self.used - self._read)
 
-    def compare(self, first: int, digests: bytes) -> Mask:
-        """Take the digests of what was read just now; tell for each whether the receiver holds something else."""
+    def compare(self, numbers: Numbers, digests: Digests) -> Mask:
+        """Take the digests of the granules *numbers* that were read just now, ascending.
+
+        Tells for each whether the receiver holds something else.
+        """
         with self._lock:
-            known = self._digests.get(first, len(digests) // DIGEST_SIZE)
-            different: Mask = (as_digests(known) != as_digests(digests)).any(axis=1)
-            self._assign(self._read, 0, first, ~different)
+            different: Mask = (pick(self._digests, numbers) != digests).any(axis=1)
+            self._put(self._read, 0, numbers, ~different)
             return different
 
-    def sending(self, first: int, count: int) -> None:
+    def sending(self, numbers: Numbers) -> None:
         """Note that granules are about to be sent."""
         with self._lock:
-            self._assign(self._under_way, self._room, first, np.ones(count, dtype=np.bool_))
+            self._put(self._under_way, self._room, numbers, np.ones(len(numbers), dtype=np.bool_))
 
-    def sent(self, first: int, digests: bytes) -> None:
+    def sent(self, numbers: Numbers, digests: Digests) -> None:
         """Note that granules were sent with the content that *digests* were made of."""
         with self._lock:
-            self._digests.set(first, digests)
-            self._assign(self._read, 0, first, np.ones(len(digests) // DIGEST_SIZE, dtype=np.bool_))
+            put(self._digests, numbers, digests)
+            self._put(self._read, 0, numbers, np.ones(len(numbers), dtype=np.bool_))
 
     # What the receiver says when a session begins
 
@@ -242,6 +244,15 @@ class SourceTable:
             return
         chosen.assign(first, mask)
         self._write_bits(chosen, place, first >> 3, (first + len(mask) + 7) >> 3)
+
+    def _put(self, chosen: GranuleSet, place: int, numbers: Numbers, mask: Mask) -> None:
+        if np.array_equal(chosen.has(numbers), mask):
+            return
+        chosen.put(numbers, mask)
+        # A piece of the file for each page that they lie in.
+        for page in np.unique(numbers // (8 * _PAGE)):
+            some = numbers[numbers // (8 * _PAGE) == page]
+            self._write_bits(chosen, place, int(some[0]) >> 3, (int(some[-1]) >> 3) + 1)
 
     def _change(self, chosen: GranuleSet, place: int, new: GranuleSet) -> None:
         changed = np.flatnonzero(chosen.bits != new.bits)
