@@ -99,7 +99,9 @@ class RedoLog:
         try:
             self._file.sync()
         except StorageFailed:
-            # The kernel takes the lost pages for clean now: reading them back would show what the medium never got.
+            # The kernel takes the lost pages for clean now: reading them back would show what the medium never got, also
+            # to the next session when cutting fails as well.
+            self._file.forget_cache()
             self._cut(self._durable_end)
             raise
         self._durable_end = self._end
