@@ -99,8 +99,8 @@ class RedoLog:
         try:
             self._file.sync()
         except StorageFailed:
-            # The kernel takes the lost pages for clean now: reading them back would show what the medium never got, also
-            # to the next session when cutting fails as well.
+            # The kernel takes the lost pages for clean now: reading them back would show what the medium never got.
+            # The next session would do so where cutting fails as well.
             self._file.forget_cache()
             self._cut(self._durable_end)
             raise
