@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
+from tests.system.faulty_link import AGENT_SIDE, RECEIVER_SIDE
 from wherry.client.control_plane import ControlPlane
 from wherry.client.errors import ControlPlaneError
 from wherry.contract.installation import read_admin_file
@@ -29,13 +31,16 @@ class Program:
     """One program of the house; its log is a file."""
 
     name: str
-    arguments: Sequence[str]
+    arguments: list[str]
     log: Path
+    environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([WHERRY, *self.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [WHERRY, *self.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment
+            )
 
     def terminate(self) -> int:
         """Ask it to end and return its exit status."""
@@ -47,6 +52,11 @@ class Program:
         assert self.process is not None
         self.process.kill()
         self.process.wait(PATIENCE_S)
+
+    def restart(self) -> None:
+        """Kill it as a power cut would, and start it again."""
+        self.kill()
+        self.start()
 
     def end(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -68,7 +78,13 @@ class Rig:
     disk: Path
     agent_options: Sequence[str] = ()
     images: Path = Path()
+    data_port: int = 0
+    """Where the receiver listens; with a port of a `FaultyLink`, agents come through that."""
+    environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Further environment variables, by the name of a program."""
     programs: dict[str, Program] = field(default_factory=dict)
+    without: set[str] = field(default_factory=set)
+    """Programs that may be away for now."""
 
     def __post_init__(self) -> None:
         if self.images == Path():
@@ -80,11 +96,22 @@ class Rig:
         admin_file = data / "admin.json"
         self.until("the control plane", admin_file.exists)
         self.admin = read_admin_file(admin_file)
+        # Started again, it must be where everybody looks for it.
+        self.programs["serve"].arguments = [
+            "serve",
+            "--data",
+            str(data),
+            "--listen",
+            urlsplit(self.admin.endpoint).netloc,
+        ]
         self.plane = ControlPlane(
             self.admin.endpoint, self.admin.access_key, self.admin.secret_key, Path(self.admin.ca_file)
         )
         self.plane.ready()
-        self._add("receiver", [*self._joining("receiver"), "--images", str(self.images), "--listen", "127.0.0.1:0"])
+        way = ["--listen", f"{RECEIVER_SIDE}:{self.data_port}"]
+        if self.data_port:
+            way += ["--data-host", AGENT_SIDE]
+        self._add("receiver", [*self._joining("receiver"), "--images", str(self.images), *way])
         self._add(
             "agent", [*self._joining("agent"), "--disk", str(self.disk), "--sync-interval", "0.5", *self.agent_options]
         )
@@ -105,8 +132,9 @@ class Rig:
             "--token-file", str(token), "--state", str(self.folder / role), "--name", f"the-{role}",
         ]  # fmt: skip
 
-    def _add(self, name: str, arguments: Sequence[str]) -> None:
-        self.programs[name] = Program(name, arguments, self.folder / f"{name}.log")
+    def _add(self, name: str, arguments: list[str]) -> None:
+        environment = {**os.environ, **self.environments.get(name, {})}
+        self.programs[name] = Program(name, arguments, self.folder / f"{name}.log", environment)
         self.programs[name].start()
 
     def wherry(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -160,11 +188,17 @@ class Rig:
             found = look()
             if found:
                 return found
-            for program in self.programs.values():
-                program.require_alive()
+            for name, program in self.programs.items():
+                if name not in self.without:
+                    program.require_alive()
             time.sleep(0.05)
         words = "\n".join(f"--- {program.name}\n{program.words()[-3000:]}" for program in self.programs.values())
         raise AssertionError(f"{what} did not come within {limit_s} s\n{words}")
+
+    def stop_all(self) -> None:
+        """End all programs in good order, the control plane last."""
+        for name in ("agent", "receiver", "serve"):
+            assert self.programs[name].terminate() == 0, self.programs[name].words()
 
     def end(self) -> None:
         for program in self.programs.values():

@@ -22,7 +22,15 @@ from wherry.contract.enumerations import ReplicationPhase
 from wherry.contract.tasks import TaskProgress
 from wherry.contract.wherry import Proof, ProofHalf, ReplicationFigures
 from wherry.errors import read_explanation
-from wherry.replication.errors import ConnectionLost, IdentityRefused, PeerRefused, ReplicaBusy, StorageFull
+from wherry.receiver.errors import MediumFailed
+from wherry.replication.errors import (
+    ConnectionLost,
+    IdentityRefused,
+    PeerRefused,
+    ReplicaBusy,
+    StorageFailed,
+    StorageFull,
+)
 
 COPYING = TaskView("task-1", "RUNNING", "initialize", syncing=True)
 SYNCING = replace(COPYING, state="SYNCING", source_state="syncing")
@@ -211,21 +219,29 @@ def test_a_replica_that_an_earlier_session_blocks_is_waited_for(tmp_path: Path, 
     assert stage.run()[-1] == "state finished/cutovered"
 
 
-def test_a_receiver_whose_disk_is_full_fails_the_task_in_its_own_words(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, COPYING)
+def test_a_receiver_whose_disk_is_full_is_waited_for_however_long_it_takes(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, replace(COPYING, syncing=False))
     refusal = PeerRefused(StorageFull.code, "The receiver's disk is full.", "It holds too much.", "Make room.")
+    stage.road.sessions = [*[refusal] * 3 * FRUITLESS_TRIES, stage.session]
+    assert stage.run()[-1] == "state finished/cutovered"
+
+
+@pytest.mark.parametrize("code", [StorageFailed.code, MediumFailed.code])
+def test_a_medium_that_stays_broken_fails_the_task_in_its_own_words(tmp_path: Path, code: str) -> None:
+    stage = Stage(tmp_path, COPYING)
+    refusal = PeerRefused(code, "The storage failed.", "It reports errors.", "Repair it.")
     stage.road.sessions = [refusal]
     with pytest.raises(PeerRefused) as caught:
         stage.run()
     stage.work.report_failure(caught.value)
     assert stage.said() == ["state error/replicating"]
     told = read_explanation(stage.plane.progress[-1].process_trace)
-    assert told == (StorageFull.code, "The receiver's disk is full.", "It holds too much.", "Make room.")
+    assert told == (code, "The storage failed.", "It reports errors.", "Repair it.")
 
 
 def test_a_failure_while_synchronising_belongs_to_that_stage(tmp_path: Path) -> None:
     stage = Stage(tmp_path, SYNCING, checkpoint=1)
-    refusal = PeerRefused("WHERRY.2023", "broken", "c", "f")
+    refusal = PeerRefused("WHERRY.2021", "damaged", "c", "f")
 
     def fail() -> None:
         raise refusal
@@ -248,9 +264,11 @@ def test_a_stop_ends_the_work_without_a_commit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("state", ["ABORTING", "ABORT", "MIGRATE_SUCCESS", "DELETING"])
 def test_a_task_that_is_not_to_be_worked_on_is_left(tmp_path: Path, state: str) -> None:
     stage = Stage(tmp_path, replace(COPYING, state=state))
+    stage.book.enter(ReplicationPhase.DONE)
     with pytest.raises(Stopped):
         stage.run()
     assert stage.said() == []
+    assert stage.book.figures.phase is ReplicationPhase.DONE
 
 
 def test_a_task_that_was_deleted_is_left(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from wherry.agent.channel import Stagehand
 from wherry.agent.cutover import Cutover, CutoverSettings, MakeFreeze
-from wherry.agent.decisions import Step, TaskView, next_step
+from wherry.agent.decisions import Step, TaskView, next_step, resumable
 from wherry.agent.desks import TaskDesk
 from wherry.agent.figures import FiguresBook
 from wherry.agent.load import LoadMeter
@@ -25,7 +25,15 @@ from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import MigrationCycle, ReplicationPhase, SourceState, Subtask
 from wherry.errors import WherryError
-from wherry.replication.errors import ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated, ReplicaBusy
+from wherry.replication.errors import (
+    ConnectionLost,
+    IdentityRefused,
+    PeerRefused,
+    ProtocolViolated,
+    ReplicaBusy,
+    StorageFailed,
+    StorageFull,
+)
 from wherry.replication.pacing import Pace
 
 log = structlog.get_logger(__name__)
@@ -41,8 +49,13 @@ _CYCLES = {
 """The stage that a failure belongs to; all else is the first copy."""
 
 _RECEIVER_ENDING = "WHERRY.3004"  # of the receiver, whose inside the agent doesn't know
-_PASSING_REFUSALS = frozenset({ReplicaBusy.code, ProtocolViolated.code, _RECEIVER_ENDING})
+_MEDIUM_FAILED = "WHERRY.3005"  # likewise
+_PASSING_REFUSALS = frozenset(
+    {ReplicaBusy.code, ProtocolViolated.code, StorageFailed.code, StorageFull.code, _RECEIVER_ENDING, _MEDIUM_FAILED}
+)
 """What a receiver refuses with for a while only."""
+_ENDURED = frozenset({ConnectionLost.code, StorageFull.code})
+"""What is waited for however long it takes: an operator makes room, and then the task goes on by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,9 @@ class Work:
 
         Raises Stopped when it's stopped or its task is gone, and the WherryError that it can't get over.
         """
+        if not resumable(self._look().state):
+            # A START that is handed out again after the end must not turn the figures back.
+            raise Stopped("the task isn't to be worked on")
         self._book.enter(ReplicationPhase.CONNECTING)
         self._reporter.start()
         try:
@@ -141,17 +157,17 @@ class Work:
     def _weigh(self, error: WherryError) -> None:
         """Decide whether a trouble with the receiver passes by itself; raise it when it doesn't.
 
-        A lost connection always does. A refused identity does right after the start, as the receiver has to hear of
-        the task first. What the receiver says by an ERROR frame (its disk is full, say) doesn't, but for a session
-        that an earlier one still blocks.
+        A lost connection always does, and so does a full disk. A refused identity does right after the start, as the
+        receiver has to hear of the task first. Of what the receiver says by an ERROR frame, an I/O error may pass, and
+        a session that an earlier one still blocks does; the rest doesn't.
         """
         passes = not isinstance(error, PeerRefused) or error.code in _PASSING_REFUSALS
-        if not isinstance(error, ConnectionLost):
+        if error.code not in _ENDURED:
             self._fruitless += 1
         if not passes or self._fruitless > FRUITLESS_TRIES:
             raise error
         log.warning("receiver_lost", task_id=self._task_id, **error.facts)
-        self._reporter.trace(f"{error.code}: {error.message} Trying again.")
+        self._reporter.trace(f"trying again after {error.explain()}")
 
     def _fruitful(self) -> None:
         self._fruitless = 0
@@ -215,7 +231,12 @@ class Work:
         self._disks.close()
 
     def _look(self) -> TaskView:
-        task = self._sure(lambda: self._control.task(self._task_id))
+        try:
+            task = self._sure(lambda: self._control.task(self._task_id))
+        except ControlPlaneError as error:
+            if error.status == 404:
+                raise Stopped(error.message) from error
+            raise
         self._pace.set_rate(task.speed_limit_mbit)
         return task
 

@@ -20,7 +20,7 @@ from wherry.replication.frames import (
     open_frame,
 )
 from wherry.replication.granules import Buffer
-from wherry.replication.messages import AnyMessage, BeginPass, CommitPass, decode, encode
+from wherry.replication.messages import AnyMessage, BeginPass, CommitPass, Covered, decode, encode
 from wherry.replication.storage import Storage, StoredFile
 
 
@@ -168,3 +168,14 @@ def _belongs(record: Record, number: int, *, first: bool) -> bool:
     if first:
         return isinstance(record.message, BeginPass)
     return record.message is not None or record.opened.header.pass_number == number
+
+
+def told_by(log: RedoLog) -> tuple[CommitPass, dict[int, list[tuple[int, int]]]]:
+    """Return the COMMIT of a committed log, and what its COVERED messages say."""
+    covered: dict[int, list[tuple[int, int]]] = {}
+    for record in log.records():
+        if isinstance(record.message, Covered):
+            covered.setdefault(record.message.disk, []).extend(record.message.pairs())
+        elif isinstance(record.message, CommitPass):
+            return record.message, covered
+    raise AssertionError("a committed log ends with its COMMIT")

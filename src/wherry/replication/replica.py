@@ -28,10 +28,10 @@ from wherry.replication.granules import GRANULE_SIZE
 from wherry.replication.landing import Landing, write_part
 from wherry.replication.lobby import Lobby
 from wherry.replication.medium import digest_pieces, resolve_unknown
-from wherry.replication.messages import CommitPass, Committed, Covered, DiskLine
+from wherry.replication.messages import CommitPass, Committed, DiskLine
 from wherry.replication.proof import disk_root, pieces_of
 from wherry.replication.record import Checkpoint, ReplicaDisk, ReplicaRecord, decode_record, encode_record
-from wherry.replication.redo import RedoLog
+from wherry.replication.redo import RedoLog, told_by
 from wherry.replication.replicadisk import OpenDisk, make_table, open_disk
 from wherry.replication.snapshots import reflink
 from wherry.replication.storage import FileStorage, Storage
@@ -210,6 +210,15 @@ class Replica:
             finally:
                 with contextlib.suppress(StorageFailed):
                     self._settle()
+                    self._drop_empty_log()
+
+    def _drop_empty_log(self) -> None:
+        """Leave no log behind that nothing was stored in: what lies there is a pass that somebody has begun."""
+        if self._log is not None and self._log.is_empty:
+            with self._watched():
+                self._log.close()
+                self._storage.remove(self._log_path(self._log.number))
+                self._log = None
 
     def _settle(self) -> None:
         """Make everything durable and leave no marks behind."""
@@ -435,7 +444,7 @@ class Replica:
         if log is None:
             return
         if log.committed:
-            message, covered = _told_by(log)
+            message, covered = told_by(log)
             self._apply(log, self._checkpoint_of(message, covered))
             return
         for record in log.records():
@@ -445,6 +454,7 @@ class Replica:
                 self._count(disk, record.opened)
                 assert isinstance(disk.view, Overlay)  # noqa: S101 - a log exists after pass 0 only
                 _note(disk.view, record.opened)
+        self._drop_empty_log()
 
     def _make_disks(self, lines: Sequence[DiskLine]) -> None:
         made = []
@@ -476,17 +486,6 @@ class Replica:
 def _note(view: Overlay, opened: Opened) -> None:
     for part in opened.parts():
         view.set(part.first, part.digests)
-
-
-def _told_by(log: RedoLog) -> tuple[CommitPass, dict[int, list[tuple[int, int]]]]:
-    """Return the COMMIT of a committed log, and what its COVERED messages say."""
-    covered: dict[int, list[tuple[int, int]]] = {}
-    for record in log.records():
-        if isinstance(record.message, Covered):
-            covered.setdefault(record.message.disk, []).extend(record.message.pairs())
-        elif isinstance(record.message, CommitPass):
-            return record.message, covered
-    raise AssertionError("a committed log ends with its COMMIT")
 
 
 def _sizes(disks: Mapping[int, int]) -> str:
