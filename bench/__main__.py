@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from bench import agents, api, copying
+from bench import agents, api, replication
 
 RACES = {
-    "copy": (copying, "copy a disk against qemu-img, nbdcopy and rsync"),
+    "copy": (replication, "copy a disk against qemu-img, nbdcopy, rsync, dd and partclone"),
     "api": (api, "answer requests against OpenStack Keystone and moto server"),
     "agents": (agents, "hold many agents in long poll, and measure what each costs"),
 }

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from bench.load import Job
-from bench.peers import free_port
+from bench.loopback import free_port
 from bench.services import HOST, ROOT, Process, served, spread
 from bench.signed import as_bytes
 from wherry.process import run

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from bench.load import Job
-from bench.peers import free_port
+from bench.loopback import free_port
 from bench.services import HOST, Process, served, spread
 from bench.signed import Signer
 

@@ -5,31 +5,43 @@ round; their median is what counts.
 """
 
 import os
-import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bench.loopback import wire_bytes
+from bench.processes import cpu_seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Lap:
-    """One run of one contestant: wall seconds, and CPU seconds of both sides together."""
+    """One run of one contestant: wall seconds, CPU seconds of both sides together, bytes over loopback."""
 
     wall_s: float
     cpu_s: float
+    wire: int
 
 
 class Contestant(Protocol):
-    """Someone who can do the work. `run` does it once, ends both sides and has verified nothing; the race verifies."""
+    """Someone who can do the work."""
 
     @property
     def name(self) -> str:
         """How the results call it."""
 
+    def empty(self) -> None:
+        """Take the copy away, so that everything has to be done. Unmeasured."""
+
     def run(self) -> None:
         """Do the work once."""
+
+    def verify(self) -> None:
+        """Raise a WherryError unless copy and source are equal. Unmeasured."""
+
+    def end(self) -> None:
+        """Leave nothing running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +51,35 @@ class Standing:
     name: str
     wall_s: float
     cpu_s: float
+    wire: float
     wall_ratio: float
 
 
 def timed(work: Callable[[], None]) -> Lap:
-    """Run *work* and measure it, the processes that it started and waited for included."""
-    cpu_before = _cpu_seconds()
+    """Run *work* and measure it, the processes that run for it included."""
+    cpu_before, wire_before = cpu_seconds(os.getpid()), wire_bytes()
     start = time.perf_counter()
     work()
-    return Lap(time.perf_counter() - start, _cpu_seconds() - cpu_before)
+    wall_s = time.perf_counter() - start
+    return Lap(wall_s, cpu_seconds(os.getpid()) - cpu_before, wire_bytes() - wire_before)
 
 
 def race(
     contestants: Sequence[Contestant],
     *,
     rounds: int,
-    verify: Callable[[str], None],
     before_round: Callable[[], None] = lambda: None,
-    before_run: Callable[[str], None] = lambda _name: None,
+    before_run: Callable[[Contestant], None] = lambda _contestant: None,
 ) -> dict[str, list[Lap]]:
-    """Let everybody run once a round; *before_run* and *verify* are given the name and stay unmeasured."""
+    """Let everybody run once a round, verified; what comes before a round and a run stays unmeasured."""
     laps: dict[str, list[Lap]] = {contestant.name: [] for contestant in contestants}
     for _ in range(rounds):
         before_round()
         for contestant in contestants:
-            before_run(contestant.name)
+            before_run(contestant)
             os.sync()
             laps[contestant.name].append(timed(contestant.run))
-            verify(contestant.name)
+            contestant.verify()
     return laps
 
 
@@ -80,6 +93,7 @@ def standings(laps: Mapping[str, Sequence[Lap]], reference: str) -> list[Standin
                 name,
                 statistics.median(lap.wall_s for lap in own),
                 statistics.median(lap.cpu_s for lap in own),
+                statistics.median(lap.wire for lap in own),
                 statistics.median(ratios),
             )
         )
@@ -88,12 +102,8 @@ def standings(laps: Mapping[str, Sequence[Lap]], reference: str) -> list[Standin
 
 def as_markdown(rows: Sequence[Standing], reference: str) -> str:
     """Return the standings as a Markdown table."""
-    head = f"| contestant | wall s | CPU s, both sides | wall, {reference} = 1 |\n|---|---|---|---|\n"
+    head = f"| contestant | wall s | CPU s, both sides | wire MiB | wall, {reference} = 1 |\n|---|---|---|---|---|\n"
     return head + "".join(
-        f"| {row.name} | {row.wall_s:.2f} | {row.cpu_s:.2f} | {row.wall_ratio:.2f} |\n" for row in rows
+        f"| {row.name} | {row.wall_s:.2f} | {row.cpu_s:.2f} | {row.wire / (1 << 20):.0f} | {row.wall_ratio:.2f} |\n"
+        for row in rows
     )
-
-
-def _cpu_seconds() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)

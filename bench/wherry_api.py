@@ -10,7 +10,7 @@ import msgspec
 
 from bench.fleet import Agent, enlist
 from bench.load import Job
-from bench.peers import free_port
+from bench.loopback import free_port
 from bench.services import CONNECTIONS, HOST, Process, served
 from bench.signed import Signer
 

@@ -22,6 +22,7 @@ import numpy as np
 from wherry.disks.direct import open_reader
 from wherry.disks.extents import Extent
 from wherry.iam.certificates import Authority
+from wherry.process import run
 from wherry.replication import transport
 from wherry.replication.granuleset import GranuleSet
 from wherry.replication.memory import PassMemory
@@ -32,36 +33,33 @@ from wherry.replication.sending import SendOptions, SourceDisk, SourceSession, S
 from wherry.replication.tuning import DEFAULT_OPTIONS
 
 TASK = "bench"
+LIMIT_S = 900.0
 PLAIN, COMPRESSED = "plain", "zstd"
 
 
 class WherryCopy:
     """Passes of Wherry over *source*, digests, durable writes and TLS included; the replica lies in *directory*.
 
-    *dirty*: the file with the granules that were written since the pass before, one bit each. None: every pass is a
-    digest scan.
+    *identities*: where `write_identities` wrote. *dirty*: the file with the granules that were written since the pass
+    before, one bit each.
     """
 
-    def __init__(self, source: Path, directory: Path, codec: str, dirty: Path | None = None) -> None:
+    def __init__(self, source: Path, directory: Path, codec: str, identities: Path, dirty: Path) -> None:
         self.source = source
         self.directory = directory
         self.codec = codec
         self.name = f"wherry, TLS, {codec}"
+        self._identities = identities
         self._dirty = dirty
         self._ends: list[subprocess.Popen[str]] = []
         self.frozen_ms = 0.0
         """Milliseconds that the newest pass took up to COMMITTED: a server would have been frozen for so long."""
 
-    @property
-    def target(self) -> Path:
-        """Where the copy lies."""
-        return self.directory / "disk-0.raw"
-
-    def empty(self, identities: Path) -> None:
+    def empty(self) -> None:
         """End both sides and take the replica away."""
         self.end()
         shutil.rmtree(self.directory, ignore_errors=True)
-        shutil.copytree(identities, self.directory)
+        shutil.copytree(self._identities, self.directory)
 
     def run(self) -> None:
         """Copy once: what differs from the replica is sent, committed, and brought to the medium."""
@@ -69,7 +67,11 @@ class WherryCopy:
             self._start()
             self._ask("scan")
         else:
-            self._ask("scan" if self._dirty is None else f"tracked {self._dirty}")
+            self._ask(f"tracked {self._dirty}")
+
+    def verify(self) -> None:
+        """Compare copy and source. Raises ProgramFailed where they differ."""
+        run(["cmp", str(self.source), str(self.directory / "disk-0.raw")], timeout_s=LIMIT_S)
 
     def end(self) -> None:
         """End both sides."""

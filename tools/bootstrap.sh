@@ -14,7 +14,12 @@ NEEDED=(
 )
 case "${1:-}" in
   test) NEEDED+=(chromium:chromium /usr/lib/postgresql/*/bin/postgres:postgresql) ;;
-  bench) NEEDED+=(rsync:rsync qemu-img:qemu-utils nbdcopy:libnbd-bin /usr/lib/postgresql/*/bin/postgres:postgresql) ;;
+  bench)
+    NEEDED+=(
+      rsync:rsync qemu-img:qemu-utils nbdcopy:libnbd-bin zstd:zstd partclone.ext4:partclone fio:fio ip:iproute2
+      /usr/lib/postgresql/*/bin/postgres:postgresql
+    )
+    ;;
 esac
 
 say() { printf 'bootstrap: %s\n' "$*" >&2; }
