@@ -16,20 +16,9 @@ from bench.image import SourceDisk
 from bench.loopback import connected, free_port
 from bench.processes import tree
 from demo.mounting import attached, mounted
-from wherry.iam.certificates import Authority
 from wherry.process import run
 
 LIMIT_S = 900.0
-
-
-def write_keys(directory: Path) -> None:
-    """Write the certificates of CA and server under the names that QEMU and libnbd look for."""
-    directory.mkdir()
-    authority = Authority.create("Wherry bench")
-    issued = authority.issue_server(["localhost", "127.0.0.1"])
-    (directory / "ca-cert.pem").write_text(authority.certificate_pem)
-    (directory / "server-cert.pem").write_text(issued.certificate)
-    (directory / "server-key.pem").write_text(issued.private_key)
 
 
 class _Peer:

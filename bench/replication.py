@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench import loopback
+from bench.identities import write_identities, write_keys
 from bench.image import SourceDisk, source_disk
-from bench.peers import DdZstd, NbdCopy, PartcloneZstd, QemuImg, RsyncInPlace, RsyncTree, write_keys
+from bench.peers import DdZstd, NbdCopy, PartcloneZstd, QemuImg, RsyncInPlace, RsyncTree
 from bench.race import Contestant, Lap, as_markdown, race, standings
-from bench.wherry_copy import COMPRESSED, PLAIN, WherryCopy, write_identities
+from bench.wherry_copy import COMPRESSED, PLAIN, TASK, WherryCopy
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.tracker import Tracker, TrackerOptions
 from wherry.replication.granuleset import GranuleSet
@@ -36,7 +37,7 @@ class Field:
         self._dirty = folder / "dirty"
         self._seed = 0
         write_keys(folder / "keys")
-        write_identities(folder / "identities")
+        write_identities(folder / "identities", TASK)
         self.wherry = [
             WherryCopy(source.device, folder / f"wherry-{codec}", codec, folder / "identities", self._dirty)
             for codec in (PLAIN, COMPRESSED)

@@ -6,6 +6,7 @@ peer's copy starts its two ends. They stay, as agent and receiver do, and later 
 
 import io
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,6 @@ import numpy as np
 
 from wherry.disks.direct import open_reader
 from wherry.disks.extents import Extent
-from wherry.iam.certificates import Authority
 from wherry.process import run
 from wherry.replication import transport
 from wherry.replication.granuleset import GranuleSet
@@ -97,18 +96,10 @@ class WherryCopy:
         self.frozen_ms = json.loads(_answer(source))
 
 
-def write_identities(directory: Path) -> None:
-    """Make the certificates of both sides in *directory*."""
-    directory.mkdir()
-    authority = Authority.create("Wherry bench")
-    issued = authority.issue_task(TASK)
-    for side, own in (("source", issued.source), ("target", issued.target)):
-        identity = transport.Identity(own.certificate, own.private_key, issued.passphrase, authority.certificate_pem)
-        (directory / f"{side}.json").write_bytes(msgspec.json.encode(asdict(identity)))
-
-
 def _spawn(command: list[str]) -> "subprocess.Popen[str]":
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # As installed programs are: compiled once.
+    settings = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=settings)
 
 
 def _answer(process: "subprocess.Popen[str]") -> str:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from wherry.disks.direct import aligned_buffer
 from wherry.replication.codecs import Codec, Unpacker
 from wherry.replication.errors import ProtocolViolated, StorageFailed
 from wherry.replication.frames import (
     HEADER_SIZE,
+    MAX_CONTROL,
     FrameType,
     Opened,
     control_header,
@@ -135,9 +137,11 @@ def records(file: StoredFile, number: int) -> Iterator[Record]:
     """Yield the whole records of a log of pass *number*, until the first that isn't, or the COMMIT."""
     unpacker = Unpacker()
     head = memoryview(bytearray(HEADER_SIZE))
+    # One for all payloads, aligned, so that what comes out of it can be written to a medium directly.
+    payload = memoryview(aligned_buffer(MAX_CONTROL))
     position = 0
     while True:
-        record = _read(file, position, head, unpacker)
+        record = _read(file, position, head, payload, unpacker)
         if record is None or not _belongs(record, number, first=position == 0):
             return
         yield record
@@ -146,12 +150,12 @@ def records(file: StoredFile, number: int) -> Iterator[Record]:
         position = record.end
 
 
-def _read(file: StoredFile, position: int, head: memoryview, unpacker: Unpacker) -> Record | None:
+def _read(file: StoredFile, position: int, head: memoryview, payload: memoryview, unpacker: Unpacker) -> Record | None:
     if file.read_into(head, position) < HEADER_SIZE:
         return None
     try:
         header = decode_header(head)
-        stored = memoryview(bytearray(header.stored_length))
+        stored = payload[: header.stored_length]
         if file.read_into(stored, position + HEADER_SIZE) < header.stored_length:
             return None
         opened = open_frame(header, bytes(head), stored, unpacker)

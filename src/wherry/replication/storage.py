@@ -27,6 +27,7 @@ _BLKZEROOUT: Final = 0x127F
 _BLKGETSIZE64: Final = 0x80081272
 _ZEROS: Final = bytes(1024 * 1024)
 _ALIGNMENT: Final = 4096
+_LEAST_DIRECT: Final = 256 * 1024
 
 
 class StoredFile(Protocol):
@@ -157,8 +158,9 @@ class FileStorage:
 class DescriptorFile:
     """A file or block device behind a descriptor, which it owns. One thread at a time may write.
 
-    Direct writes cost a tenth of the CPU time of buffered ones and don't push the host's own pages out of memory.
-    Memory that isn't aligned for them is copied first, which is still far cheaper.
+    Direct writes cost a tenth of the CPU time of buffered ones and don't push the host's own pages out of memory. Short
+    ones are buffered all the same: one by one they'd wait for the device, while a sync hands over many at a time.
+    Memory that isn't aligned for direct writes is copied first, which is still far cheaper.
     """
 
     def __init__(self, path: Path, descriptor: int, *, direct: bool = False) -> None:
@@ -192,7 +194,7 @@ class DescriptorFile:
         """Write *parts* one after the other from *offset* on, as a whole."""
         rest = [memoryview(part) for part in parts if len(part)]
         try:
-            if self._scratch is not None and len(rest) == 1:
+            if self._scratch is not None and len(rest) == 1 and len(rest[0]) >= _LEAST_DIRECT:
                 aligned = len(rest[0]) - len(rest[0]) % _ALIGNMENT if offset % _ALIGNMENT == 0 else 0
                 if self._write_direct(rest[0][:aligned], offset, self._scratch):
                     offset += aligned

@@ -129,17 +129,33 @@ class FrameStream:
     def _write_piece(self, view: memoryview) -> None:
         began = time.monotonic()
         while view:
-            # An interrupted TLS write must be repeated with the same bytes, which this loop does by itself.
-            count = self._attempt(self._connection.send, view)
-            if count is None:
+            view = self._attempt_to_send(view)
+            if view:
                 # A peer that takes nothing for long may be busy; then it still says ALIVE.
                 deadline = max(began, self.last_sent, self.last_heard) + self._silence_s
                 if not self._wait(select.POLLOUT, deadline) and self.last_heard + self._silence_s <= time.monotonic():
                     raise ConnectionLost(reason=f"the other side took nothing for {self._silence_s:g} s")
-                continue
-            view = view[count:]
-            self.wire_bytes += count
+
+    def _attempt_to_send(self, view: memoryview) -> memoryview:
+        """Send what goes without waiting; return the part of *view* that's left.
+
+        An interrupted TLS write must be repeated with the same bytes: the caller tries again with just these.
+        """
+        whole = len(view)
+
+        def send(rest: memoryview) -> int:
+            # TLS takes one record of 16 KiB a call: many calls are made under one lock.
+            nonlocal view
+            send_some = self._connection.send
+            while rest:
+                view = rest = rest[send_some(rest) :]
+            return 0
+
+        self._attempt(send, view)
+        if len(view) < whole:
+            self.wire_bytes += whole - len(view)
             self.last_sent = time.monotonic()
+        return view
 
     # Receiving: for one thread at a time
 
