@@ -1,12 +1,14 @@
-"""`python -m bench [copy|api|agents] [options]`: race Wherry against its peers and print Markdown; copy by default."""
+"""`python -m bench [copy|scale|tracking|api|agents] [options]`: race and measure Wherry, print Markdown; copy by default."""
 
 import argparse
 import sys
 
-from bench import agents, api, replication
+from bench import agents, api, replication, scale, tracking
 
 RACES = {
     "copy": (replication, "copy a disk against qemu-img, nbdcopy, rsync, dd and partclone"),
+    "scale": (scale, "run small passes over a small disk and a large one"),
+    "tracking": (tracking, "write with a tracker and without"),
     "api": (api, "answer requests against OpenStack Keystone and moto server"),
     "agents": (agents, "hold many agents in long poll, and measure what each costs"),
 }

@@ -54,6 +54,11 @@ class WherryCopy:
         self.frozen_ms = 0.0
         """Milliseconds that the newest pass took up to COMMITTED: a server would have been frozen for so long."""
 
+    @property
+    def source_pid(self) -> int:
+        """The process at the source, after the first pass."""
+        return self._ends[1].pid
+
     def empty(self) -> None:
         """End both sides and take the replica away."""
         self.end()
