@@ -1,4 +1,4 @@
-"""`python -m bench [copy|scale|tracking|api|agents] [options]`: race and measure Wherry, print Markdown; copy by default."""
+"""`python -m bench [copy|scale|tracking|api|agents] [options]`: measure Wherry, print Markdown; copy by default."""
 
 import argparse
 import sys
