@@ -10,6 +10,7 @@ import pytest
 from tests.unit.replication_pair import MIB, Place, noise, reads, source
 from wherry.disks.extents import Extent
 from wherry.replication.errors import ConnectionLost, NeverRead, SourceStateFailed
+from wherry.replication.frames import FrameType, Header
 from wherry.replication.granules import GRANULE_SIZE, granule_count
 from wherry.replication.granuleset import GranuleSet
 from wherry.replication.messages import Digests
@@ -43,6 +44,20 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FrameType, int]]:
+    """Return what data frames were sent: type and bytes of disk of each."""
+    frames: list[tuple[FrameType, int]] = []
+    send = FrameStream.send_frame
+
+    def noting(self: FrameStream, header: Header, *others: object) -> None:
+        frames.append((header.type, header.disk_length))
+        send(self, header, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FrameStream, "send_frame", noting)
+    return frames
+
+
 def written(*granules: int) -> GranuleSet:
     return GranuleSet.of_runs([(granule, 1) for granule in granules], COUNT)
 
@@ -73,6 +88,35 @@ def test_only_what_was_written_is_read(place: Place, form: str) -> None:
     assert report.figures.changed_bytes == 2 * GRANULE_SIZE + 1536
     assert report.covered == {0: [(0, COUNT)]}, "the checkpoint vouches for all, what wasn't read included"
     session.commit(True, 2, report.covered)
+    half = session.half(2, report.covered)
+    served.close()
+    assert place.image() == disk
+    assert place.replica.half(1) == half
+
+
+def test_scattered_changes_travel_together_and_what_is_equal_stays(
+    place: Place, sent: list[tuple[FrameType, int]]
+) -> None:
+    disk = noise(SIZE, 3)
+    disks = [source(disk)]
+    served = place.connect(disks)
+    session, memory = served.session, PassMemory()
+    session.commit(False, 1, session.run_pass(0, disks, WHOLE, memory).covered)
+    sent.clear()
+    changed = (2, 3, 9, 30, 31, 70, COUNT - 1)
+    for granule in changed:
+        write(disk, granule)
+    disk[50 * GRANULE_SIZE : 51 * GRANULE_SIZE] = bytes(GRANULE_SIZE)
+    report = session.run_pass(1, disks, WHOLE, memory, dirty={0: written(*changed, 8, 40, 50)})
+    length = 6 * GRANULE_SIZE + 1536
+    assert sorted(sent) == [(FrameType.ZERO, GRANULE_SIZE), (FrameType.GATHER, length)]
+    assert report.figures.changed_bytes == length + GRANULE_SIZE
+    sent.clear()
+    again = session.run_pass(1, disks, WHOLE, memory)
+    assert sent == []
+    assert again.figures.read_bytes == SIZE
+    commit = session.commit(True, 2, report.covered)
+    assert (commit.received_bytes, commit.repeated_bytes) == (length, 0)
     half = session.half(2, report.covered)
     served.close()
     assert place.image() == disk

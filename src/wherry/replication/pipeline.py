@@ -112,7 +112,7 @@ class Pipeline:
         self._sending = len(connections.streams)
         self._quiet = threading.Event()  # no sender is left
         self._totals = _Totals(payload_before)
-        self._spent = StageTimes()
+        self._spent: dict[str, float] = {}
         self._waited_before = self._waited()
         self._bottleneck = Bottleneck.UNKNOWN
         self._began = self._shown = self._weighed = _Mark(self._totals.began, connections.wire_bytes, StageTimes())
@@ -289,10 +289,8 @@ class Pipeline:
 
     def _spend(self, **seconds: float) -> None:
         with self._lock:
-            spent = self._spent
             for stage, more in seconds.items():
-                spent = spent.plus(stage, more)
-            self._spent = spent
+                self._spent[stage] = self._spent.get(stage, 0.0) + more
 
     def _waited(self) -> tuple[float, float]:
         streams = self._connections.streams
@@ -301,7 +299,8 @@ class Pipeline:
     def _weigh(self, now: float) -> None:
         """Find out what held the pass up since it was weighed last."""
         blocked, paced = (after - before for after, before in zip(self._waited(), self._waited_before, strict=True))
-        times = self._spent.plus("blocked", blocked).plus("paced", paced)
+        with self._lock:
+            times = StageTimes(blocked=blocked, paced=paced, **self._spent)
         far_side = self._listener.far_side
         found = bottleneck(
             times.since(self._weighed.times),

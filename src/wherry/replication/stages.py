@@ -5,7 +5,7 @@ target, and the rate limit. The stage that the others wait for is the bottleneck
 Source: Linux Documentation/scheduler/sched-stats.rst for schedstat.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -45,10 +45,6 @@ class StageTimes:
     blocked: float = 0.0
     paced: float = 0.0
     unfed: float = 0.0
-
-    def plus(self, stage: str, seconds: float) -> "StageTimes":
-        """Return the same with *seconds* more for *stage*."""
-        return replace(self, **{stage: getattr(self, stage) + seconds})
 
     def since(self, before: "StageTimes") -> "StageTimes":
         """Return what was spent since *before*."""
