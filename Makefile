@@ -10,7 +10,7 @@ READY := .venv/.ready
 # Options of the demo: `make demo STAY=1 CHAOS=1 SMALL=1 ARGS="--picture demo.svg"`.
 DEMO_OPTIONS := $(if $(STAY),--stay) $(if $(CHAOS),--chaos) $(if $(SMALL),--small) $(ARGS)
 
-.PHONY: help demo test lint format unit contract system test-keystone contract-long bench docs lock changelog clean
+.PHONY: help demo test lint format unit contract system test-keystone contract-long contract-postgresql bench docs lock changelog clean
 
 help: ## Show these targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ system: $(READY)-test ## Run real processes on loop devices and filesystems.
 test-keystone: $(READY) ## Run the identity back end against a real OpenStack Keystone.
 	@tools/keystone.sh install
 	@$(BIN)/pytest -q tests/keystone
+
+contract-postgresql: $(READY)-test ## Run the contract tests on PostgreSQL, with one process and with two workers.
+	@$(BIN)/python -m tests.contract.on_postgresql $(ARGS)
 
 contract-long: $(READY)-test ## Drive the running server's state machine through 10,000 random steps.
 	@WHERRY_STEPS=10000 $(BIN)/pytest -q tests/contract/test_contract_state_machine.py --timeout 3600

@@ -6,10 +6,12 @@ more than making the line. Any other line goes out at once, after what waits: th
 
 import atexit
 import contextlib
+import json
 import logging
 import select
 import sys
 import threading
+from collections import deque
 from typing import TextIO, cast
 
 import structlog
@@ -58,7 +60,50 @@ class LogStream:
                 self._stream.flush()
 
 
+class Memory:
+    """The newest lines of a program, as JSON, *limit* characters of them at most. Safe to use from several threads."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lines: deque[str] = deque()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def add(self, line: str) -> None:
+        """Remember *line*, and forget the oldest ones that there's no room for any more."""
+        with self._lock:
+            self._lines.append(line)
+            self._size += len(line)
+            while self._size > self._limit and self._lines:
+                self._size -= len(self._lines.popleft())
+
+    def lines(self) -> list[str]:
+        """Return what is remembered, the oldest first."""
+        with self._lock:
+            return list(self._lines)
+
+
 _json: LogStream | None = None
+_memory: Memory | None = None
+
+
+def keep(limit: int) -> None:
+    """Remember what the program says from now on, *limit* characters of it at most; `kept` returns it."""
+    global _memory  # noqa: PLW0603 - a process has one log
+    _memory = Memory(limit)
+
+
+def kept() -> list[str]:
+    """Return the lines that were remembered, as JSON, the oldest first; none before `keep`."""
+    return [] if _memory is None else _memory.lines()
+
+
+def _remember(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if _memory is not None:
+        # What begins with an underscore is structlog's own, for lines of the standard library.
+        shown = {name: value for name, value in event.items() if not name.startswith("_")}
+        _memory.add(json.dumps(shown, default=repr))
+    return event
 
 
 def json_stream() -> LogStream | None:
@@ -93,6 +138,7 @@ def configure(*, level: int = logging.INFO) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        _remember,
     ]
     structlog.configure(
         processors=[*shared, renderer],

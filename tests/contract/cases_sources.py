@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+from tests.contract import documents
 from tests.contract.documents import GIB, as_registered
-from tests.contract.exercise import ID, Exercise, Like
+from tests.contract.exercise import ID, RECENT, Exercise, Like
 from tests.contract.filling import Filling, Json, fill, without
 from tests.contract.migrations import (
     act,
@@ -47,12 +48,23 @@ def list_servers(exercise: Exercise, filling: Filling) -> None:
     migration = under_way(exercise, filling)
     project_id = _move_to_project(exercise, filling, migration.source_id)
     exercise.call("CollectLog", body={"log_bucket": "a-bucket"}, task_id=migration.task_id)
+    exercise.raw.put(f"/wherry/v1/tasks/{migration.task_id}/log", documents.agent_log(b"a line"))
+    for command in ("START", "UPLOAD_LOG"):
+        report(exercise, migration.source_id, command, "success", {})
     result = fill("SetConsistencyResultRequestBody", Filling.USUAL)
     exercise.call("UpdateConsistencyResult", body=result, task_id=migration.task_id)
     expected = shown_source_at_work(migration)
     expected["is_consistency_result_exist"] = True
     expected["enterprise_project_id"] = "of the project"
-    expected["current_task"] |= {"log_bucket": "a-bucket", "log_collect_status": "UPLOADING"}
+    expected["current_task"] |= {
+        "log_bucket": "a-bucket",
+        "log_collect_status": "UPLOADED",
+        "log_upload_time": RECENT,
+        "log_expire": 64800,
+        "log_share_url": Like(
+            "a link to the log", lambda url: url.endswith(f"/wherry/v1/tasks/{migration.task_id}/log")
+        ),
+    }
     filters: dict[str, tuple[Any, Any]] = {
         "state": ("initialize", "error"),
         "name": (migration.source["name"], "no server is called that"),

@@ -1,7 +1,7 @@
 """Where a server of the tests keeps its ledger, and a look into it without Wherry.
 
 SQLite in its data directory; with WHERRY_TEST_DATABASE, the URL of a PostgreSQL database from which others can be made,
-a new database for each data directory.
+a new database for each data directory, and WHERRY_TEST_WORKERS processes that serve it.
 """
 
 import hashlib
@@ -13,6 +13,12 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = "WHERRY_TEST_DATABASE"
+WORKERS_VARIABLE = "WHERRY_TEST_WORKERS"
+
+
+def workers() -> Sequence[str]:
+    """Return the options by which the server of a test gets its number of processes."""
+    return ("--workers", os.environ[WORKERS_VARIABLE]) if os.environ.get(WORKERS_VARIABLE) else ()
 
 
 def environment_of(data: Path) -> Mapping[str, str]:

@@ -1,5 +1,7 @@
 """Documents with every field filled, in the words of the wire, for the contract tests."""
 
+import base64
+import gzip
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -223,3 +225,8 @@ def as_registered(items: Sequence[Json]) -> list[Json]:
         }
         for item in items
     ]
+
+
+def agent_log(content: bytes) -> Json:
+    """Return the body by which an agent hands a log in."""
+    return {"taken_at": 1_760_000_000_000, "content": base64.b64encode(gzip.compress(content)).decode()}

@@ -34,6 +34,7 @@ class ModelTask:
     state: str = "READY"
     code: str = ""
     log: str = "INIT"
+    bucket: str = ""
     name: str = ""
     subtasks: dict[str, int] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
@@ -129,6 +130,8 @@ class ModelSource:
             return
         if name == "UPLOAD_LOG":
             task.log = "UPLOADED" if result == "success" else "UPLOAD_FAIL"
+        elif name == "RSET_LOG_ACL":
+            task.log = "INIT" if result == "success" else task.log
         elif name == "SKIP":
             if task.state == "SKIPPING":
                 self._back_from_skipping(task)
@@ -163,7 +166,16 @@ class ModelSource:
     def collect_log(self, bucket: str) -> None:
         """Order the agent's log."""
         self.its_task.log = "UPLOADING"
+        self.its_task.bucket = bucket
         self._command("UPLOAD_LOG", bucket=bucket, overtaking=True)
+
+    def refuses_to_close_log(self) -> str:
+        """Return why there's no log to close."""
+        return "WHERRY.5521" if self.its_task.log == "INIT" else ""
+
+    def close_log(self) -> None:
+        """End the sharing of the agent's log."""
+        self._command("RSET_LOG_ACL", bucket=self.its_task.bucket, overtaking=True)
 
     def refuses_task_deletion(self) -> str:
         """Return why the task can't be deleted."""

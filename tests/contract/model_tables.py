@@ -74,7 +74,8 @@ OVERTAKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "STOP": ("START", "STOP", "SYNC", "SKIP", "PREMIGRATE"),
     "SKIP": ("SKIP",),
     "PREMIGRATE": ("PREMIGRATE",),
-    "UPLOAD_LOG": ("UPLOAD_LOG",),
+    "UPLOAD_LOG": ("UPLOAD_LOG", "RSET_LOG_ACL"),
+    "RSET_LOG_ACL": ("UPLOAD_LOG", "RSET_LOG_ACL"),
 }
 """Commands that wait and that a new one makes pointless."""
 

@@ -140,6 +140,10 @@ class Play:
         if what == "log":
             self.succeed("POST", f"/v3/tasks/{task.id}/log", {"log_bucket": f"bucket-{number}"})
             source.collect_log(f"bucket-{number}")
+        elif what == "close-log":
+            path = f"/wherry/v1/tasks/{task.id}/log"
+            if self.answered("DELETE", path, None, source.refuses_to_close_log()) is not None:
+                source.close_log()
         elif what == "name":
             task.name = f"renamed-{number}"
             self.succeed("PUT", f"/v3/tasks/{task.id}", {"name": task.name})

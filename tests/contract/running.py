@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import httpx
 
-from tests.contract.database import environment_of
+from tests.contract.database import environment_of, workers
 from wherry.client.control_plane import ControlPlane
 from wherry.client.retrying import RetryPolicy
 from wherry.client.signing import sdk_date, sign
@@ -77,7 +77,7 @@ def faultless_server(data: Path) -> Iterator[Server]:
 def start(data: Path, *, listen: str = "127.0.0.1:0", tls: bool = True, options: Sequence[str] = ()) -> Server:
     """Start `wherry serve` with further *options* and wait until it says that it's ready."""
     log = data.with_name(f"{data.name}.log")
-    arguments = ["serve", "--data", str(data), "--listen", listen, "--tls" if tls else "--no-tls", *options]
+    arguments = ["serve", "--data", str(data), "--listen", listen, "--tls" if tls else "--no-tls", *workers(), *options]
     with log.open("ab") as output:
         program = "from wherry.cli.main import main; main()"
         command = [sys.executable, "-c", program, *arguments]

@@ -1,5 +1,6 @@
 """The documentation of a running control plane: fetched by anybody, true to what it answers, its examples sendable."""
 
+import gzip
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -111,6 +112,9 @@ def _migrate(described: Described, succeed: Any) -> None:
         succeed(operation)
     for operation in ("UpdateNetworkCheckInfo", "UpdateConsistencyResult", "ShowConsistencyResult", "CollectLog"):
         succeed(operation)
+    succeed("StoreLog")
+    assert gzip.decompress(described.send("DownloadLog").content) == b"hello\n"
+    succeed("CloseLog")
     exported = described.send("ExportConsistencyResults")
     assert exported.status_code == 200
     assert exported.content.startswith(b"PK")

@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import threading
+import time
 from pathlib import Path
 
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
@@ -19,8 +20,14 @@ ODD_DETAILS = [b'"plain text"', b"1.0", b"1e3", b'{"b":1,   "a":[2.50]}', b'{"a"
 
 
 def kill(server: Server) -> None:
-    os.kill(server.process.pid, signal.SIGKILL)
+    """End all processes of the server as a power cut would: workers that drain would go on answering on its port."""
+    main = server.process.pid
+    workers = [int(pid) for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
+    for process in (main, *workers):
+        os.kill(process, signal.SIGKILL)
     server.process.wait()
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        time.sleep(0.01)
 
 
 def test_a_result_is_in_the_database_after_a_kill_right_behind_the_200(tmp_path: Path) -> None:

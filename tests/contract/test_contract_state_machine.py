@@ -31,7 +31,7 @@ STEPS = int(os.environ.get("WHERRY_STEPS", "400"))
 LONG = "WHERRY_STEPS" in os.environ
 STEPS_OF_AN_EXAMPLE = 100
 
-COMMANDS = ("START", "STOP", "SYNC", "SKIP", "PREMIGRATE", "UPLOAD_LOG", "DELETE", "SOMETHING_NEW")
+COMMANDS = ("START", "STOP", "SYNC", "SKIP", "PREMIGRATE", "UPLOAD_LOG", "RSET_LOG_ACL", "DELETE", "SOMETHING_NEW")
 UNHEARD_OF = ("collect_log", "sync_failed_rollback", "START", "")
 """Operations that older versions knew, and none."""
 
@@ -175,6 +175,11 @@ class TestEachState:
         for result in ("success", "fail"):
             play.write(source, "log", 1, "")
             play.report(source, "UPLOAD_LOG", result, {})
+        play.write(source, "close-log", 1, "")
+        play.report(source, "RSET_LOG_ACL", "fail", {})
+        play.write(source, "close-log", 1, "")
+        play.report(source, "RSET_LOG_ACL", "success", {})
+        play.write(source, "close-log", 1, "")
 
     def test_every_copy_state(self, play: Play, there: Traveller) -> None:
         for state in (*tables.SOURCE_STATES, "init", "flying"):
@@ -326,7 +331,7 @@ class Migrations(RuleBasedStateMachine):
     @precondition(lambda self: self.moving)
     @rule(
         which=WHICH,
-        what=st.sampled_from(["log", "speed-limit", "configuration-setting", "name"]),
+        what=st.sampled_from(["log", "close-log", "speed-limit", "configuration-setting", "name"]),
         number=st.integers(0, 1000),
         text=st.text(max_size=20).filter(lambda text: "\0" not in text),
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from tests.contract.running import Server
 from tests.system.faulty_link import AGENT_SIDE, RECEIVER_SIDE
 from wherry.client.control_plane import ControlPlane
 from wherry.client.errors import ControlPlaneError
@@ -117,6 +118,12 @@ class Rig:
         )
         self.until("the receiver", lambda: any(found.connected for found in self.plane.list_receivers().receivers))
         self.source = self.until("the source", self._source)
+
+    def server(self) -> Server:
+        """Return the control plane for clients that sign by themselves."""
+        serve = self.programs["serve"]
+        assert serve.process is not None
+        return Server(serve.process, self.folder / "data", self.admin, serve.log)
 
     def _source(self) -> SourceSummary | None:
         return next(iter(self.plane.list_servers().source_servers), None)

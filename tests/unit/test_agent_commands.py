@@ -89,6 +89,7 @@ class Stage:
     task: CurrentTask | None = None
     lose_answers: int = 0
     forgotten: list[str] = field(default_factory=list)
+    uploaded: list[str] = field(default_factory=list)
     refreshes: int = 0
 
     def run(self) -> Plane:
@@ -99,12 +100,17 @@ class Stage:
             source_id="source-1",
             worker=self.hands,
             forget=self.forgotten.append,
+            upload_log=self.upload_log,
             refresh=self.refresh,
             stop=stop,
             poll_wait_s=0.0,
             patience=Patience(first_s=0.0),
         ).run()
         return plane
+
+    def upload_log(self, task_id: str) -> Answer:
+        self.uploaded.append(task_id)
+        return Answer("success", {"msg": "handed in"})
 
     def refresh(self) -> None:
         self.refreshes += 1
@@ -140,10 +146,17 @@ def test_a_deleted_task_is_stopped_and_forgotten() -> None:
 
 
 def test_what_is_not_built_is_answered_with_a_reason() -> None:
-    plane = Stage([command("UPLOAD_LOG")]).run()
+    plane = Stage([command("PREMIGRATE")]).run()
     name, answer = plane.answers[0]
-    assert (name, answer.result) == ("UPLOAD_LOG", "fail")
-    assert "log" in answer.detail["msg"]
+    assert (name, answer.result) == ("PREMIGRATE", "fail")
+    assert "rehearse" in answer.detail["msg"]
+
+
+def test_the_log_is_handed_in_and_that_is_the_answer() -> None:
+    stage = Stage([command("UPLOAD_LOG")], Hands("task-1"))
+    plane = stage.run()
+    assert (stage.uploaded, stage.hands.deeds) == (["task-1"], [])
+    assert [(name, answer.detail) for name, answer in plane.answers] == [("UPLOAD_LOG", {"msg": "handed in"})]
 
 
 @pytest.mark.parametrize(

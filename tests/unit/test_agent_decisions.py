@@ -5,6 +5,7 @@ import pytest
 from wherry.agent.decisions import (
     MAX_EXTRA_PASSES,
     SETTLED_BYTES,
+    Decision,
     Deed,
     Step,
     TaskView,
@@ -72,7 +73,7 @@ def test_a_skip_frees_the_task_from_skipping() -> None:
     assert decision.answer.result == "success"
 
 
-@pytest.mark.parametrize("command", ["UPLOAD_LOG", "RSET_LOG_ACL", "PREMIGRATE", "DANCE"])
+@pytest.mark.parametrize("command", ["PREMIGRATE", "DANCE"])
 def test_what_is_not_built_is_answered_honestly(command: str) -> None:
     decision = decide(command, "task-1", IDLE)
     assert decision.deed is Deed.NOTHING
@@ -80,6 +81,16 @@ def test_what_is_not_built_is_answered_honestly(command: str) -> None:
     assert decision.answer.result == "fail"
     assert decision.answer.detail["msg"]
     assert decision.answer.detail["error_code"] == "WHERRY.4010"
+
+
+@pytest.mark.parametrize("worker", [IDLE, BUSY])
+def test_a_log_is_asked_for_by_a_task_and_closed_without_any_work(worker: WorkerView) -> None:
+    assert decide("UPLOAD_LOG", "task-9", worker) == Decision(Deed.UPLOAD_LOG, "task-9")
+    nameless, closing = decide("UPLOAD_LOG", "", worker), decide("RSET_LOG_ACL", "task-9", worker)
+    assert {nameless.deed, closing.deed} == {Deed.NOTHING}
+    assert nameless.answer is not None
+    assert closing.answer is not None
+    assert (nameless.answer.result, closing.answer.result) == ("fail", "success")
 
 
 @pytest.mark.parametrize("command", ["", "TASK_NOT_STARTED", "TASK_HAS_FINISHED"])

@@ -127,11 +127,11 @@ def test_a_user_without_policies_may_only_what_needs_none() -> None:
     }
 
 
-def test_full_access_covers_sms_and_no_more_of_wherry_than_reading_tasks() -> None:
+def test_full_access_covers_sms_and_of_wherry_what_belongs_to_tasks() -> None:
     assert all(may(user(SMS_FULL_ACCESS), name) for name in SMS_OPERATIONS)
     refused = {name for name in WHERRY_OPERATIONS if not may(user(SMS_FULL_ACCESS), name)}
     assert refused == {
-        *("CreateJoinToken", "UpdateReceiver", "ListAssignments", "UpdateReplication"),
+        *("CreateJoinToken", "UpdateReceiver", "ListAssignments", "UpdateReplication", "StoreLog"),
         *("SubmitSourceHalf", "SubmitReceiverHalf", "DecodeRefusal"),
     }
 
@@ -189,7 +189,7 @@ def test_an_agent_may_what_agents_call_on_its_own_source_and_nothing_else() -> N
     wherry = {name for name in WHERRY_OPERATIONS if may(agent(), name, own)}
     assert wherry == {
         *("ShowRoute", "UpdateReplication", "ShowReplication", "SubmitSourceHalf", "ShowProof"),
-        *("ListProjects", "ListDomains", "ShowToken"),
+        *("StoreLog", "ListProjects", "ListDomains", "ShowToken"),
     }
 
 

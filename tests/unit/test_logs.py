@@ -31,6 +31,7 @@ class Standard(io.StringIO):
 def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave the process's logging as it was."""
     monkeypatch.setattr(logs, "_json", None)
+    monkeypatch.setattr(logs, "_memory", None)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
@@ -174,3 +175,27 @@ def test_nothing_waits_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Standard(terminal=True))
     logs.configure()
     assert logs.json_stream() is None
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_is_said_is_remembered_as_json_whoever_says_it(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    monkeypatch.setattr(sys, "stderr", Standard(terminal=terminal))
+    logs.configure()
+    structlog.get_logger("room").info("before anybody asked")
+    assert logs.kept() == []
+    logs.keep(10_000)
+    structlog.get_logger("room").info("an event", number=7, odd={1, 2}.__class__)
+    logging.getLogger("library").warning("a %s", "warning")
+    first, second = (json.loads(line) for line in logs.kept())
+    assert (first["event"], first["number"], first["level"]) == ("an event", 7, "info")
+    assert (second["event"], second["level"]) == ("a warning", "warning")
+    assert not [name for name in second if name.startswith("_")]
+
+
+def test_the_memory_is_bounded_and_keeps_the_newest() -> None:
+    memory = logs.Memory(100)
+    for number in range(1000):
+        memory.add(f"line {number:04d}")
+    assert memory.lines() == [f"line {number:04d}" for number in range(989, 1000)][-(100 // 9) :]
+    memory.add("x" * 101)
+    assert memory.lines() == []

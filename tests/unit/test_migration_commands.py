@@ -172,7 +172,8 @@ def test_a_skip_returns_to_what_was_going_on(
 def test_logs_and_drills() -> None:
     assert answered("UPLOAD_LOG", TaskState.ABORT) == [SetLogCollectStatus("UPLOADED")]
     assert answered("UPLOAD_LOG", TaskState.RUNNING, "fail") == [SetLogCollectStatus("UPLOAD_FAIL")]
-    assert answered("RSET_LOG_ACL", TaskState.RUNNING) == []
+    assert answered("RSET_LOG_ACL", TaskState.RUNNING) == [SetLogCollectStatus("INIT")]
+    assert answered("RSET_LOG_ACL", TaskState.RUNNING, "fail") == []
     assert answered("PREMIGRATE", TaskState.READY) == [SetSourceState(SourceState.DRILL_DONE)]
     assert answered("PREMIGRATE", TaskState.READY, "fail") == [SetSourceState(SourceState.DRILL_FAILED)]
 

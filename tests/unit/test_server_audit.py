@@ -1,5 +1,7 @@
 """Every operation that changes something leaves its entry in the audit log, under its CTS name, in a whole chain."""
 
+import base64
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,9 @@ async def everything(harness: Harness) -> None:
     assert (await admin.post("/v3/tasks/consistency-results/export", json=exported)).status_code == 200
     await do(admin, "POST", f"/v3/{moving}/update-network-check-info", NETWORK_CHECK)
     await do(admin, "POST", f"/v3/tasks/{moving}/log", {"log_bucket": "bucket"})
+    handed_in = {"taken_at": 1, "content": base64.b64encode(gzip.compress(b"{}\n")).decode()}
+    await do(admin, "PUT", f"/wherry/v1/tasks/{moving}/log", handed_in)
+    await do(admin, "DELETE", f"/wherry/v1/tasks/{moving}/log")
     await do(admin, "GET", f"/wherry/v1/tasks/{moving}/route")
     for side in ("source", "receiver"):
         await do(admin, "PUT", f"/wherry/v1/tasks/{moving}/checkpoints/1/halves/{side}", HALF)

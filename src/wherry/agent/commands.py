@@ -11,7 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.decisions import Decision, Deed, WorkerView, decide, resumable
+from wherry.agent.decisions import Answer, Decision, Deed, WorkerView, decide, resumable
 from wherry.agent.desks import CommandDesk
 from wherry.agent.errors import RecordGone, StopTimedOut
 from wherry.client.errors import ControlPlaneError
@@ -50,16 +50,21 @@ class PollLoop:
         source_id: str,
         worker: Hands,
         forget: Callable[[str], None],
+        upload_log: Callable[[str], Answer],
         refresh: Callable[[], None],
         stop: threading.Event,
         poll_wait_s: float,
         patience: Patience,
     ) -> None:
-        """*forget* drops what is noted of a task. *refresh* is called between two polls: it looks after the disks."""
+        """*forget* drops what is noted of a task. *upload_log* hands the agent's log in and returns the answer.
+
+        *refresh* is called between two polls: it looks after the disks.
+        """
         self._control = control
         self._source_id = source_id
         self._worker = worker
         self._forget = forget
+        self._upload_log = upload_log
         self._refresh = refresh
         self._stop = stop
         self._poll_wait_s = poll_wait_s
@@ -112,20 +117,21 @@ class PollLoop:
         wait_s = self._poll_wait_s * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
         command = self._control.command(self._source_id, wait_s)
         decision = decide(command.command_name, command.command_param.task_id or "", self._worker.view())
-        self._carry_out(decision)
-        if decision.answer is None:
+        answer = self._carry_out(decision)
+        if answer is None:
             return False
         log.info(
             "command",
             name=command.command_name,
             task_id=decision.task_id,
             deed=decision.deed.value,
-            result=decision.answer.result,
+            result=answer.result,
         )
-        self._control.answer(self._source_id, command.command_name, decision.answer)
+        self._control.answer(self._source_id, command.command_name, answer)
         return True
 
-    def _carry_out(self, decision: Decision) -> None:
+    def _carry_out(self, decision: Decision) -> Answer | None:
+        """Do it, and return what the command is answered with."""
         if decision.deed is Deed.START:
             self._worker.start(decision.task_id)
         elif decision.deed is Deed.NUDGE:
@@ -134,3 +140,6 @@ class PollLoop:
             self._worker.stop()
         if decision.deed is Deed.FORGET:
             self._forget(decision.task_id)
+        if decision.deed is Deed.UPLOAD_LOG:
+            return self._upload_log(decision.task_id)
+        return decision.answer

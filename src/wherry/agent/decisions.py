@@ -29,6 +29,7 @@ class Deed(enum.Enum):
     NUDGE = "nudge"
     STOP = "stop"
     FORGET = "forget"
+    UPLOAD_LOG = "upload log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A deed, the task it is for, and the answer to post once it's done; None where the command wants none."""
+    """A deed, the task it is for, and the answer to post once it's done.
+
+    None where the command wants none, or where the deed gives the answer itself.
+    """
 
     deed: Deed
     task_id: str = ""
@@ -56,8 +60,6 @@ class WorkerView:
 
 
 _UNBUILT: Mapping[str, str] = {
-    CommandName.UPLOAD_LOG: "this agent doesn't collect logs yet; read its log on the server itself",
-    CommandName.RESET_LOG_ACL: "this agent doesn't collect logs yet, so there is no link to close",
     CommandName.PREMIGRATE: "this agent can't rehearse a migration yet",
 }
 
@@ -79,6 +81,13 @@ def decide(command: str, task_id: str, worker: WorkerView) -> Decision:
             decision = Decision(Deed.FORGET, task_id or worker.task_id, _success("forgotten", task_id))
         case CommandName.SKIP:
             decision = Decision(Deed.NOTHING, task_id, _success("no consistency check was running", task_id))
+        case CommandName.UPLOAD_LOG if task_id:
+            decision = Decision(Deed.UPLOAD_LOG, task_id)
+        case CommandName.RESET_LOG_ACL:
+            # The log is the control plane's, which has closed it already; there's no bucket of this agent's.
+            decision = Decision(Deed.NOTHING, task_id, _success("closed", task_id))
+        case CommandName.UPLOAD_LOG:
+            decision = Decision(Deed.NOTHING, "", _fail("the command names no task", ""))
         case _:
             reason = _UNBUILT.get(command, "the command is unknown to this agent")
             decision = Decision(Deed.NOTHING, task_id, _fail(reason, task_id))

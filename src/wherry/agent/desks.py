@@ -7,6 +7,7 @@ one, and turns these words into the SMS operations.
 from typing import Protocol
 
 from wherry.agent.decisions import Answer, TaskView
+from wherry.agent.log_upload import LogDesk
 from wherry.contract.commands import Command
 from wherry.contract.sources import Registration, SourceDetail
 from wherry.contract.storage import DiskInfo
@@ -68,7 +69,7 @@ class TaskDesk(ReportDesk, Notary, Protocol):
         """Report the state of the source and its stage."""
 
 
-class Control(CommandDesk, ChannelDesk, TaskDesk, Protocol):
+class Control(CommandDesk, ChannelDesk, TaskDesk, LogDesk, Protocol):
     """The whole of it."""
 
     def register(self, body: Registration) -> str:

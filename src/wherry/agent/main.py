@@ -1,5 +1,6 @@
 """The agent's life: join, register, go on with what was begun, poll until it's told to stop."""
 
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from importlib.metadata import version
 
 import structlog
 
+from wherry import logs
 from wherry.agent.channel import Channel
 from wherry.agent.commands import PollLoop
 from wherry.agent.cutover import CutoverSettings
@@ -15,6 +17,7 @@ from wherry.agent.errors import StopTimedOut
 from wherry.agent.figures import FiguresBook, forget_figures
 from wherry.agent.host import gather
 from wherry.agent.inventory import chosen, read_inventory
+from wherry.agent.log_upload import KEPT_CHARACTERS, LogUpload
 from wherry.agent.migration import Signals, Work, WorkSettings
 from wherry.agent.plane import Plane
 from wherry.agent.registration import disk_info, registration
@@ -40,13 +43,19 @@ def run_agent(settings: AgentSettings, stop: threading.Event | None = None) -> N
     # A server whose own root is frozen can't write compiled modules; one that tried would hang until the thaw.
     sys.dont_write_bytecode = True
     stop = threading.Event() if stop is None else stop
+    logs.keep(KEPT_CHARACTERS)
     with joined(settings.membership, JoinRole.AGENT, stop) as member:
         control = Plane(member.control_plane)
         try:
             source_id = _register(settings, control, member, Steadfast(stop, Patience()))
         except Stopped:
             return
-        _live(settings, control, source_id, stop)
+        upload_log = LogUpload(
+            control,
+            {"agent_version": version("wherry"), "host": socket.gethostname(), "source_id": source_id},
+            [member.identity.secret_key],
+        )
+        _live(settings, control, source_id, upload_log, stop)
 
 
 def _register(settings: AgentSettings, control: Control, member: Member, sure: Steadfast) -> str:
@@ -65,7 +74,9 @@ def _register(settings: AgentSettings, control: Control, member: Member, sure: S
     return source_id
 
 
-def _live(settings: AgentSettings, control: Control, source_id: str, stop: threading.Event) -> None:
+def _live(
+    settings: AgentSettings, control: Control, source_id: str, upload_log: LogUpload, stop: threading.Event
+) -> None:
     worker = Worker(
         lambda task_id, signals: _work(settings, control, source_id, task_id, signals),
         lambda task_id, error: _refuse(control, source_id, task_id, error, Steadfast(stop, Patience())),
@@ -74,6 +85,7 @@ def _live(settings: AgentSettings, control: Control, source_id: str, stop: threa
         control=control,
         source_id=source_id,
         worker=worker,
+        upload_log=upload_log,
         forget=lambda task_id: forget_figures(settings.membership.state, task_id),
         refresh=_refresher(settings, control, source_id),
         stop=stop,

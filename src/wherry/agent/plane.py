@@ -10,6 +10,7 @@ from wherry.contract.commands import Command
 from wherry.contract.enumerations import ProofSide
 from wherry.contract.sources import Registration, SourceDetail
 from wherry.contract.storage import DiskInfo
+from wherry.contract.task_log import AgentLog
 from wherry.contract.tasks import TaskDetail, TaskProgress
 from wherry.contract.wherry import Proof, ProofHalf, ReplicationFigures, Route
 from wherry.replication.transport import Identity
@@ -72,6 +73,10 @@ class Plane:
     def route(self, task_id: str) -> Route | None:
         """ShowRoute. Raises ControlPlaneError with status 404 when it's the task that is missing."""
         return self._unless_too_early(task_id, lambda: self._plane.show_route(task_id))
+
+    def hand_in_log(self, task_id: str, log: AgentLog) -> None:
+        """Store the agent's log."""
+        self._plane.store_log(task_id, log)
 
     def report_state(self, source_id: str, copy_state: str, cycle: str) -> None:
         """UpdateCopyState."""

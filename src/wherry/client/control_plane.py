@@ -17,6 +17,7 @@ from wherry.client.transport import Call, Credentials, Transport, path_of
 from wherry.contract import commands, sources, storage, tasks, wherry
 from wherry.contract.channel_secrets import CertKey, Passphrase
 from wherry.contract.enumerations import Action, JoinRole, ProofSide
+from wherry.contract.task_log import AgentLog
 from wherry.contract.values import CreatedId
 
 T = TypeVar("T")
@@ -183,6 +184,10 @@ class ControlPlane:
         """Return the figures of a task's replication."""
         path = path_of("wherry", "v1", "tasks", task_id, "replication")
         return self._get("ShowReplication", path, wherry.ReplicationFigures)
+
+    def store_log(self, task_id: str, log: AgentLog) -> None:
+        """Hand the log of a task's agent in. Repeating it is harmless."""
+        self._put(path_of("wherry", "v1", "tasks", task_id, "log"), log)
 
     def submit_half(self, task_id: str, side: str, half: wherry.ProofHalf) -> None:
         """Hand in one side's half (``source`` or ``receiver``) of a checkpoint's proof."""

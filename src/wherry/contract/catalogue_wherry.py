@@ -94,6 +94,20 @@ ENTRIES = (
         "List all codes by GET /errors.",
     ),
     ErrorEntry(
+        "WHERRY.5521",
+        404,
+        "There is no log to fetch",
+        "The agent wasn't asked for its log, hasn't handed it in, or its time is over, or it was closed.",
+        "Ask with CollectLog and wait until log_collect_status is UPLOADED; the log can be fetched for 18 hours then.",
+    ),
+    ErrorEntry(
+        "WHERRY.5522",
+        409,
+        "Nobody waits for a log",
+        "The agent handed in a log although none was asked for, or it was answered for already.",
+        "Ask for the log with CollectLog.",
+    ),
+    ErrorEntry(
         "WHERRY.5601",
         400,
         "The action doesn't fit the task's state",

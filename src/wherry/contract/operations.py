@@ -33,7 +33,7 @@ class OperationShape:
     Attributes:
         method: the HTTP method.
         path: with parameters in braces.
-        answer: the struct of the answer; None for the export, whose answer is a file.
+        answer: the struct of the answer; None for those whose answer is a file.
         body: the struct of the request's body; None where it has none.
         query: the struct of the query string; None where there are no parameters.
     """

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wherry.contract import explanations, iam, wherry
+from wherry.contract import explanations, iam, task_log, wherry
 from wherry.contract.operations import OperationShape
 
 _TASK = "/wherry/v1/tasks/{task_id}"
@@ -32,6 +32,9 @@ WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
         "ShowRoute": OperationShape("GET", f"{_TASK}/route", wherry.Route),
         "UpdateReplication": OperationShape("PUT", f"{_TASK}/replication", body=wherry.ReplicationFigures),
         "ShowReplication": OperationShape("GET", f"{_TASK}/replication", wherry.ReplicationFigures),
+        "StoreLog": OperationShape("PUT", f"{_TASK}/log", body=task_log.AgentLog),
+        "DownloadLog": OperationShape("GET", f"{_TASK}/log", None),
+        "CloseLog": OperationShape("DELETE", f"{_TASK}/log"),
         "ListEvents": OperationShape("GET", f"{_TASK}/events", wherry.StateEvents),
         "SubmitSourceHalf": OperationShape("PUT", f"{_CHECKPOINT}/halves/source", body=wherry.ProofHalf),
         "SubmitReceiverHalf": OperationShape("PUT", f"{_CHECKPOINT}/halves/receiver", body=wherry.ProofHalf),

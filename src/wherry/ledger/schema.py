@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 
 from wherry.ledger.documents import Document, JsonText
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest script in `migrations/versions`: what a database with this schema is at."""
 
 METADATA = MetaData(
@@ -374,6 +375,14 @@ replication = Table(
     Column("task_id", ID, ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
     Column("at", MS, nullable=False),
     Column("document", JsonText, nullable=False),
+)
+
+task_log = Table(
+    "task_log",
+    METADATA,
+    Column("task_id", ID, ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("expires_at", MS, nullable=False, index=True),
+    Column("content", LargeBinary, nullable=False),
 )
 
 checkpoint_half = Table(

@@ -211,8 +211,12 @@ def set_state(connection: Connection, task_id: str, wanted: SetTaskState, *, at:
 
 
 def set_log_collect_status(connection: Connection, task_id: str, status: str, *, at: int) -> None:
-    """Note how far the collection of the task's log is; of one that's complete, when it was uploaded."""
+    """Note how far the collection of the task's log is: when it was uploaded, and nothing of one that was closed."""
     values: dict[str, object] = {"log_collect_status": status}
+    if status == LogCollectStatus.INIT:
+        settings = connection.execute(select(_task.c.settings).where(_task.c.id == task_id)).scalar_one()
+        values["settings"] = {name: value for name, value in settings.items() if name != "log"}
+        connection.execute(schema.task_log.delete().where(schema.task_log.c.task_id == task_id))
     if status == LogCollectStatus.UPLOADED:
         settings = connection.execute(select(_task.c.settings).where(_task.c.id == task_id)).scalar_one()
         values["settings"] = {**settings, "log": {**settings.get("log", {}), "log_upload_time": at}}

@@ -93,6 +93,7 @@ EFFECTS: Mapping[tuple[str, str], Mapping[TaskState, Effect]] = MappingProxyType
         (CommandName.UPLOAD_LOG, CommandResult.FAIL): dict.fromkeys(
             TaskState, Effect(log=LogCollectStatus.UPLOAD_FAIL)
         ),
+        (CommandName.RESET_LOG_ACL, CommandResult.SUCCESS): dict.fromkeys(TaskState, Effect(log=LogCollectStatus.INIT)),
     }
 )
 """What the result of a waiting command does, by command, result and the task's state; what's not here does nothing."""

@@ -32,7 +32,7 @@ from wherry.ledger import accounts, credentials
 from wherry.ledger.ledger import Ledger, open_ledger
 from wherry.ledger.scoped_memory import ScopedMemory
 from wherry.ledger.transaction import EVERYTHING
-from wherry.server import installation, listening
+from wherry.server import installation, listening, task_logs
 from wherry.server.app import Application
 from wherry.server.contacts import Contacts
 from wherry.server.data_directory import DataDirectory
@@ -148,11 +148,15 @@ async def open_services(
             await _first_account(directory, services)
             await _check_master_key(services)
             await services.contacts.load()
-            flushing = asyncio.create_task(services.contacts.run())
+            running = [
+                asyncio.create_task(services.contacts.run()),
+                asyncio.create_task(task_logs.sweep(ledger, services.clock)),
+            ]
             try:
                 yield services
             finally:
-                flushing.cancel()
+                for task in running:
+                    task.cancel()
                 await _last_flush(services)
     finally:
         await ledger.close()

@@ -208,6 +208,7 @@ BODIES: Mapping[str, Any] = {
         "checkpoint": 3,
         "rate_mbit": 412.5,
     },
+    "StoreLog": {"taken_at": 1_760_000_000_000, "content": "H4sIAAAAAAAC/8tIzcnJ5wIAIDA6NgYAAAA="},
     "SubmitSourceHalf": _HALF,
     "SubmitReceiverHalf": _HALF,
     **openapi_access_examples.BODIES,

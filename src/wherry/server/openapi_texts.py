@@ -143,6 +143,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 FILES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "ExportConsistencyResults": {_XLSX: _BINARY, "text/csv": {"type": "string"}},
+    "DownloadLog": {"application/gzip": _BINARY},
     "ShowOpenApi": {"application/json": {"type": "object"}},
 }
 """Answers that are no struct: schemas by their media types, by operation."""

@@ -19,6 +19,7 @@ from wherry.server import (
     service,
     sources,
     task_deletion,
+    task_logs,
     task_settings,
     tasks,
     templates,
@@ -126,7 +127,7 @@ SETTINGS = (
         "CollectLog",
         "POST",
         f"{_TASK}/log",
-        task_settings.collect_log,
+        task_logs.collect_log,
         AuditName("collectLog", "task-collect-log-request"),
     ),
     Route(
@@ -258,6 +259,9 @@ WHERRY = (
     Route("ShowRoute", "GET", f"{_OWN_TASK}/route", receivers.show_route, AuditName("Task", "assignReceiver")),
     Route("UpdateReplication", "PUT", f"{_OWN_TASK}/replication", replication.update_replication),
     Route("ShowReplication", "GET", f"{_OWN_TASK}/replication", replication.show_replication),
+    Route("StoreLog", "PUT", f"{_OWN_TASK}/log", task_logs.store_log, AuditName("collectLog", "storeLog")),
+    Route("DownloadLog", "GET", f"{_OWN_TASK}/log", task_logs.download_log),
+    Route("CloseLog", "DELETE", f"{_OWN_TASK}/log", task_logs.close_log, AuditName("collectLog", "closeLog")),
     Route("ListEvents", "GET", f"{_OWN_TASK}/events", replication.list_events),
     Route(
         "SubmitSourceHalf", "PUT", f"{_HALVES}/source", replication.submit_source_half, AuditName("proof", "submitHalf")

@@ -29,13 +29,21 @@ def detail(row: SourceRow, task: TaskRow | None, subtasks: Sequence[SubtaskRow])
 
 
 def summary(
-    row: SourceRow, task: TaskRow | None, subtasks: Sequence[SubtaskRow], *, has_consistency_result: bool
+    row: SourceRow,
+    task: TaskRow | None,
+    subtasks: Sequence[SubtaskRow],
+    *,
+    has_consistency_result: bool,
+    endpoint: str,
+    at: int,
 ) -> SourceSummary:
-    """Return an item of ListServers."""
+    """Return an item of ListServers; *endpoint* is the control plane's URL, *at* the moment of the call."""
     shown = _common(row)
     shown["is_consistency_result_exist"] = has_consistency_result
     if task is not None:
-        shown["current_task"] = _current_task_in_list(task, subtasks)
+        shown["current_task"] = convert(
+            {**_task_fields(task, subtasks), **task_views.log_fields(task, endpoint, at)}, CurrentTaskInList
+        )
     return convert(shown, SourceSummary)
 
 
@@ -74,10 +82,6 @@ def _target_use(disk: Mapping[str, Any]) -> str:
 
 def _current_task(task: TaskRow, subtasks: Sequence[SubtaskRow]) -> CurrentTask:
     return convert(_task_fields(task, subtasks), CurrentTask)
-
-
-def _current_task_in_list(task: TaskRow, subtasks: Sequence[SubtaskRow]) -> CurrentTaskInList:
-    return convert({**_task_fields(task, subtasks), **task.settings.get("log", {})}, CurrentTaskInList)
 
 
 def _task_fields(task: TaskRow, subtasks: Sequence[SubtaskRow]) -> dict[str, Any]:

@@ -64,7 +64,16 @@ async def list_servers(call: Call) -> Answer:
         for row in page:
             task = current.get(row.id)
             subtasks = () if task is None else steps.get(task.id, ())
-            shown.append(source_views.summary(row, task, subtasks, has_consistency_result=row.id in checked))
+            shown.append(
+                source_views.summary(
+                    row,
+                    task,
+                    subtasks,
+                    has_consistency_result=row.id in checked,
+                    endpoint=call.services.endpoint,
+                    at=call.at,
+                )
+            )
         return SourceList(count=count, source_servers=shown)
 
     return json_answer(await call.services.ledger.read(read))

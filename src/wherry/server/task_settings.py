@@ -1,4 +1,4 @@
-"""What belongs to a task besides: speed limits, configuration settings, network check, log collection."""
+"""What belongs to a task besides: speed limits, configuration settings, network check."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,14 +6,12 @@ from typing import Any
 from msgspec import convert, to_builtins
 
 from wherry.contract.configuration import ConfigSetting, ConfigSettings, ConfigSettingsAnswer, ConfigSettingsQuery
-from wherry.contract.enumerations import CommandName, LogCollectStatus, MigrateType, OsType, TaskType
+from wherry.contract.enumerations import MigrateType, OsType, TaskType
 from wherry.contract.network_check import NetworkCheck, NetworkCheckAnswer
 from wherry.contract.speed import SpeedLimits
-from wherry.contract.tasks import LogCollection
 from wherry.ledger import tasks
 from wherry.ledger.tasks import TaskRow
 from wherry.ledger.transaction import Transaction
-from wherry.migration.records import Change, IssueCommand, SetLogCollectStatus, WithdrawCommands
 from wherry.server.access import heard_of, task_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
@@ -64,25 +62,6 @@ async def update_network_check_info(call: Call) -> Answer:
     task = await _change(call, lambda settings: {**settings, "network_check_info": check})
     await heard_of(call, task.source_id)
     return json_answer(NetworkCheckAnswer(task_id=task.id))
-
-
-async def collect_log(call: Call) -> Answer:
-    """Let the agent upload its log to a bucket."""
-    bucket = call.decode(LogCollection).log_bucket
-
-    def unit(tx: Transaction) -> None:
-        task = task_of(tx.connection, call, call.parameters["task_id"])
-        tasks.change(tx.connection, task.id, {"settings": {**task.settings, "log": {"log_bucket": bucket}}})
-        changes: list[Change] = [
-            SetLogCollectStatus(LogCollectStatus.UPLOADING),
-            WithdrawCommands((CommandName.UPLOAD_LOG,)),
-            IssueCommand(CommandName.UPLOAD_LOG, task.id, bucket),
-        ]
-        tx.apply(changes, source_id=task.source_id, task_id=task.id, at=call.at, reason=call.route.operation)
-        call.record(tx, task.id)
-
-    await call.services.ledger.write(unit)
-    return EMPTY
 
 
 async def _task(call: Call) -> TaskRow:

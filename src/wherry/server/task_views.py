@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import convert, json
 
+from wherry.contract.task_log import LOG_VALID_S
 from wherry.contract.tasks import SubtaskDetail, SubtaskSummary, TaskDetail, TaskSummary
 from wherry.ledger.sources import SourceRow
 from wherry.ledger.tasks import SubtaskRow, TaskRow
@@ -20,6 +21,12 @@ _USAGE = (
     "total_disk_io",
     "agent_disk_io",
 )
+LOG = "log"
+"""Where a task's settings have what is known of its agent's log: fields of `CurrentTaskInList`, and until when."""
+
+LOG_SHARED_UNTIL = "shared_until"
+"""In it: when the stored log expires, epoch milliseconds. Absent where no log is stored."""
+
 _SUMMARY_TARGET = ("id", "vm_id", "name", "ip", "os_type", "os_version")
 
 
@@ -71,6 +78,14 @@ def common(row: TaskRow, subtasks: Sequence[SubtaskRow]) -> dict[str, Any]:
     if "clone_server" in row.settings:
         shown["clone_server"] = row.settings["clone_server"]
     return shown
+
+
+def log_fields(row: TaskRow, endpoint: str, at: int) -> dict[str, Any]:
+    """Return what is known of the agent's log at the moment *at*; its link as long as it leads to something."""
+    known = dict(row.settings.get(LOG, {}))
+    if known.pop(LOG_SHARED_UNTIL, 0) > at:
+        known |= {"log_expire": LOG_VALID_S, "log_share_url": f"{endpoint}/wherry/v1/tasks/{row.id}/log"}
+    return known
 
 
 def error_json(row: TaskRow) -> str | None:
