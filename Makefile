@@ -56,8 +56,9 @@ test-keystone: $(READY) ## Run the identity back end against a real OpenStack Ke
 contract-postgresql: $(READY)-test ## Run the contract tests on PostgreSQL, with one process and with two workers.
 	@$(BIN)/python -m tests.contract.on_postgresql $(ARGS)
 
-contract-long: $(READY)-test ## Drive the running server's state machine through 10,000 random steps.
+contract-long: $(READY)-test ## Drive the running server through 10,000 random steps, and try 200 requests for each operation.
 	@WHERRY_STEPS=10000 $(BIN)/pytest -q tests/contract/test_contract_state_machine.py --timeout 3600
+	@WHERRY_EXAMPLES=200 $(BIN)/pytest -q tests/contract/test_contract_schema.py --timeout 3600
 
 bench: $(READY)-bench ## Race Wherry against its peers and print ratios.
 	@$(BIN)/python -m bench $(ARGS)

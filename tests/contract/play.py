@@ -142,7 +142,7 @@ class Play:
             source.collect_log(f"bucket-{number}")
         elif what == "close-log":
             path = f"/wherry/v1/tasks/{task.id}/log"
-            if self.answered("DELETE", path, None, source.refuses_to_close_log()) is not None:
+            if self.answered("DELETE", path, None, source.refuses_to_close_log(), 404) is not None:
                 source.close_log()
         elif what == "name":
             task.name = f"renamed-{number}"
@@ -201,14 +201,14 @@ class Play:
         """Return the answer of a call that must succeed."""
         return self.answered(method, path, body, "")
 
-    def answered(self, method: str, path: str, body: Any, refusal: str) -> Any:
+    def answered(self, method: str, path: str, body: Any, refusal: str, refused_with: int = 400) -> Any:
         """Return the answer of a call that must succeed where *refusal* is empty; None of one that's refused so."""
         self.tally.calls += 1
         status, answer = self.client.call(method, path, body)
         if not refusal:
             assert status == 200, (method, path, body, status, answer)
             return answer
-        assert (status, answer.get("error_code")) == (400, refusal), (method, path, body, status, answer)
+        assert (status, answer.get("error_code")) == (refused_with, refusal), (method, path, body, status, answer)
         self.tally.refused += 1
         return None
 

@@ -26,7 +26,7 @@ _PROVEN_BY_THE_BODY = frozenset({"CreateToken", "Join", "CreateTemporaryKey"})
 
 _CONFLICTS = frozenset(
     {
-        *("RegisterServer", "SubmitSourceHalf", "SubmitReceiverHalf", "ShowProof"),
+        *("RegisterServer", "SubmitSourceHalf", "SubmitReceiverHalf", "ShowProof", "StoreLog"),
         *("CreateAccount", "CreateUser", "UpdateUser", "DeleteUser", "CreateAccessKey"),
         *("CreateGroup", "CreatePolicy", "UpdatePolicy", "DeletePolicy"),
     }

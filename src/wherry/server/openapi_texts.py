@@ -96,7 +96,7 @@ _LANGUAGE = {
     "name": "X-Language",
     "in": "header",
     "required": False,
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "examples": ["en-us", "zh-cn"]},
     "description": "`zh-cn` gives Chinese headings, anything else English ones.",
 }
 _SUBJECT = {

@@ -50,17 +50,27 @@ export class Operation {
     this.tag = raw.tags[0];
     this.summary = raw.summary;
     this.description = raw.description;
-    this.parameters = raw.parameters ?? [];
+    this.responses = Object.entries(raw.responses).map(([status, response]) => [status, api.resolve(response)]);
+    this.parameters = [...(raw.parameters ?? []), ...this.formsOfTheAnswer()];
     this.anonymous = raw.security?.length === 0;
     this.sdk = raw["x-sms"] ?? null;
     this.body = raw.requestBody?.content["application/json"] ?? null;
-    this.responses = Object.entries(raw.responses).map(([status, response]) => [status, api.resolve(response)]);
+  }
+
+  get success() {
+    return this.responses.find(([status]) => status.startsWith("2"))[1];
+  }
+
+  /** The header that chooses among several media types of an answer. A document may not describe it as a parameter. */
+  formsOfTheAnswer() {
+    const types = Object.keys(this.success.content ?? {});
+    if (types.length < 2) return [];
+    return [{ name: "Accept", in: "header", schema: { enum: types }, description: "The form of the answer." }];
   }
 
   /** The schema of what a success answers; null where it's a file or nothing in particular. */
   get answerSchema() {
-    const [, success] = this.responses.find(([status]) => status.startsWith("2"));
-    return success.content?.["application/json"]?.schema ?? null;
+    return this.success.content?.["application/json"]?.schema ?? null;
   }
 
   matches(words) {
@@ -91,10 +101,10 @@ export function plain(api, schema) {
   return found;
 }
 
-/** The words that a schema allows, or null. */
+/** The words that a schema allows, or those that it gives as examples; null where it has none. */
 export function wordsOf(api, schema) {
   const found = plain(api, schema);
-  return found.enum?.filter((word) => word !== null) ?? null;
+  return (found.enum ?? found.examples)?.filter((word) => word !== null) ?? null;
 }
 
 function range(low, high, unit) {
