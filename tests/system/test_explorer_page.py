@@ -339,6 +339,32 @@ def test_a_file_is_saved_by_the_page_and_by_the_sample(
     assert zipfile.is_zipfile(saving.value.path())
 
 
+def test_the_form_and_the_language_of_a_file_can_be_chosen(
+    page: Any, server: ServeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = server.client()
+    source_id = client.register_server(v3.RegisterServerRequest(body=registration("chosen"))).id
+    task_id = client.create_task(v3.CreateTaskRequest(body=task(source_id))).id
+    choose(page, "ExportConsistencyResults")
+    enter_key(page, server)
+    page.fill("#body", json.dumps({"task_info": [{"task_id": task_id}]}))
+    assert page.locator("#field-header-Accept option").all_inner_texts()[0] == "(left out)"
+    page.select_option("#field-header-Accept", "text/csv")
+    page.select_option("#field-header-X-Language", "zh-cn")
+    status, body = send(page)
+    assert status == "200 OK"
+    assert body.removeprefix("\ufeff").startswith("源端名称,源端ID")
+    # The vendor's SDKs can't ask for another form, so the sample is plain HTTP then.
+    monkeypatch.chdir(server.data.parent)
+    set_environment(monkeypatch, server)
+    sample = page.inner_text("#sample code")
+    assert "huaweicloudsdksms" not in sample
+    exec(sample, {"__name__": "__main__"})
+    assert "源端名称" in Path("answer").read_text(encoding="utf-8-sig")
+    page.select_option("#field-header-X-Language", "en-us")
+    assert send(page)[1].removeprefix("\ufeff").startswith("Source name,Source ID")
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_every_curl_sample_runs(page: Any, server: ServeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = page.evaluate(SAMPLES, ["curl", {}])

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Callable
+from importlib.metadata import version
 from urllib.parse import urlsplit
 
 import structlog
@@ -10,6 +11,8 @@ import structlog
 from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Steadfast, Stopped
 from wherry.contract.wherry import ReceiverAnnouncement
+from wherry.receiver.drivers import Driver
+from wherry.receiver.settings import ReceiverSettings
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +48,24 @@ class Announcer:
             log.warning("announcement_refused", **error.facts)
         except OSError as error:
             log.warning("images_folder_failed", reason=str(error))
+
+
+def describer(settings: ReceiverSettings, driver: Driver, port: int) -> Callable[[], ReceiverAnnouncement]:
+    """Return what the receiver says of itself whenever it announces itself; *port* is where it listens for data."""
+    host = reachable_host(settings.listen_host, settings.data_host, settings.membership.server)
+
+    def describe() -> ReceiverAnnouncement:
+        return ReceiverAnnouncement(
+            name=settings.membership.shown_name,
+            data_host=host,
+            data_port=port,
+            drivers=[driver.name],
+            free_bytes=driver.free_bytes(),
+            version=version("wherry"),
+            servers=list(driver.servers()),
+        )
+
+    return describe
 
 
 def reachable_host(listen_host: str, data_host: str, server: str) -> str:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 
 import structlog
 
@@ -10,11 +9,9 @@ from wherry.client.control_plane import ControlPlane
 from wherry.client.membership import joined
 from wherry.client.patience import Patience, Steadfast
 from wherry.contract.enumerations import JoinRole, ProofSide
-from wherry.contract.wherry import ReceiverAnnouncement
 from wherry.receiver.admission import Admission
-from wherry.receiver.announcing import Announcer, reachable_host
+from wherry.receiver.announcing import Announcer, describer
 from wherry.receiver.assignments import AssignmentWatch
-from wherry.receiver.drivers import Driver
 from wherry.receiver.drivers.image import ImageDriver
 from wherry.receiver.listener import Listener
 from wherry.receiver.proofs import Proofs
@@ -62,7 +59,7 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
     )
     announcer = Announcer(
         lambda body: client.update_receiver(receiver_id, body),
-        _describer(settings, driver, listener.port),
+        describer(settings, driver, listener.port),
         settings.heartbeat_s,
         patient(),
     )
@@ -77,22 +74,6 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
     if not listener.join(JOIN_S):
         log.warning("sessions_left", note="a session didn't end in time; what it acknowledged is safe")
     log.info("ended")
-
-
-def _describer(settings: ReceiverSettings, driver: Driver, port: int) -> Callable[[], ReceiverAnnouncement]:
-    host = reachable_host(settings.listen_host, settings.data_host, settings.membership.server)
-
-    def describe() -> ReceiverAnnouncement:
-        return ReceiverAnnouncement(
-            name=settings.membership.shown_name,
-            data_host=host,
-            data_port=port,
-            drivers=[driver.name],
-            free_bytes=driver.free_bytes(),
-            version=version("wherry"),
-        )
-
-    return describe
 
 
 def _guarded(task: str, run: Callable[[], None], stop: threading.Event) -> None:

@@ -1,7 +1,8 @@
 """The ECS corner: a target server, as clients of SMS look it up before they make a task for it.
 
-A target is known when a receiver announces it, when it is a receiver itself (a machine that takes disks), or when a
-task migrates to it. Where several know it, a receiver tells what it is and the task what it gets.
+A target is known when a receiver announces it (one whose driver has servers: images have none), when it is a receiver
+itself (a machine that takes disks), or when a task migrates to it. Where several know it, a receiver tells what it is
+and the task what it gets.
 """
 
 import ipaddress

@@ -1,7 +1,10 @@
 """Where a server can land. A driver makes the disks of a replica and tells how much room there is."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
+
+from wherry.contract.wherry import AnnouncedServer
 
 
 class Driver(Protocol):
@@ -10,6 +13,9 @@ class Driver(Protocol):
     @property
     def name(self) -> str:
         """What the receiver announces to the control plane, such as ``image``."""
+
+    def servers(self) -> Sequence[AnnouncedServer]:
+        """Return the servers that exist here and that a task may name as its target; empty where there are none."""
 
     def free_bytes(self) -> int:
         """Return the room that is left for further disks, in bytes."""

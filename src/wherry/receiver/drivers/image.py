@@ -3,8 +3,10 @@
 import errno
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from wherry.contract.wherry import AnnouncedServer
 from wherry.durable import sync_directory
 
 _TASK_ID = re.compile(r"[0-9A-Za-z-]{1,36}")
@@ -18,6 +20,10 @@ class ImageDriver:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def servers(self) -> Sequence[AnnouncedServer]:
+        """Return none: images are disks without a machine. The receiver's own machine is known by the receiver's id."""
+        return ()
 
     def free_bytes(self) -> int:
         """Return what the filesystem under the folder has left for this user."""

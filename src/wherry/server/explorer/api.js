@@ -61,6 +61,12 @@ export class Operation {
     return this.responses.find(([status]) => status.startsWith("2"))[1];
   }
 
+  /** Whether a success answers a file rather than JSON. */
+  get isFile() {
+    const types = Object.keys(this.success.content ?? {});
+    return types.length > 0 && !types.includes("application/json");
+  }
+
   /** The header that chooses among several media types of an answer. A document may not describe it as a parameter. */
   formsOfTheAnswer() {
     const types = Object.keys(this.success.content ?? {});

@@ -11,8 +11,13 @@ export function sample(language, operation, request, endpoint) {
   return `${WRITERS[language](facts).filter((line) => line !== null).join("\n").trim()}\n`;
 }
 
+/** Whether the vendor's SDKs can make the request: they know the operation, and always ask for its usual form. */
+function bySdk({ operation, request }) {
+  return operation.sdk !== null && !("accept" in request.headers);
+}
+
 function python(facts) {
-  return facts.operation.sdk ? pythonSdk(facts) : pythonPlain(facts);
+  return bySdk(facts) ? pythonSdk(facts) : pythonPlain(facts);
 }
 
 function pythonSdk({ operation, request, endpoint, secure }) {
@@ -68,12 +73,13 @@ function pythonPlain({ operation, request, endpoint, secure }) {
     secure ? "context = ssl.create_default_context(cafile=os.environ[\"WHERRY_CA_FILE\"])" : null,
     `with urllib.request.urlopen(request${secure ? ", context=context" : ""}) as answer:`,
     operation.id === "CreateToken" ? "    print(answer.headers[\"X-Subject-Token\"])" : null,
-    "    print(answer.read().decode())",
+    operation.isFile ? "    with open(\"answer\", \"wb\") as file:" : null,
+    operation.isFile ? "        file.write(answer.read())" : "    print(answer.read().decode())",
   ];
 }
 
 function go(facts) {
-  return facts.operation.sdk ? goSdk(facts) : goPlain(facts);
+  return bySdk(facts) ? goSdk(facts) : goPlain(facts);
 }
 
 function goSdk({ operation, request, endpoint, secure }) {
@@ -136,7 +142,7 @@ function goPlain({ operation, request, endpoint, secure }) {
     "\t\"fmt\"",
     "\t\"io\"",
     "\t\"net/http\"",
-    operation.anonymous ? null : "\t\"os\"",
+    operation.anonymous && !operation.isFile ? null : "\t\"os\"",
     operation.body ? "\t\"strings\"" : null,
     ")",
     "",
@@ -158,13 +164,18 @@ function goPlain({ operation, request, endpoint, secure }) {
     "\tif err != nil {",
     "\t\tpanic(err)",
     "\t}",
-    "\tfmt.Println(answer.Status, string(text))",
+    ...(operation.isFile ? [
+      "\tif err := os.WriteFile(\"answer\", text, 0o600); err != nil {",
+      "\t\tpanic(err)",
+      "\t}",
+      "\tfmt.Println(answer.Status, len(text))",
+    ] : ["\tfmt.Println(answer.Status, string(text))"]),
     "}",
   ];
 }
 
 function java(facts) {
-  return facts.operation.sdk ? javaSdk(facts) : javaPlain(facts);
+  return bySdk(facts) ? javaSdk(facts) : javaPlain(facts);
 }
 
 function javaSdk({ operation, request, endpoint, secure }) {
@@ -207,6 +218,7 @@ function javaPlain({ operation, request, endpoint, secure }) {
     "import java.net.http.HttpClient;",
     "import java.net.http.HttpRequest;",
     "import java.net.http.HttpResponse;",
+    operation.isFile ? "import java.nio.file.Path;" : null,
     "",
     `public class ${operation.id} {`,
     "    public static void main(String[] arguments) throws Exception {",
@@ -218,7 +230,7 @@ function javaPlain({ operation, request, endpoint, secure }) {
     `            .method(${quoted(operation.method)}, ${publisher})`,
     "            .build();",
     "        var client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();",
-    "        var answer = client.send(request, HttpResponse.BodyHandlers.ofString());",
+    `        var answer = client.send(request, HttpResponse.BodyHandlers.${operation.isFile ? "ofFile(Path.of(\"answer\"))" : "ofString()"});`,
     operation.id === "CreateToken" ? "        System.out.println(answer.headers().firstValue(\"X-Subject-Token\").orElse(\"\"));" : null,
     "        System.out.println(answer.statusCode() + \" \" + answer.body());",
     "    }",
@@ -234,6 +246,7 @@ function curl({ operation, request, endpoint, secure }) {
     operation.body ? "--header 'Content-Type: application/json'" : null,
     ...request.parameters.header.map(([name, value]) => `--header ${shellQuoted(`${name}: ${value}`)}`),
     operation.body ? "--data-binary @-" : null,
+    operation.isFile ? "--output answer" : null,
   ].filter(Boolean);
   const call = [`curl --request ${operation.method} ${shellQuoted(address(request, endpoint))}`, ...options].join(" \\\n  ");
   return [
