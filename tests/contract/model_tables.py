@@ -58,7 +58,9 @@ ACTIONS: Final[Mapping[str, Mapping[str, Move]]] = {
     "test": {"SYNCING": _CUTOVER},
     "cutover": {"SYNCING": _CUTOVER},
     "clone_test": {"SYNCING": Move(None, "cloning")},
-    "network_check": dict.fromkeys(("READY", "RUNNING", "SYNCING", "SKIPPING", "ABORT", *FAILED), Move()),
+    "network_check": dict.fromkeys(
+        ("READY", "RUNNING", "SYNCING", "SKIPPING", "ABORT", *FAILED), Move(None, None, None, "NETWORK_CHECK")
+    ),
     "skip": {"RUNNING": _SKIP, "SYNCING": _SKIP},
     "clear": dict.fromkeys(DONE, Move(None, "cleared", "cutovered")),
     "migration_test": dict.fromkeys(("READY", "ABORT"), Move(None, "premigready", None, "PREMIGRATE")),
@@ -70,8 +72,9 @@ REFUSALS: Final[Mapping[str, str]] = {"start": "SMS.1039", "stop": "SMS.1038", "
 OTHER_REFUSAL: Final = "WHERRY.5601"
 
 OVERTAKEN: Final[Mapping[str, tuple[str, ...]]] = {
-    "START": ("START", "STOP", "SYNC", "SKIP", "PREMIGRATE"),
-    "STOP": ("START", "STOP", "SYNC", "SKIP", "PREMIGRATE"),
+    "START": ("START", "STOP", "SYNC", "SKIP", "PREMIGRATE", "NETWORK_CHECK"),
+    "STOP": ("START", "STOP", "SYNC", "SKIP", "PREMIGRATE", "NETWORK_CHECK"),
+    "NETWORK_CHECK": ("NETWORK_CHECK",),
     "SKIP": ("SKIP",),
     "PREMIGRATE": ("PREMIGRATE",),
     "UPLOAD_LOG": ("UPLOAD_LOG", "RSET_LOG_ACL"),

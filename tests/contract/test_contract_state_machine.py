@@ -31,7 +31,18 @@ STEPS = int(os.environ.get("WHERRY_STEPS", "400"))
 LONG = "WHERRY_STEPS" in os.environ
 STEPS_OF_AN_EXAMPLE = 100
 
-COMMANDS = ("START", "STOP", "SYNC", "SKIP", "PREMIGRATE", "UPLOAD_LOG", "RSET_LOG_ACL", "DELETE", "SOMETHING_NEW")
+COMMANDS = (
+    "START",
+    "STOP",
+    "SYNC",
+    "SKIP",
+    "PREMIGRATE",
+    "UPLOAD_LOG",
+    "RSET_LOG_ACL",
+    "NETWORK_CHECK",
+    "DELETE",
+    "SOMETHING_NEW",
+)
 UNHEARD_OF = ("collect_log", "sync_failed_rollback", "START", "")
 """Operations that older versions knew, and none."""
 

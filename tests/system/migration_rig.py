@@ -148,21 +148,23 @@ class Rig:
         return subprocess.run([WHERRY, *arguments], capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
     def create_task(self, *, syncing: bool, speed_limit: int = 0) -> str:
-        return self.plane.create_task(
-            TaskCreation(
-                name="move",
-                type="MIGRATE_BLOCK",
-                os_type="LINUX",
-                region_name="here",
-                region_id="here",
-                project_name="here",
-                project_id=self.admin.project_id,
-                source_server=SourceReference(id=self.source.id),
-                target_server=WantedTarget(name="target", vm_id="target-1", disks=self._wanted_disks()),
-                exist_server=True,
-                syncing=syncing,
-                speed_limit=speed_limit,
-            )
+        return self.plane.create_task(self.creation(syncing=syncing, speed_limit=speed_limit))
+
+    def creation(self, *, syncing: bool, speed_limit: int = 0) -> TaskCreation:
+        """Return the body by which a task is made for the agent's source."""
+        return TaskCreation(
+            name="move",
+            type="MIGRATE_BLOCK",
+            os_type="LINUX",
+            region_name="here",
+            region_id="here",
+            project_name="here",
+            project_id=self.admin.project_id,
+            source_server=SourceReference(id=self.source.id),
+            target_server=WantedTarget(name="target", vm_id="target-1", disks=self._wanted_disks()),
+            exist_server=True,
+            syncing=syncing,
+            speed_limit=speed_limit,
         )
 
     def _wanted_disks(self) -> list[WantedDisk]:

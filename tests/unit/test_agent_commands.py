@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from wherry.agent.commands import PollLoop
-from wherry.agent.decisions import Answer, WorkerView
+from wherry.agent.decisions import Answer, Deed, WorkerView
 from wherry.agent.errors import FreezeExpired, NoDisk, RecordGone, StopTimedOut, WorkerFailed
 from wherry.agent.migration import Signals
 from wherry.agent.worker import Worker
@@ -100,7 +100,7 @@ class Stage:
             source_id="source-1",
             worker=self.hands,
             forget=self.forgotten.append,
-            upload_log=self.upload_log,
+            errands={Deed.UPLOAD_LOG: self.upload_log},
             refresh=self.refresh,
             stop=stop,
             poll_wait_s=0.0,

@@ -86,6 +86,7 @@ def test_what_is_not_built_is_answered_honestly(command: str) -> None:
 @pytest.mark.parametrize("worker", [IDLE, BUSY])
 def test_a_log_is_asked_for_by_a_task_and_closed_without_any_work(worker: WorkerView) -> None:
     assert decide("UPLOAD_LOG", "task-9", worker) == Decision(Deed.UPLOAD_LOG, "task-9")
+    assert decide("NETWORK_CHECK", "task-9", worker) == Decision(Deed.CHECK_NETWORK, "task-9")
     nameless, closing = decide("UPLOAD_LOG", "", worker), decide("RSET_LOG_ACL", "task-9", worker)
     assert {nameless.deed, closing.deed} == {Deed.NOTHING}
     assert nameless.answer is not None

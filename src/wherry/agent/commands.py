@@ -6,7 +6,7 @@ A command is handed out until its result has arrived, so everything here may hap
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -22,6 +22,10 @@ log = structlog.get_logger(__name__)
 
 LEAST_ROUND_S = 1.0
 """A control plane that doesn't know long polls answers at once; it isn't asked more often than this, in seconds."""
+
+
+Errands = Mapping[Deed, Callable[[str], Answer]]
+"""Deeds for a task that give the command's answer themselves."""
 
 
 class Hands(Protocol):
@@ -50,13 +54,13 @@ class PollLoop:
         source_id: str,
         worker: Hands,
         forget: Callable[[str], None],
-        upload_log: Callable[[str], Answer],
+        errands: Errands,
         refresh: Callable[[], None],
         stop: threading.Event,
         poll_wait_s: float,
         patience: Patience,
     ) -> None:
-        """*forget* drops what is noted of a task. *upload_log* hands the agent's log in and returns the answer.
+        """*forget* drops what is noted of a task. *errands*: deeds for a task that give the answer themselves.
 
         *refresh* is called between two polls: it looks after the disks.
         """
@@ -64,7 +68,7 @@ class PollLoop:
         self._source_id = source_id
         self._worker = worker
         self._forget = forget
-        self._upload_log = upload_log
+        self._errands = errands
         self._refresh = refresh
         self._stop = stop
         self._poll_wait_s = poll_wait_s
@@ -140,6 +144,5 @@ class PollLoop:
             self._worker.stop()
         if decision.deed is Deed.FORGET:
             self._forget(decision.task_id)
-        if decision.deed is Deed.UPLOAD_LOG:
-            return self._upload_log(decision.task_id)
-        return decision.answer
+        errand = self._errands.get(decision.deed)
+        return decision.answer if errand is None else errand(decision.task_id)

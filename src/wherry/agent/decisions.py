@@ -30,6 +30,7 @@ class Deed(enum.Enum):
     STOP = "stop"
     FORGET = "forget"
     UPLOAD_LOG = "upload log"
+    CHECK_NETWORK = "check network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,13 @@ _UNBUILT: Mapping[str, str] = {
 }
 
 
+_ERRANDS: Mapping[str, Deed] = {
+    CommandName.UPLOAD_LOG: Deed.UPLOAD_LOG,
+    CommandName.NETWORK_CHECK: Deed.CHECK_NETWORK,
+}
+"""What is done beside the work on tasks, and gives its own answer."""
+
+
 def decide(command: str, task_id: str, worker: WorkerView) -> Decision:
     """Return what to do about *command*, which may be handed out again although it was carried out already."""
     match command:
@@ -81,12 +89,12 @@ def decide(command: str, task_id: str, worker: WorkerView) -> Decision:
             decision = Decision(Deed.FORGET, task_id or worker.task_id, _success("forgotten", task_id))
         case CommandName.SKIP:
             decision = Decision(Deed.NOTHING, task_id, _success("no consistency check was running", task_id))
-        case CommandName.UPLOAD_LOG if task_id:
-            decision = Decision(Deed.UPLOAD_LOG, task_id)
+        case CommandName.UPLOAD_LOG | CommandName.NETWORK_CHECK if task_id:
+            decision = Decision(_ERRANDS[command], task_id)
         case CommandName.RESET_LOG_ACL:
             # The log is the control plane's, which has closed it already; there's no bucket of this agent's.
             decision = Decision(Deed.NOTHING, task_id, _success("closed", task_id))
-        case CommandName.UPLOAD_LOG:
+        case CommandName.UPLOAD_LOG | CommandName.NETWORK_CHECK:
             decision = Decision(Deed.NOTHING, "", _fail("the command names no task", ""))
         case _:
             reason = _UNBUILT.get(command, "the command is unknown to this agent")
@@ -133,7 +141,8 @@ def resumable(task_state: str) -> bool:
 class TaskView:
     """What the work depends on, as the control plane told it last.
 
-    *speed_limit_mbit* 0 means no limit. *subtasks* are the names of the steps that the task has.
+    *speed_limit_mbit* 0 means no limit. *subtasks* are the names of the steps that the task has. *wants_network_check*:
+    it was created to have the network checked first, and nobody has done it yet.
     """
 
     id: str
@@ -142,6 +151,7 @@ class TaskView:
     syncing: bool
     speed_limit_mbit: int = 0
     subtasks: frozenset[str] = frozenset()
+    wants_network_check: bool = False
 
     @property
     def synchronises(self) -> bool:

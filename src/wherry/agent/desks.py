@@ -9,6 +9,7 @@ from typing import Protocol
 from wherry.agent.decisions import Answer, TaskView
 from wherry.agent.log_upload import LogDesk
 from wherry.contract.commands import Command
+from wherry.contract.network_check import NetworkCheck
 from wherry.contract.sources import Registration, SourceDetail
 from wherry.contract.storage import DiskInfo
 from wherry.contract.tasks import TaskProgress
@@ -74,6 +75,9 @@ class Control(CommandDesk, ChannelDesk, TaskDesk, LogDesk, Protocol):
 
     def register(self, body: Registration) -> str:
         """Register the server, or register it again; return its source id."""
+
+    def report_network(self, task_id: str, check: NetworkCheck) -> None:
+        """Store what the way to a task's receiver is like."""
 
     def update_disks(self, source_id: str, body: DiskInfo) -> None:
         """Replace what the control plane knows of the disks."""

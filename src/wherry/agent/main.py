@@ -10,8 +10,9 @@ import structlog
 
 from wherry import logs
 from wherry.agent.channel import Channel
-from wherry.agent.commands import PollLoop
+from wherry.agent.commands import Errands, PollLoop
 from wherry.agent.cutover import CutoverSettings
+from wherry.agent.decisions import Deed
 from wherry.agent.desks import Control
 from wherry.agent.errors import StopTimedOut
 from wherry.agent.figures import FiguresBook, forget_figures
@@ -19,6 +20,7 @@ from wherry.agent.host import gather
 from wherry.agent.inventory import chosen, read_inventory
 from wherry.agent.log_upload import KEPT_CHARACTERS, LogUpload
 from wherry.agent.migration import Signals, Work, WorkSettings
+from wherry.agent.network_probe import NetworkProbe
 from wherry.agent.plane import Plane
 from wherry.agent.registration import disk_info, registration
 from wherry.agent.rota import Rota
@@ -50,12 +52,12 @@ def run_agent(settings: AgentSettings, stop: threading.Event | None = None) -> N
             source_id = _register(settings, control, member, Steadfast(stop, Patience()))
         except Stopped:
             return
-        upload_log = LogUpload(
-            control,
-            {"agent_version": version("wherry"), "host": socket.gethostname(), "source_id": source_id},
-            [member.identity.secret_key],
-        )
-        _live(settings, control, source_id, upload_log, stop)
+        about = {"agent_version": version("wherry"), "host": socket.gethostname(), "source_id": source_id}
+        errands: Errands = {
+            Deed.UPLOAD_LOG: LogUpload(control, about, [member.identity.secret_key]),
+            Deed.CHECK_NETWORK: NetworkProbe(control),
+        }
+        _live(settings, control, source_id, errands, stop)
 
 
 def _register(settings: AgentSettings, control: Control, member: Member, sure: Steadfast) -> str:
@@ -74,9 +76,7 @@ def _register(settings: AgentSettings, control: Control, member: Member, sure: S
     return source_id
 
 
-def _live(
-    settings: AgentSettings, control: Control, source_id: str, upload_log: LogUpload, stop: threading.Event
-) -> None:
+def _live(settings: AgentSettings, control: Control, source_id: str, errands: Errands, stop: threading.Event) -> None:
     worker = Worker(
         lambda task_id, signals: _work(settings, control, source_id, task_id, signals),
         lambda task_id, error: _refuse(control, source_id, task_id, error, Steadfast(stop, Patience())),
@@ -85,7 +85,7 @@ def _live(
         control=control,
         source_id=source_id,
         worker=worker,
-        upload_log=upload_log,
+        errands=errands,
         forget=lambda task_id: forget_figures(settings.membership.state, task_id),
         refresh=_refresher(settings, control, source_id),
         stop=stop,
@@ -119,7 +119,10 @@ def _poll(loop: PollLoop, failures: list[Exception], stop: threading.Event) -> N
 
 def _work(settings: AgentSettings, control: Control, source_id: str, task_id: str, signals: Signals) -> Work:
     book = FiguresBook(settings.membership.state, task_id)
-    record = Steadfast(signals.stop, Patience())(lambda: control.source(source_id))
+    sure = Steadfast(signals.stop, Patience())
+    if sure(lambda: control.task(task_id)).wants_network_check:
+        sure(lambda: NetworkProbe(control)(task_id))
+    record = sure(lambda: control.source(source_id))
     disks = OpenDisks(chosen(read_inventory(settings.disks), record))
     return Work(
         task_id=task_id,

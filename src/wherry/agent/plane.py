@@ -8,6 +8,7 @@ from wherry.client.control_plane import ControlPlane
 from wherry.client.errors import ControlPlaneError
 from wherry.contract.commands import Command
 from wherry.contract.enumerations import ProofSide
+from wherry.contract.network_check import NetworkCheck
 from wherry.contract.sources import Registration, SourceDetail
 from wherry.contract.storage import DiskInfo
 from wherry.contract.task_log import AgentLog
@@ -30,6 +31,7 @@ def task_view(task: TaskDetail) -> TaskView:
         source_state=str(source_state or ""),
         syncing=bool(task.syncing),
         speed_limit_mbit=task.speed_limit or 0,
+        wants_network_check=task.start_network_check is True and task.network_check_info is None,
         subtasks=frozenset(step.name for step in task.sub_tasks or () if step.name),
     )
 
@@ -73,6 +75,10 @@ class Plane:
     def route(self, task_id: str) -> Route | None:
         """ShowRoute. Raises ControlPlaneError with status 404 when it's the task that is missing."""
         return self._unless_too_early(task_id, lambda: self._plane.show_route(task_id))
+
+    def report_network(self, task_id: str, check: NetworkCheck) -> None:
+        """UpdateNetworkCheckInfo."""
+        self._plane.update_network_check_info(task_id, check)
 
     def hand_in_log(self, task_id: str, log: AgentLog) -> None:
         """Store the agent's log."""

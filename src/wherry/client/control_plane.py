@@ -17,6 +17,7 @@ from wherry.client.transport import Call, Credentials, Transport, path_of
 from wherry.contract import commands, sources, storage, tasks, wherry
 from wherry.contract.channel_secrets import CertKey, Passphrase
 from wherry.contract.enumerations import Action, JoinRole, ProofSide
+from wherry.contract.network_check import NetworkCheck
 from wherry.contract.task_log import AgentLog
 from wherry.contract.values import CreatedId
 
@@ -134,6 +135,10 @@ class ControlPlane:
     def update_task_speed(self, task_id: str, progress: tasks.TaskProgress) -> None:
         """UpdateTaskSpeed."""
         self._put(path_of("v3", "tasks", task_id, "progress"), progress)
+
+    def update_network_check_info(self, task_id: str, check: NetworkCheck) -> None:
+        """UpdateNetworkCheckInfo. Repeating it is harmless."""
+        self._send_body("POST", path_of("v3", task_id, "update-network-check-info"), check)
 
     def delete_task(self, task_id: str) -> None:
         """DeleteTask."""

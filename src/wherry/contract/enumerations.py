@@ -191,6 +191,9 @@ class CommandName(StrEnum):
     PREMIGRATE = "PREMIGRATE"
     UPLOAD_LOG = "UPLOAD_LOG"
     RESET_LOG_ACL = "RSET_LOG_ACL"
+    NETWORK_CHECK = "NETWORK_CHECK"
+    """Wherry's own: the protocol has the action and the report, but no word by which the agent learns of it."""
+
     TASK_NOT_STARTED = "TASK_NOT_STARTED"
     TASK_HAS_STOPPED = "TASK_HAS_STOPPED"
     TASK_HAS_FINISHED = "TASK_HAS_FINISHED"

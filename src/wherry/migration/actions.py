@@ -84,7 +84,7 @@ _CUTOVER = Allowed(
     note="the launch subtasks are added; the agent looks at its task and cuts over",
 )
 _CLONE = Allowed(None, SourceState.CLONING, note="the subtask CLONE_VM is added")
-_NETWORK_CHECK = Allowed(note="the result arrives by UpdateNetworkCheckInfo")
+_NETWORK_CHECK = Allowed(command=CommandName.NETWORK_CHECK, note="the result arrives by UpdateNetworkCheckInfo")
 _SKIP = Allowed(TaskState.SKIPPING, SourceState.SKIPPING, None, CommandName.SKIP)
 _CLEAR = Allowed(
     None,
@@ -189,10 +189,18 @@ CONDITIONS: Mapping[Action, Sequence[Condition]] = MappingProxyType(
 _OVERTAKEN: Mapping[CommandName, Sequence[CommandName]] = {
     **dict.fromkeys(
         (CommandName.START, CommandName.STOP),
-        (CommandName.START, CommandName.STOP, CommandName.SYNC, CommandName.SKIP, CommandName.PREMIGRATE),
+        (
+            CommandName.START,
+            CommandName.STOP,
+            CommandName.SYNC,
+            CommandName.SKIP,
+            CommandName.PREMIGRATE,
+            CommandName.NETWORK_CHECK,
+        ),
     ),
     CommandName.SKIP: (CommandName.SKIP,),
     CommandName.PREMIGRATE: (CommandName.PREMIGRATE,),
+    CommandName.NETWORK_CHECK: (CommandName.NETWORK_CHECK,),
 }
 """Which commands that still wait a new one makes pointless."""
 

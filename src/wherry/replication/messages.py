@@ -88,6 +88,18 @@ class Joined(Message, frozen=True):
     """Receiver: the connection may carry data frames."""
 
 
+class Probe(Message, frozen=True):
+    """Agent: on a connection that is only measured; *payload* is of no meaning."""
+
+    payload: Annotated[bytes, msgspec.Meta(max_length=1 << 20)] = b""
+
+
+class Probed(Message, frozen=True):
+    """Receiver: so many bytes of payloads have come on this connection."""
+
+    received: Count
+
+
 class Fence(Message, frozen=True):
     """Agent, on a further connection: what follows comes after fence *number* of the first one."""
 
@@ -181,6 +193,8 @@ AnyMessage = (
     | Digests
     | Join
     | Joined
+    | Probe
+    | Probed
     | Fence
     | BeginPass
     | Covered

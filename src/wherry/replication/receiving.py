@@ -18,6 +18,7 @@ from typing import Final
 
 from wherry.disks.direct import aligned_buffer
 from wherry.errors import WherryError
+from wherry.replication import probing
 from wherry.replication.arrivals import Arrival, Arrivals, Control, Data, Lane
 from wherry.replication.codecs import Unpacker
 from wherry.replication.errors import ConnectionLost, IdentityRefused, ProtocolViolated
@@ -37,6 +38,7 @@ from wherry.replication.messages import (
     Hello,
     Join,
     Joined,
+    Probe,
     Ready,
 )
 from wherry.replication.replica import Checkpoint, Replica
@@ -95,6 +97,9 @@ def _serve(stream: FrameStream, replica: Replica, on_commit: Callable[[Checkpoin
                 return _Session(stream, replica, on_commit).run(hello)
             case Join(session=name) as join:
                 return SessionSummary(0, 0, 0, replica.lobby.find(name).carry(stream, join))
+            case Probe() as probe:
+                probing.answer(stream, probe)
+                return SessionSummary(0, 0, 0, orderly=True)
             case _:
                 raise ProtocolViolated(reason="a session that doesn't begin with HELLO")
     except _LOST:
