@@ -126,6 +126,8 @@ def test_only_disks_that_were_chosen_need_a_counterpart_and_of_the_chosen_size()
     two = msgspec.structs.replace(REGISTERED, disks=[Disk(name="/dev/vda", size=GIB), Disk(name="/dev/vdb", size=GIB)])
     first, second = (str(disk["id"]) for disk in shown("s", msgspec.to_builtins(two), {})["disks"])
     create(with_disk(size=GIB), registration=two, choices={second: {"need_migration": False}})
+    none: Choices = {disk: {"need_migration": False} for disk in (first, second)}
+    assert refusal(with_disk(size=GIB), registration=two, choices=none) == "SMS.0515"
     grown: Choices = {first: {"adjust_size": 2 * GIB}, second: {"need_migration": False}}
     assert refusal(with_disk(size=2 * GIB - 1), registration=two, choices=grown) == "SMS.0515"
     create(with_disk(size=2 * GIB), registration=two, choices=grown)

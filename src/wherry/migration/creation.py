@@ -139,8 +139,12 @@ def _check_kind(request: TaskCreation, registration: Registration) -> None:
 
 
 def _migrated(source_id: str, registration: Registration, choices: Choices) -> Sequence[ChosenDisk]:
+    """Return the disks that are to be migrated. Raises ApiError SMS.0515 when every one was left out."""
     shown = disk_choice.shown(source_id, to_builtins(registration), choices).get("disks", [])
-    return [disk for disk in convert(shown, list[ChosenDisk]) if disk.need_migration is not False]
+    migrated = [disk for disk in convert(shown, list[ChosenDisk]) if disk.need_migration is not False]
+    if shown and not migrated:
+        raise ApiError("SMS.0515", "every disk of the source was left out of the migration", params=(source_id,))
+    return migrated
 
 
 def _check_disks(request: TaskCreation, wanted: Sequence[WantedDisk], registered: Sequence[ChosenDisk]) -> None:
