@@ -10,7 +10,7 @@ from uvicorn.server import ServerState
 
 from wherry.server.protocol import SHORT_WAY, LimitedProtocol, ShortWay
 
-HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"2")]
+HEAD = b"content-type: text/plain\r\ncontent-length: 2\r\n"
 Way = Callable[[ShortWay, Callable[[], Awaitable[MutableMapping[str, Any]]]], Awaitable[None]]
 
 
@@ -63,8 +63,8 @@ def drive(way: Way, script: Callable[[LimitedProtocol], Awaitable[None]]) -> Rec
 
 
 async def answer_ok(short: ShortWay, _receive: object) -> None:
-    assert short.body() is not None
-    assert short.answer(200, HEADERS, b"ok")
+    assert short.body_at_hand() is not None
+    assert short.answer(200, HEAD, b"ok")
 
 
 def feeding(data: bytes) -> Callable[[LimitedProtocol], Awaitable[None]]:
@@ -85,7 +85,7 @@ def test_requests_in_one_piece_are_answered_in_their_order_each_on_its_own() -> 
     bodies: list[bytes | None] = []
 
     async def note(short: ShortWay, receive: object) -> None:
-        bodies.append(short.body())
+        bodies.append(short.body_at_hand())
         await answer_ok(short, receive)
 
     request = b"POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n"
@@ -116,11 +116,11 @@ def test_a_body_that_is_not_there_yet_is_left_to_receive() -> None:
     seen: list[object] = []
 
     async def wait(short: ShortWay, receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> None:
-        seen.append(short.body())
+        seen.append(short.body_at_hand())
         message = await receive()
         assert message["more_body"]
         seen.extend((message["body"], (await receive())["body"]))
-        short.answer(200, HEADERS, b"ok")
+        short.answer(200, HEAD, b"ok")
 
     async def script(protocol: LimitedProtocol) -> None:
         protocol.data_received(b"PUT / HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\nab")
@@ -137,7 +137,7 @@ def test_who_does_not_read_is_not_written_to() -> None:
     answered: list[bool] = []
 
     async def refuse(short: ShortWay, _receive: object) -> None:
-        answered.append(short.answer(200, HEADERS, b"ok"))
+        answered.append(short.answer(200, HEAD, b"ok"))
 
     async def script(protocol: LimitedProtocol) -> None:
         protocol.pause_writing()
@@ -149,22 +149,11 @@ def test_who_does_not_read_is_not_written_to() -> None:
     assert b"ok" not in transport.writes[0]  # uvicorn notes that the application has answered nothing
 
 
-def test_a_header_of_several_lines_is_a_fault_and_nothing_is_sent_of_it() -> None:
-    async def split(short: ShortWay, _receive: object) -> None:
-        with pytest.raises(ValueError, match="several lines"):
-            short.answer(200, [*HEADERS, (b"x-note", b"a\r\nset-cookie: b")], b"ok")
-        assert short.answer(200, HEADERS, b"ok")
-
-    transport = drive(split, feeding(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n"))
-    assert len(transport.writes) == 1
-    assert b"set-cookie" not in transport.writes[0]
-
-
 def test_a_client_that_is_gone_gets_nothing() -> None:
     async def late(short: ShortWay, _receive: object) -> None:
         await asyncio.sleep(0.02)
-        assert short.body() is None
-        assert short.answer(200, HEADERS, b"ok")
+        assert short.body_at_hand() is None
+        assert short.answer(200, HEAD, b"ok")
 
     async def script(protocol: LimitedProtocol) -> None:
         protocol.data_received(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
@@ -185,3 +174,78 @@ def test_time_for_the_head_is_counted_only_while_one_is_incomplete() -> None:
 
     drive(answer_ok, script)
     assert timers == [True, False, True, False]
+
+
+def test_a_request_that_has_come_whole_is_answered_before_the_loop_turns() -> None:
+    answered: list[int] = []
+
+    async def script(protocol: LimitedProtocol) -> None:
+        protocol.data_received(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+        answered.append(len(protocol.transport.writes))  # type: ignore[attr-defined] # it's a Recording
+        assert not protocol.tasks
+
+    drive(answer_ok, script)
+    assert answered == [1]
+
+
+def test_what_has_to_wait_goes_on_as_a_task_and_keeps_its_place_before_the_next() -> None:
+    order: list[bytes | None] = []
+
+    async def way(short: ShortWay, receive: object) -> None:
+        body = short.body_at_hand()
+        if body == b"slow":
+            await asyncio.sleep(0.02)
+        order.append(body)
+        await answer_ok(short, receive)
+
+    request = b"POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\n"
+
+    async def script(protocol: LimitedProtocol) -> None:
+        protocol.data_received(request + b"slow" + request + b"fast")
+        assert len(protocol.tasks) == 1
+        await asyncio.sleep(0.05)
+
+    assert len(drive(way, script).writes) == 2
+    assert order == [b"slow", b"fast"]
+
+
+def test_behind_the_answer_that_ends_a_connection_nothing_is_carried_out() -> None:
+    carried_out: list[str] = []
+
+    async def way(short: ShortWay, receive: object) -> None:
+        carried_out.append(short.scope["method"])
+        await answer_ok(short, receive)
+
+    closing = b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n"
+    transport = drive(way, feeding(closing + b"DELETE / HTTP/1.1\r\nhost: h\r\n\r\n"))
+    assert carried_out == ["GET"]
+    assert len(transport.writes) == 1
+
+
+def test_a_fault_of_the_application_is_answered_with_500() -> None:
+    async def fail(_short: ShortWay, _receive: object) -> None:
+        raise RuntimeError
+
+    transport = drive(fail, feeding(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n"))
+    assert transport.writes[0].startswith(b"HTTP/1.1 500 ")
+
+
+def test_a_quiet_connection_is_ended_and_a_busy_one_is_not() -> None:
+    closed: list[bool] = []
+
+    async def way(short: ShortWay, receive: object) -> None:
+        if short.scope["path"] == "/slow":
+            await asyncio.sleep(0.3)
+        await answer_ok(short, receive)
+
+    async def script(protocol: LimitedProtocol) -> None:
+        protocol.timeout_keep_alive = 0.1  # type: ignore[assignment] # seconds
+        protocol.data_received(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+        protocol.data_received(b"GET /slow HTTP/1.1\r\nhost: h\r\n\r\n")
+        await asyncio.sleep(0.25)
+        closed.append(protocol.transport.is_closing())
+        await asyncio.sleep(0.4)
+        closed.append(protocol.transport.is_closing())
+
+    assert len(drive(way, script).writes) == 2
+    assert closed == [False, True]

@@ -219,6 +219,7 @@ class KeystoneClient:
     ) -> httpx.Response:
         try:
             async with self._places:
+                await asyncio.sleep(0)  # httpx asks for the current task, and a request may not have one yet
                 answer = await self._http.request(method, path, headers=headers, content=content)
         except httpx.HTTPError as error:
             log.warning("keystone cannot be reached", url=self._settings.base_url, reason=_words(error))

@@ -1,7 +1,7 @@
 """One line a request. Lines of JSON wait for each other for a moment and go out together (see `wherry.logs`)."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -16,6 +16,34 @@ _EVENT = "request"
 _encode = msgspec.json.Encoder().encode
 
 
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a request.
+
+    Attributes:
+        status: of the answer; 499 where the client went away.
+        ms: how long it took.
+        timestamp: when it was answered.
+        bytes: of the answer's body.
+        client: the address that it came from.
+        caller: the access key, or the name of the user.
+        kind: of the caller.
+    """
+
+    status: int
+    request_id: str
+    method: str
+    path: str
+    operation: str
+    ms: float
+    timestamp: datetime
+    bytes: int | msgspec.UnsetType = msgspec.UNSET
+    client: str | msgspec.UnsetType = msgspec.UNSET
+    caller: str | msgspec.UnsetType = msgspec.UNSET
+    kind: str | msgspec.UnsetType = msgspec.UNSET
+    event: str = _EVENT
+    level: str = "info"
+
+
 class AccessLog:
     """Writes what is known of each request. Belongs to one event loop."""
 
@@ -24,12 +52,15 @@ class AccessLog:
         self._pretty = structlog.get_logger("wherry.access")
         self._due = False
 
-    def note(self, facts: dict[str, object]) -> None:
-        """Write a line with *facts*, within `LONGEST_WAIT_S`."""
+    def note(self, line: Line) -> None:
+        """Write *line*, within `LONGEST_WAIT_S`."""
         if self._stream is None:
+            facts = msgspec.to_builtins(line)
+            for name in ("event", "level", "timestamp"):  # structlog has its own
+                del facts[name]
             self._pretty.info(_EVENT, **facts)
             return
-        self._stream.later(_encode({**facts, "event": _EVENT, "level": "info", "timestamp": datetime.now(UTC)}))
+        self._stream.later(_encode(line))
         if not self._due:
             self._due = True
             asyncio.get_running_loop().call_later(LONGEST_WAIT_S, self._write)

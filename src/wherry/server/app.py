@@ -9,9 +9,11 @@ import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from msgspec import UNSET, UnsetType
 
 from wherry.contract.decoding import decode_id
 from wherry.contract.errors import ApiError
@@ -19,7 +21,7 @@ from wherry.errors import WherryError
 from wherry.iam.permissions import require
 from wherry.iam.principals import Principal
 from wherry.iam.signature import SignedRequest
-from wherry.server.access_log import AccessLog
+from wherry.server.access_log import AccessLog, Line
 from wherry.server.answers import Answer
 from wherry.server.bodies import BodyTooLarge, ClientGone, Receive, read_body
 from wherry.server.call import Call
@@ -37,6 +39,9 @@ MAX_PATH = 32 * 1024
 
 _READING = frozenset({"GET", "HEAD"})
 """Methods that change nothing, so that a request may come again."""
+
+_PLAIN_HEAD = b"content-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
+"""The headers of an answer that has no others."""
 
 _DRAIN_S = 3.0
 _DRAIN_BYTES = 64 * 1024 * 1024
@@ -64,10 +69,10 @@ class Application:
         try:
             answer = await self._answer(exchange)
         except ClientGone:
-            self._access_log.note({"status": 499, **exchange.facts(started)})
+            self._access_log.note(exchange.line(started, 499, UNSET))
             return
         await exchange.send_answer(answer)
-        self._access_log.note({"status": answer.status, "bytes": len(answer.body), **exchange.facts(started)})
+        self._access_log.note(exchange.line(started, answer.status, len(answer.body)))
 
     async def _answer(self, exchange: "_Exchange") -> Answer:
         try:
@@ -95,9 +100,11 @@ class Application:
             raise ApiError("APIGW.0101", f"{exchange.method} {exchange.path}"[:200])
         route = exchange.route = found.route
         exchange.shape = route.errors
-        if not route.anonymous and not exchange.carries_credentials():
-            await self._authenticate(exchange, b"")  # refuses, before a stranger's body is read
-        body = await exchange.read_body(route.max_body)
+        body = exchange.body_at_hand(route.max_body)
+        if body is None:
+            if not route.anonymous and not exchange.carries_credentials():
+                await self._authenticate(exchange, b"")  # refuses, before a stranger's body is read
+            body = await read_body(exchange.request_headers, exchange.receive, route.max_body)
         caller = None if route.anonymous else await self._authenticate(exchange, body)
         if caller is not None:
             if caller.source_id:  # whatever an agent's key calls is a sign of life
@@ -160,32 +167,33 @@ class _Exchange:
         self.shape = ErrorShape.KEYSTONE if self.path.startswith("/v3/auth/") else ErrorShape.SMS
         self.too_large = False
         self._send = send
-        self._short_way: ShortWay | None = scope.get("extensions", {}).get(SHORT_WAY)
+        # Taken out, or the scope would hold who holds it, for the garbage collector to find.
+        self._short_way: ShortWay | None = scope.get("extensions", {}).pop(SHORT_WAY, None)
 
     def carries_credentials(self) -> bool:
         """Tell whether a token or a signature came with the request."""
         return any(name in {b"x-auth-token", b"authorization"} for name, _ in self.request_headers)
 
-    async def read_body(self, limit: int) -> bytes:
-        """Return the whole body. Raises what `bodies.read_body` does."""
-        if self._short_way is not None:
-            body = self._short_way.body()
-            if body is not None and len(body) <= limit:
-                return body
-        return await read_body(self.request_headers, self.receive, limit)
+    def body_at_hand(self, limit: int) -> bytes | None:
+        """Return the whole body if it has come already and isn't larger than *limit*."""
+        body = None if self._short_way is None else self._short_way.body_at_hand()
+        return body if body is None or len(body) <= limit else None
 
     async def send_answer(self, answer: Answer) -> None:
+        """Send *answer*, and what is left to be read of a body that was too large."""
+        plain = not (self.headers or answer.headers or self.too_large)
+        if plain and self._short_way is not None:
+            parts = (answer.content_type.encode(), len(answer.body), self.request_id.encode())
+            if self._short_way.answer(answer.status, _PLAIN_HEAD % parts, answer.body):
+                return
         headers = [
             (b"content-type", answer.content_type.encode()),
             (b"content-length", b"%d" % len(answer.body)),
             (b"x-request-id", self.request_id.encode()),
+            *((name.encode(), value.encode()) for name, value in {**self.headers, **answer.headers}.items()),
         ]
-        if self.headers or answer.headers:
-            headers += [(name.encode(), value.encode()) for name, value in {**self.headers, **answer.headers}.items()]
         if self.too_large:
             headers.append((b"connection", b"close"))
-        elif self._short_way is not None and self._short_way.answer(answer.status, headers, answer.body):
-            return
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if self.too_large:
             await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
@@ -196,6 +204,7 @@ class _Exchange:
 
     async def _drain(self) -> None:
         """Throw some of what the client still sends away, so that it comes to read the answer before the end."""
+        await asyncio.sleep(0)  # timeouts need a task (see `wherry.server.eager`)
         deadline, size = time.perf_counter() + _DRAIN_S, 0
         while size < _DRAIN_BYTES and time.perf_counter() < deadline:
             try:
@@ -207,18 +216,19 @@ class _Exchange:
                 return
             size += len(message.get("body", b""))
 
-    def facts(self, started: float) -> dict[str, object]:
+    def line(self, started: float, status: int, size: int | UnsetType) -> Line:
         """Return what the access log says of the request: no query, no headers, hence no secrets."""
-        facts: dict[str, object] = {
-            "request_id": self.request_id,
-            "method": self.method,
-            "path": self.path,
-            "operation": self.route.operation if self.route is not None else "",
-            "ms": round((time.perf_counter() - started) * 1000, 2),
-        }
-        if self.peer:
-            facts["client"] = self.peer
-        if self.caller is not None:
-            facts["caller"] = self.caller.access_key or self.caller.user_name
-            facts["kind"] = self.caller.kind
-        return facts
+        caller = self.caller
+        return Line(
+            status,
+            self.request_id,
+            self.method,
+            self.path,
+            "" if self.route is None else self.route.operation,
+            round((time.perf_counter() - started) * 1000, 2),
+            datetime.now(UTC),
+            size,
+            self.peer or UNSET,
+            UNSET if caller is None else caller.access_key or caller.user_name,
+            UNSET if caller is None else caller.kind,
+        )
