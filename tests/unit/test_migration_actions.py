@@ -1,10 +1,9 @@
 """The action table: every action in every state of a task."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from wherry.contract.catalogue import CATALOGUE
 from wherry.contract.enumerations import Action, CommandName, MigrationCycle, SourceState, Subtask, TaskState
@@ -55,7 +54,7 @@ requests = st.builds(
 
 
 def act(action: Action, state: TaskState, source: SourceRecord = SOURCE, **task: object) -> list[object]:
-    record = dataclasses.replace(TASK, state=state, **task)  # type: ignore[arg-type]
+    record = structs.replace(TASK, state=state, **task)
     return list(actions.apply(source, record, TaskAction(operation=action, template_id="template")))
 
 
@@ -161,7 +160,7 @@ def test_start_of_a_stopped_task_keeps_the_progress_of_its_subtasks() -> None:
 
 def test_start_may_ask_for_the_consistency_check() -> None:
     request = TaskAction(operation=Action.START, is_need_consistency_check=True)
-    changes = actions.apply(SOURCE, dataclasses.replace(TASK, syncing=False), request)
+    changes = actions.apply(SOURCE, structs.replace(TASK, syncing=False), request)
     assert [change.name for change in changes if isinstance(change, SetSubtask)] == [
         "SSL_CONFIG",
         "ATTACH_AGENT_IMAGE",
@@ -231,7 +230,7 @@ def test_what_does_not_fit_is_refused(action: Action, state: TaskState, source: 
 
 
 def test_a_clone_needs_a_template() -> None:
-    task = dataclasses.replace(TASK, state=TaskState.SYNCING)
+    task = structs.replace(TASK, state=TaskState.SYNCING)
     with pytest.raises(ApiError) as caught:
         actions.apply(SYNCING_SOURCE, task, TaskAction(operation=Action.CLONE_TEST))
     assert caught.value.code == "SMS.9001"

@@ -1,11 +1,10 @@
 """What agents are told, and what their results do."""
 
-import dataclasses
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from wherry.contract.commands import CommandReport
 from wherry.contract.enumerations import IDLE_COMMANDS, CommandName, MigrationCycle, SourceState, Subtask, TaskState
@@ -61,7 +60,7 @@ def report(name: str, result: str = "success", detail: bytes = b"{}") -> Command
 def answered(
     name: str, state: TaskState, result: str = "success", detail: bytes = b"{}", **task: object
 ) -> list[Change]:
-    record = dataclasses.replace(TASK, state=state, **task)  # type: ignore[arg-type]
+    record = structs.replace(TASK, state=state, **task)
     changes = commands.apply_result(SOURCE, record, CommandRecord("c", name, "t"), report(name, result, detail))
     assert changes[0] == AnswerCommand("c")
     return changes[1:]
@@ -110,7 +109,7 @@ def test_a_poll_always_names_a_command(
     ],
 )
 def test_an_idle_poll_tells_why(state: TaskState | None, name: str) -> None:
-    task = None if state is None else dataclasses.replace(TASK, state=state)
+    task = None if state is None else structs.replace(TASK, state=state)
     assert commands.next_command(SOURCE, task, None).name == name
 
 
@@ -119,7 +118,7 @@ def test_start_of_a_running_task_changes_no_state() -> None:
 
 
 def test_auto_start_runs_the_task_when_the_agent_has_begun() -> None:
-    task = dataclasses.replace(TASK, state=TaskState.READY)
+    task = structs.replace(TASK, state=TaskState.READY)
     assert commands.auto_start(task) == [IssueCommand("START", "t")]
     changes = answered("START", TaskState.READY)
     assert changes[0] == SetTaskState(TaskState.RUNNING)
@@ -147,7 +146,7 @@ def test_stop_ends_in_abort_and_keeps_the_reason() -> None:
 
 
 def test_a_late_start_after_a_stop_does_nothing() -> None:
-    task = dataclasses.replace(TASK, state=TaskState.ABORTING)
+    task = structs.replace(TASK, state=TaskState.ABORTING)
     assert commands.apply_result(SOURCE, task, CommandRecord("c", "STOP", "t"), report("START")) == []
 
 
@@ -164,7 +163,7 @@ def test_a_skip_returns_to_what_was_going_on(
     result: str, cycle: MigrationCycle, task_state: TaskState, source_state: SourceState
 ) -> None:
     source = SourceRecord("s", SourceState.SKIPPING, cycle, connected=True)
-    task = dataclasses.replace(TASK, state=TaskState.SKIPPING)
+    task = structs.replace(TASK, state=TaskState.SKIPPING)
     changes = commands.apply_result(source, task, CommandRecord("c", "SKIP", "t"), report("SKIP", result))
     assert changes[1:] == [SetTaskState(task_state), SetSourceState(source_state)]
 

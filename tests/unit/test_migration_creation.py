@@ -1,6 +1,5 @@
 """Which tasks may be created, which may be deleted."""
 
-import dataclasses
 from types import MappingProxyType
 from typing import Any
 
@@ -8,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from wherry.contract.enumerations import MigrationCycle, OsType, SourceState, TaskState
 from wherry.contract.errors import ApiError
@@ -143,8 +143,8 @@ def test_migration_by_file_needs_room_for_what_is_used_only() -> None:
 
 def test_the_source_must_be_there_and_ready() -> None:
     assert refusal(BODY, None, None) == "SMS.7602"
-    assert refusal(BODY, dataclasses.replace(SOURCE, state=SourceState.UNAVAILABLE)) == "SMS.6520"
-    assert refusal(BODY, dataclasses.replace(SOURCE, connected=False)) == "SMS.6603"
+    assert refusal(BODY, structs.replace(SOURCE, state=SourceState.UNAVAILABLE)) == "SMS.6520"
+    assert refusal(BODY, structs.replace(SOURCE, connected=False)) == "SMS.6603"
     assert refusal(BODY, current=TASK) == "SMS.7605"
     assert refusal(BODY, taken=True) == "SMS.7605"
 
@@ -163,7 +163,7 @@ def test_deletion_is_refused_only_while_the_source_is_connected_and_busy(
     state: SourceState, connected: bool, task_state: TaskState
 ) -> None:
     source = SourceRecord("s", state, MigrationCycle.REPLICATING, connected)
-    task = dataclasses.replace(TASK, state=task_state)
+    task = structs.replace(TASK, state=task_state)
     deletion.check_source(source, None)
     if connected and state in deletion.BUSY:
         with pytest.raises(ApiError, match=state):

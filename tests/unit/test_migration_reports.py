@@ -1,10 +1,9 @@
 """What an agent's reports on state and progress do."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from wherry.contract.enumerations import FormerCycle, MigrationCycle, SourceState, Subtask, TaskState
 from wherry.contract.errors import ApiError
@@ -38,8 +37,8 @@ def told(state: str, cycle: str, task: TaskRecord | None = TASK, source: SourceR
 def test_a_guarded_source_takes_any_word_and_changes_nothing(
     state: SourceState, word: str, cycle: str, task_state: TaskState
 ) -> None:
-    source = dataclasses.replace(SOURCE, state=state)
-    assert told(word, cycle, dataclasses.replace(TASK, state=task_state), source) == []
+    source = structs.replace(SOURCE, state=state)
+    assert told(word, cycle, structs.replace(TASK, state=task_state), source) == []
 
 
 @given(
@@ -52,17 +51,17 @@ def test_a_guarded_source_takes_any_word_and_changes_nothing(
 def test_reports_lead_to_states_that_exist_and_come_twice_without_harm(
     state: SourceState, word: str, cycle: str, task_state: TaskState | None, syncing: bool
 ) -> None:
-    source = dataclasses.replace(SOURCE, state=state)
-    task = None if task_state is None else dataclasses.replace(TASK, state=task_state, syncing=syncing)
+    source = structs.replace(SOURCE, state=state)
+    task = None if task_state is None else structs.replace(TASK, state=task_state, syncing=syncing)
     for change in told(word, cycle, task, source):
         match change:
             case SetSourceState():
-                source = dataclasses.replace(
+                source = structs.replace(
                     source, state=change.state, migration_cycle=change.migration_cycle or source.migration_cycle
                 )
             case SetTaskState():
                 assert task is not None
-                task = dataclasses.replace(task, state=change.state)
+                task = structs.replace(task, state=change.state)
             case _:
                 assert change == IssueCommand("STOP", "t")
     assert source.migration_cycle in set(MigrationCycle)
@@ -90,43 +89,43 @@ def test_former_cycles_leave_the_cycle_as_it_is() -> None:
 
 def test_syncing_makes_a_syncing_task_synchronise() -> None:
     assert told("syncing", "syncing")[-1] == SetTaskState(TaskState.SYNCING)
-    other = dataclasses.replace(TASK, syncing=False)
+    other = structs.replace(TASK, syncing=False)
     assert told("syncing", "syncing", other) == [SetSourceState(SourceState.SYNCING, MigrationCycle.SYNCING)]
 
 
 @pytest.mark.parametrize("state", [TaskState.RUNNING, TaskState.SYNCING])
 def test_finished_and_cutovered_is_the_success(state: TaskState) -> None:
-    task = dataclasses.replace(TASK, state=state)
+    task = structs.replace(TASK, state=state)
     assert told("finished", "cutovered", task)[-1] == SetTaskState(TaskState.MIGRATE_SUCCESS)
 
 
 def test_a_new_task_is_not_finished_by_a_report() -> None:
-    task = dataclasses.replace(TASK, state=TaskState.READY)
+    task = structs.replace(TASK, state=TaskState.READY)
     assert told("finished", "cutovered", task) == [SetSourceState(SourceState.FINISHED, MigrationCycle.CUTOVERED)]
 
 
 def test_an_error_fails_the_task() -> None:
     assert told("error", "replicating")[-1] == SetTaskState(TaskState.MIGRATE_FAIL, "SMS.0007")
-    syncing = dataclasses.replace(TASK, state=TaskState.SYNCING)
+    syncing = structs.replace(TASK, state=TaskState.SYNCING)
     assert told("error", "syncing", syncing)[-1] == SetTaskState(TaskState.SYNC_FAIL, "SMS.0007")
 
 
 def test_a_failed_task_shows_why_the_agent_could_not_go_on() -> None:
     failure = WherryError(reason="a pass takes 9.1 s", cause="It's slow.", fix="Allow more.")
     failure.code = "WHERRY.4009"
-    task = dataclasses.replace(TASK, state=TaskState.SYNCING, last_words=failure.explain())
+    task = structs.replace(TASK, state=TaskState.SYNCING, last_words=failure.explain())
     params = ("a pass takes 9.1 s", "It's slow.", "Allow more.")
     assert told("error", "cutovering", task)[-1] == SetTaskState(TaskState.SYNC_FAIL, "WHERRY.4009", params)
 
 
 @pytest.mark.parametrize("words", ["", "copying, pass 3: WHERRY.2020: lost", "WHERRY.4009", "ERROR: 5", "syncing: 1"])
 def test_other_words_are_no_failure(words: str) -> None:
-    task = dataclasses.replace(TASK, last_words=words)
+    task = structs.replace(TASK, last_words=words)
     assert told("error", "replicating", task)[-1] == SetTaskState(TaskState.MIGRATE_FAIL, "SMS.0007")
 
 
 def test_last_words_are_shown_of_a_failure_only() -> None:
-    task = dataclasses.replace(TASK, last_words="WHERRY.4009: too slow")
+    task = structs.replace(TASK, last_words="WHERRY.4009: too slow")
     assert told("stopped", "replicating", task)[-1] == SetTaskState(TaskState.ABORT)
     assert told("syncing", "syncing", task)[-1] == SetTaskState(TaskState.SYNCING)
 
@@ -134,7 +133,7 @@ def test_last_words_are_shown_of_a_failure_only() -> None:
 @pytest.mark.parametrize("state", ["syncing", "replicate", "init", "waiting"])
 def test_an_ordered_cutover_is_not_undone_by_a_late_report(state: str) -> None:
     source = SourceRecord("s", SourceState.CUTOVERING, MigrationCycle.CUTOVERING, connected=True)
-    task = dataclasses.replace(TASK, state=TaskState.SYNCING)
+    task = structs.replace(TASK, state=TaskState.SYNCING)
     assert told(state, "syncing", task, source) == []
     assert told("finished", "cutovered", task, source)[-1] == SetTaskState(TaskState.MIGRATE_SUCCESS)
 
@@ -153,7 +152,7 @@ def test_an_agent_that_stops_by_itself_is_asked_to_confirm() -> None:
 def test_progress_is_noted_and_only_a_launch_finishes(
     state: TaskState, steps: list[SubtaskRecord], name: Subtask, done: int
 ) -> None:
-    changes = progress.apply(dataclasses.replace(TASK, state=state, subtasks=steps), name, done)
+    changes = progress.apply(structs.replace(TASK, state=state, subtasks=steps), name, done)
     if state is TaskState.DELETING:
         assert changes == []
         return
@@ -182,10 +181,10 @@ def test_the_last_launch_subtask_finishes(configured: int, name: Subtask, done: 
         SubtaskRecord(Subtask.CONFIGURE_LINUX_BLOCK, configured),
         SubtaskRecord(Subtask.DETACH_AGENT_IMAGE, 0),
     ]
-    task = dataclasses.replace(TASK, state=TaskState.SYNCING, subtasks=steps)
+    task = structs.replace(TASK, state=TaskState.SYNCING, subtasks=steps)
     assert (SetTaskState(TaskState.MIGRATE_SUCCESS) in progress.apply(task, name, done)) == finishes
 
 
 def test_a_late_report_on_a_stopped_task_moves_nothing() -> None:
-    task = dataclasses.replace(TASK, state=TaskState.ABORT)
+    task = structs.replace(TASK, state=TaskState.ABORT)
     assert progress.apply(task, Subtask.DETACH_AGENT_IMAGE, 100) == [SetSubtask(Subtask.DETACH_AGENT_IMAGE, 100)]

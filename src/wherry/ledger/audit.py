@@ -5,8 +5,6 @@ The names of resource types and events are the CTS names of the API reference.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -21,8 +19,7 @@ GENESIS = "0" * 64
 _audit = schema.audit
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One change. `at` in epoch milliseconds; `detail` holds no secrets."""
 
     at: int
@@ -38,8 +35,7 @@ class Entry:
     detail: str = ""
 
 
-_FIELDS = Entry.__slots__
-_VALUES = attrgetter(*_FIELDS)
+_FIELDS = Entry.__struct_fields__
 _ENCODER = msgspec.json.Encoder()
 _NEWEST = Prepared(select(_audit.c.hash).order_by(_audit.c.sequence.desc()).limit(1))
 _APPEND = Prepared(_audit.insert().inline(), (*_FIELDS, "previous_hash", "hash"))
@@ -58,7 +54,7 @@ class AuditEntries:
 
     def add(self, entry: Entry) -> None:
         """Note *entry*."""
-        values: tuple[Any, ...] = _VALUES(entry)
+        values: tuple[Any, ...] = msgspec.structs.astuple(entry)
         if "\0" in entry.detail:
             # A client's words, which PostgreSQL can't store as they are.
             values = (*values[:-1], entry.detail.replace("\0", "\ufffd"))
@@ -82,7 +78,7 @@ class AuditEntries:
 
 def seal(previous_hash: str, entry: Entry) -> str:
     """Return the hash of *entry* as it follows the one whose hash is *previous_hash*."""
-    return _seal(previous_hash, _VALUES(entry))
+    return _seal(previous_hash, msgspec.structs.astuple(entry))
 
 
 def first_broken(connection: Connection) -> int | None:
@@ -114,4 +110,4 @@ def _seal(previous_hash: str, values: tuple[Any, ...]) -> str:
 
 def _entry(row: Row[tuple[object, ...]]) -> Entry:
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
-    return Entry(**{name: values[name] for name in Entry.__slots__})
+    return Entry(**{name: values[name] for name in Entry.__struct_fields__})

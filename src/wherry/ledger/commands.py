@@ -1,10 +1,9 @@
 """Commands that wait for agents, and the results that agents sent: the results are append-only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from operator import attrgetter
 from uuid import uuid4
 
+import msgspec
 from sqlalchemy import Connection, select, update
 
 from wherry.ledger import schema
@@ -15,8 +14,7 @@ _command = schema.command
 _result = schema.command_result
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingCommand:
+class WaitingCommand(msgspec.Struct, frozen=True, gc=False):
     """A command that no result has answered yet; `wherry.ledger.polls` finds the oldest of a source."""
 
     id: str
@@ -29,8 +27,7 @@ class WaitingCommand:
         return CommandRecord(self.id, self.name, self.task_id, self.bucket)
 
 
-@dataclass(frozen=True, slots=True)
-class CommandResult:
+class CommandResult(msgspec.Struct, frozen=True, gc=False):
     """What an agent reported. `command_id` None: nothing was waiting; `result_detail` is JSON as it was sent."""
 
     account_id: str
@@ -45,8 +42,7 @@ class CommandResult:
 
 _ISSUE = Prepared(_command.insert().inline(), ("id", "source_id", "task_id", "name", "bucket", "issued_at"))
 _CHANGE = PreparedUpdate(_command, "id")
-_APPEND = Prepared(_result.insert().inline(), CommandResult.__slots__)
-_VALUES = attrgetter(*CommandResult.__slots__)
+_APPEND = Prepared(_result.insert().inline(), CommandResult.__struct_fields__)
 
 
 def issue(connection: Connection, source_id: str, wanted: IssueCommand, *, at: int) -> str:
@@ -83,11 +79,11 @@ def withdraw(connection: Connection, source_id: str, names: Sequence[str] | None
 
 def append_result(connection: Connection, result: CommandResult) -> None:
     """Store what an agent reported."""
-    _APPEND.run(connection, **dict(zip(CommandResult.__slots__, _VALUES(result), strict=True)))
+    _APPEND.run(connection, **msgspec.structs.asdict(result))
 
 
 def results_of(connection: Connection, source_id: str) -> Sequence[CommandResult]:
     """Return all results of a source, oldest first."""
-    columns = [_result.c[name] for name in CommandResult.__slots__]
+    columns = [_result.c[name] for name in CommandResult.__struct_fields__]
     query = select(*columns).where(_result.c.source_id == source_id).order_by(_result.c.sequence)
     return [CommandResult(**row) for row in connection.execute(query).mappings()]

@@ -1,7 +1,6 @@
 """What a poll looks at, in one query: it's what agents ask most often."""
 
-from dataclasses import dataclass
-
+import msgspec
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from wherry.contract.enumerations import SourceState, TaskState
@@ -43,8 +42,7 @@ _POLL = Prepared(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(msgspec.Struct, frozen=True):
     """A source as a poll sees it.
 
     `task` says what the task is and how it stands, without its subtasks and the switches that are in its document.

@@ -1,8 +1,8 @@
 """The history of states: one row for each change of a source's or a task's state, append-only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, select
 
 from wherry.ledger import schema
@@ -11,8 +11,7 @@ from wherry.ledger.prepared import Prepared
 _change = schema.state_change
 
 
-@dataclass(frozen=True, slots=True)
-class StateChange:
+class StateChange(msgspec.Struct, frozen=True, gc=False):
     """One change. `entity` is ``source`` or ``task``; `from_state` is empty where it came into being."""
 
     at: int
@@ -24,12 +23,12 @@ class StateChange:
     reason: str
 
 
-_APPEND = Prepared(_change.insert().inline(), StateChange.__slots__)
+_APPEND = Prepared(_change.insert().inline(), StateChange.__struct_fields__)
 
 
 def append(connection: Connection, change: StateChange) -> None:
     """Add *change* to the history."""
-    _APPEND.run(connection, **{name: getattr(change, name) for name in StateChange.__slots__})
+    _APPEND.run(connection, **msgspec.structs.asdict(change))
 
 
 def of_task(connection: Connection, task_id: str) -> Sequence[StateChange]:
@@ -43,6 +42,6 @@ def of_source(connection: Connection, source_id: str) -> Sequence[StateChange]:
 
 
 def _select(connection: Connection, condition: ColumnElement[bool]) -> Sequence[StateChange]:
-    columns = [_change.c[name] for name in StateChange.__slots__]
+    columns = [_change.c[name] for name in StateChange.__struct_fields__]
     query = select(*columns).where(condition).order_by(_change.c.sequence)
     return [StateChange(**row) for row in connection.execute(query).mappings()]

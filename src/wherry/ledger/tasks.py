@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from wherry.contract.enumerations import LogCollectStatus, TaskState
@@ -35,8 +36,7 @@ _CHANGE_SUBTASK = PreparedUpdate(_subtask, "task_id", "name")
 _ENDED = frozenset({TaskState.MIGRATE_SUCCESS, TaskState.MIGRATE_FAIL, TaskState.SYNC_SUCCESS, TaskState.SYNC_FAIL})
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRow:
+class TaskRow(msgspec.Struct, frozen=True):
     """A migration task.
 
     Attributes:
@@ -89,8 +89,7 @@ class TaskRow:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SubtaskRow:
+class SubtaskRow(msgspec.Struct, frozen=True):
     """One step of a task, in the order of `position`. Progress in per cent, times in epoch milliseconds."""
 
     task_id: str
@@ -178,7 +177,7 @@ def count_of(connection: Connection, account_id: str) -> int:
 
 def insert(connection: Connection, row: TaskRow, subtasks: Sequence[SubtaskRow], *, reason: str) -> None:
     """Store a new task with its subtasks."""
-    connection.execute(_task.insert().inline(), {name: getattr(row, name) for name in TaskRow.__slots__})
+    connection.execute(_task.insert().inline(), {name: getattr(row, name) for name in TaskRow.__struct_fields__})
     for subtask in subtasks:
         _insert_subtask(connection, subtask)
     state_changes.append(
@@ -284,7 +283,7 @@ def _page(
 
 
 def _insert_subtask(connection: Connection, row: SubtaskRow) -> None:
-    connection.execute(_subtask.insert().inline(), {name: getattr(row, name) for name in SubtaskRow.__slots__})
+    connection.execute(_subtask.insert().inline(), {name: getattr(row, name) for name in SubtaskRow.__struct_fields__})
 
 
 def _conditions(wanted: TaskFilter) -> list[ColumnElement[bool]]:

@@ -14,9 +14,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
 import structlog
 
 from wherry.ledger.errors import LedgerClosed
@@ -71,8 +71,7 @@ class Batch(Protocol[T_co]):
         """Return what callers are to see when the whole transaction failed by *error*."""
 
 
-@dataclass(frozen=True, slots=True)
-class Submission(Generic[T]):
+class Submission(msgspec.Struct, Generic[T], frozen=True):
     """A unit that waits to be written, and whom to tell."""
 
     unit: Callable[[T], Any]
@@ -80,8 +79,7 @@ class Submission(Generic[T]):
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
+class Outcome(msgspec.Struct, Generic[T], frozen=True):
     """What became of a unit: its result, or the error that its caller shall see. `scope` is what it worked with."""
 
     token: Any

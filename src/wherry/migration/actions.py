@@ -6,8 +6,10 @@ choice open, `docs/adr/0003-cutover-is-start.md` and the notes here say what was
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import structs
 
 from wherry.contract.enumerations import Action, CommandName, MigrationCycle, SourceState, Subtask, TaskState
 from wherry.contract.errors import ApiError
@@ -257,7 +259,7 @@ def _new_subtasks(task: TaskRecord, request: TaskAction) -> Sequence[Subtask]:
     match request.operation:
         case Action.START:
             checked = task.need_consistency_check or request.is_need_consistency_check is True
-            return subtasks.missing(replace(task, need_consistency_check=checked))
+            return subtasks.missing(structs.replace(task, need_consistency_check=checked))
         case Action.RESTART if task.state in _DONE:
             return subtasks.synchronisation(task)
         case Action.TEST | Action.CUTOVER:

@@ -1,16 +1,17 @@
 """What the rules look at, and what they answer: frozen snapshots and the changes to make.
 
-The ledger builds the snapshots from its rows and carries the changes out, all in one transaction.
+The ledger builds the snapshots from its rows and carries the changes out, all in one transaction. They are made for
+each request, so they're msgspec's: a frozen dataclass takes ten times as long to make.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from wherry.contract.enumerations import SourceState, TaskState
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
+class SourceRecord(msgspec.Struct, frozen=True):
     """What the rules need to know of a source server."""
 
     id: str
@@ -19,16 +20,14 @@ class SourceRecord:
     connected: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SubtaskRecord:
+class SubtaskRecord(msgspec.Struct, frozen=True):
     """One step of a task. Progress in per cent."""
 
     name: str
     progress: int
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRecord:
+class TaskRecord(msgspec.Struct, frozen=True):
     """What the rules need to know of a task. *last_words*: the text for people of its agent's last progress report."""
 
     id: str
@@ -47,8 +46,7 @@ class TaskRecord:
     last_words: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRecord:
+class CommandRecord(msgspec.Struct, frozen=True):
     """A command that no result has answered yet."""
 
     id: str
@@ -57,16 +55,14 @@ class CommandRecord:
     bucket: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SetSourceState:
+class SetSourceState(msgspec.Struct, frozen=True):
     """The source goes over to *state*; *migration_cycle* None leaves the cycle as it is."""
 
     state: SourceState
     migration_cycle: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SetTaskState:
+class SetTaskState(msgspec.Struct, frozen=True):
     """The task goes over to *state*. *error_code* is what its error_json shows; empty clears it."""
 
     state: TaskState
@@ -74,8 +70,7 @@ class SetTaskState:
     error_params: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class IssueCommand:
+class IssueCommand(msgspec.Struct, frozen=True):
     """A command waits for the agent from now on."""
 
     name: str
@@ -83,22 +78,19 @@ class IssueCommand:
     bucket: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerCommand:
+class AnswerCommand(msgspec.Struct, frozen=True):
     """The result that just arrived answers this command."""
 
     command_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawCommands:
+class WithdrawCommands(msgspec.Struct, frozen=True):
     """Commands of these names that nobody answered yet are no longer wanted."""
 
     names: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class SetSubtask:
+class SetSubtask(msgspec.Struct, frozen=True):
     """A subtask is at *progress* per cent; it's appended to the task's list when it's new."""
 
     name: str
@@ -106,8 +98,7 @@ class SetSubtask:
     user_op: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SetLogCollectStatus:
+class SetLogCollectStatus(msgspec.Struct, frozen=True):
     """The log collection of the task is at *status* (`LogCollectStatus`)."""
 
     status: str

@@ -122,7 +122,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """The head is complete; the application's limits hold from here on."""
         self._head_open = False
         self._stop_timer()
-        parser, headers, before = self.parser, self.headers, self.cycle
+        before: RequestResponseCycle | None = self.cycle
+        parser, headers = self.parser, self.headers
         version = parser.get_http_version()
         url = httptools.parse_url(self.url)
         raw_path = url.path
