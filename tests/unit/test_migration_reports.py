@@ -152,7 +152,7 @@ def test_an_agent_that_stops_by_itself_is_asked_to_confirm() -> None:
 def test_progress_is_noted_and_only_a_launch_finishes(
     state: TaskState, steps: list[SubtaskRecord], name: Subtask, done: int
 ) -> None:
-    changes = progress.apply(structs.replace(TASK, state=state, subtasks=steps), name, done)
+    changes = progress.apply(state, steps, SetSubtask(name, done))
     if state is TaskState.DELETING:
         assert changes == []
         return
@@ -181,10 +181,10 @@ def test_the_last_launch_subtask_finishes(configured: int, name: Subtask, done: 
         SubtaskRecord(Subtask.CONFIGURE_LINUX_BLOCK, configured),
         SubtaskRecord(Subtask.DETACH_AGENT_IMAGE, 0),
     ]
-    task = structs.replace(TASK, state=TaskState.SYNCING, subtasks=steps)
-    assert (SetTaskState(TaskState.MIGRATE_SUCCESS) in progress.apply(task, name, done)) == finishes
+    changes = progress.apply(TaskState.SYNCING, steps, SetSubtask(name, done))
+    assert (SetTaskState(TaskState.MIGRATE_SUCCESS) in changes) == finishes
 
 
 def test_a_late_report_on_a_stopped_task_moves_nothing() -> None:
-    task = structs.replace(TASK, state=TaskState.ABORT)
-    assert progress.apply(task, Subtask.DETACH_AGENT_IMAGE, 100) == [SetSubtask(Subtask.DETACH_AGENT_IMAGE, 100)]
+    report = SetSubtask(Subtask.DETACH_AGENT_IMAGE, 100)
+    assert progress.apply(TaskState.ABORT, [], report) == [report]

@@ -174,7 +174,8 @@ def open_ledger(place: Path | str) -> Ledger:
         # SQLite gives its log the mode of the database: secrets at rest are sealed, and still nobody's business.
         place.touch(mode=0o600)
         bring_up_to_date(engine, place)
-        quick, patient = BatchRunner(SqliteBatch(engine, wait_s=0)), BatchRunner(SqliteBatch(engine))
+        quick = BatchRunner(SqliteBatch(engine, wait_s=0, savepoints=False))
+        patient = BatchRunner(SqliteBatch(engine))
         return Ledger(engine, partial(LoopWriter, quick, patient), SqliteReader(engine))
     except (DatabaseError, sqlite3.Error, OSError) as error:
         engine.dispose()

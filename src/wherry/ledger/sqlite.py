@@ -83,24 +83,28 @@ class SqliteReader:
 
 
 class SqliteBatch:
-    """The writer's session: one connection, one transaction at a time, a savepoint around each unit.
+    """The writer's session: one connection, one transaction at a time.
 
     BEGIN IMMEDIATE takes the write lock of the whole file, whatever the scopes of the units are.
 
     Args:
         wait_s: how long it waits for the lock, in seconds, when another program holds it.
+        savepoints: a savepoint around each unit. Without, a unit that fails takes the transaction with it, unless it
+            has changed nothing, as is the rule for one that is refused.
     """
 
     # On the event loop everybody waits while the units of a batch run.
     largest = 64
 
-    def __init__(self, engine: Engine, *, wait_s: float = 10) -> None:
+    def __init__(self, engine: Engine, *, wait_s: float = 10, savepoints: bool = True) -> None:
         self._engine = engine
         self._wait_ms = int(wait_s * 1000)
+        self._savepoints = savepoints
         self._connection: Connection | None = None
         self._driver: Any = None
         self._entries = AuditEntries()
         self._entries_before = 0
+        self._changes_before = 0
 
     def begin(self, _scopes: Sequence[str]) -> None:
         """Start the transaction and take the write lock."""
@@ -112,23 +116,31 @@ class SqliteBatch:
         self._driver.execute("BEGIN IMMEDIATE")
 
     def enter_unit(self, scope: str) -> Transaction:
-        """Open a savepoint."""
+        """Note where the unit begins, by a savepoint if need be."""
         if self._connection is None:
             message = "no transaction has begun"
             raise RuntimeError(message)
-        self._driver.execute("SAVEPOINT unit")
+        if self._savepoints:
+            self._driver.execute("SAVEPOINT unit")
+        else:
+            self._changes_before = self._driver.total_changes
         self._entries_before = len(self._entries)
         return Transaction(self._connection, self._entries, scope)
 
     def keep_unit(self) -> None:
         """Release the savepoint."""
-        self._driver.execute("RELEASE unit")
+        if self._savepoints:
+            self._driver.execute("RELEASE unit")
 
     def undo_unit(self) -> None:
-        """Roll back to the savepoint. Raises where SQLite has rolled the whole transaction back by itself."""
+        """Roll back to where the unit began. Raises where that takes the whole transaction."""
         self._entries.cut(self._entries_before)
-        self._driver.execute("ROLLBACK TO unit")
-        self._driver.execute("RELEASE unit")
+        if self._savepoints:
+            self._driver.execute("ROLLBACK TO unit")
+            self._driver.execute("RELEASE unit")
+        elif not self._driver.in_transaction or self._driver.total_changes != self._changes_before:
+            message = "the unit has changed something, and there's no savepoint"
+            raise RuntimeError(message)
 
     def commit(self) -> None:
         """Make the transaction durable."""

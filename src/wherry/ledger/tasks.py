@@ -1,11 +1,12 @@
 """Migration tasks and their subtasks as the ledger keeps them."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, null, select
 
 from wherry.contract.enumerations import LogCollectStatus, TaskState
 from wherry.ledger import schema, state_changes
@@ -17,6 +18,16 @@ _subtask = schema.subtask
 
 _FIND = Prepared(select(_task).where(_task.c.id == bindparam("task"), _task.c.account_id == bindparam("account")))
 _OF_SOURCE = Prepared(select(_task).where(_task.c.source_id == bindparam("source")))
+_REPORTING = Prepared(
+    select(
+        _task.c.id,
+        _task.c.source_id,
+        _task.c.receiver_id,
+        _task.c.enterprise_project_id,
+        _task.c.state,
+        _task.c.figures,
+    ).where(_task.c.id == bindparam("task"), _task.c.account_id == bindparam("account"))
+)
 _STANDING = Prepared(
     select(_task.c.state, _task.c.source_id, _task.c.start_date, _task.c.receiver_id).where(
         _task.c.id == bindparam("task")
@@ -26,12 +37,11 @@ _CHANGE = PreparedUpdate(_task, "id")
 _NAMES = tuple(column.name for column in _task.c)
 
 _SUBTASKS = Prepared(select(_subtask).where(_subtask.c.task_id == bindparam("task")).order_by(_subtask.c.position))
-_SUBTASK_DATES = Prepared(
-    select(_subtask.c.start_date, _subtask.c.end_date).where(
-        _subtask.c.task_id == bindparam("task"), _subtask.c.name == bindparam("subtask")
-    )
+_STEPS = Prepared(
+    select(_subtask.c.name, _subtask.c.progress)
+    .where(_subtask.c.task_id == bindparam("task"))
+    .order_by(_subtask.c.position)
 )
-_CHANGE_SUBTASK = PreparedUpdate(_subtask, "task_id", "name")
 
 _ENDED = frozenset({TaskState.MIGRATE_SUCCESS, TaskState.MIGRATE_FAIL, TaskState.SYNC_SUCCESS, TaskState.SYNC_FAIL})
 
@@ -103,6 +113,18 @@ class SubtaskRow(msgspec.Struct, frozen=True):
     process_trace: str
 
 
+class ReportingTask(msgspec.Struct, frozen=True):
+    """As much of a task as a report of its progress is about; what comes every second doesn't read its documents."""
+
+    id: str
+    source_id: str
+    receiver_id: str | None
+    enterprise_project_id: str
+    state: TaskState
+    figures: Mapping[str, Any]
+    subtasks: Sequence[SubtaskRecord]
+
+
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
     """What a list of tasks is narrowed by; empty means: not at all. Names match by substring.
@@ -122,6 +144,16 @@ def find(connection: Connection, account_id: str, task_id: str) -> TaskRow | Non
     """Return the task, None where the account has no such one."""
     row = _FIND.first(connection, task=task_id, account=account_id)
     return None if row is None else _row(dict(zip(_NAMES, row, strict=True)))
+
+
+def find_reporting(connection: Connection, account_id: str, task_id: str) -> ReportingTask | None:
+    """Return what a report of progress needs of the task, None where the account has no such one."""
+    row = _REPORTING.first(connection, task=task_id, account=account_id)
+    if row is None:
+        return None
+    steps = tuple(SubtaskRecord(*step) for step in _STEPS.all(connection, task=task_id))
+    id_, source_id, receiver_id, label, state, figures = row
+    return ReportingTask(id_, source_id, receiver_id, label, TaskState(state), figures, steps)
 
 
 def of_source(connection: Connection, source_id: str) -> TaskRow | None:
@@ -243,34 +275,46 @@ def subtasks_of_many(connection: Connection, task_ids: Sequence[str]) -> Mapping
 
 def set_subtask(connection: Connection, task_id: str, wanted: SetSubtask, *, at: int) -> None:
     """Bring a subtask to its progress; one that's new is appended."""
-    known = _SUBTASK_DATES.first(connection, task=task_id, subtask=wanted.name)
     started = at if wanted.progress > 0 else None
     ended = at if wanted.progress >= 100 else None
-    if known is not None:
-        start_date, end_date = known
-        values: dict[str, object] = {"progress": wanted.progress}
-        values["start_date"] = start_date or started
-        values["end_date"] = (end_date or ended) if ended else None
-        if wanted.user_op:
-            values["user_op"] = wanted.user_op
-        _CHANGE_SUBTASK.run(connection, (task_id, wanted.name), values)
+    values: dict[str, object] = {"progress": wanted.progress}
+    if wanted.user_op:
+        values["user_op"] = wanted.user_op
+    if wanted.migrate_speed is not None:
+        values["migrate_speed"] = wanted.migrate_speed
+    if wanted.process_trace is not None:
+        values["process_trace"] = wanted.process_trace
+    statement = _subtask_update(tuple(values), ended=ended is not None)
+    dates = {"started": started} if ended is None else {"started": started, "ended": ended}
+    if statement.run(connection, key_task=task_id, key_name=wanted.name, **dates, **values):
         return
     last = connection.execute(select(func.max(_subtask.c.position)).where(_subtask.c.task_id == task_id)).scalar()
     position = 0 if last is None else last + 1
-    _insert_subtask(
-        connection,
-        SubtaskRow(task_id, position, wanted.name, wanted.progress, started, ended, None, wanted.user_op, ""),
+    row = SubtaskRow(
+        task_id,
+        position,
+        wanted.name,
+        wanted.progress,
+        started,
+        ended,
+        wanted.migrate_speed,
+        wanted.user_op,
+        wanted.process_trace or "",
     )
+    _insert_subtask(connection, row)
 
 
-def note_subtask_report(
-    connection: Connection, task_id: str, name: str, *, migrate_speed: float | None, process_trace: str
-) -> None:
-    """Store what an agent says of a subtask besides its progress."""
-    values: dict[str, object] = {"process_trace": process_trace}
-    if migrate_speed is not None:
-        values["migrate_speed"] = migrate_speed
-    _CHANGE_SUBTASK.run(connection, (task_id, name), values)
+@functools.cache
+def _subtask_update(columns: tuple[str, ...], *, ended: bool) -> Prepared:
+    """Return the update of a subtask's *columns*. Its dates stay where they are set; one that goes on has no end."""
+    table = _subtask
+    values: dict[str, Any] = {name: bindparam(name, type_=table.c[name].type) for name in columns}
+    values["start_date"] = func.coalesce(table.c.start_date, bindparam("started", type_=table.c.start_date.type))
+    values["end_date"] = null()
+    if ended:
+        values["end_date"] = func.coalesce(table.c.end_date, bindparam("ended", type_=table.c.end_date.type))
+    conditions = (table.c.task_id == bindparam("key_task"), table.c.name == bindparam("key_name"))
+    return Prepared(table.update().where(*conditions).values(values))
 
 
 def _page(

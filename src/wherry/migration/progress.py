@@ -3,31 +3,33 @@
 Source: the protocol reference, "states" 2.6: the last subtask at 100 per cent finishes the task.
 """
 
+from collections.abc import Sequence
+
 from wherry.contract.enumerations import MigrationCycle, SourceState, Subtask, TaskState
 from wherry.migration import subtasks
-from wherry.migration.records import Change, SetSourceState, SetSubtask, SetTaskState, TaskRecord
+from wherry.migration.records import Change, SetSourceState, SetSubtask, SetTaskState, SubtaskRecord
 
 AT_WORK = frozenset({TaskState.RUNNING, TaskState.SYNCING, TaskState.SKIPPING})
 """States of a task that the end of the launch turns into MIGRATE_SUCCESS."""
 
 
-def apply(task: TaskRecord, subtask: str, progress: int) -> list[Change]:
-    """Return what *subtask* at *progress* per cent changes.
+def apply(state: TaskState, steps: Sequence[SubtaskRecord], report: SetSubtask) -> list[Change]:
+    """Return what *report* changes of a task in *state* that has the subtasks *steps*.
 
     The progress of a task that isn't at work is noted too, since a report may come late, but it moves no state.
     """
-    if task.state is TaskState.DELETING:
+    if state is TaskState.DELETING:
         return []
-    changes: list[Change] = [SetSubtask(subtask, progress)]
-    if task.state in AT_WORK and _launched(task, subtask, progress):
+    changes: list[Change] = [report]
+    if state in AT_WORK and _launched(steps, report):
         changes.append(SetTaskState(TaskState.MIGRATE_SUCCESS))
         changes.append(SetSourceState(SourceState.FINISHED, MigrationCycle.CUTOVERED))
     return changes
 
 
-def _launched(task: TaskRecord, subtask: str, progress: int) -> bool:
+def _launched(steps: Sequence[SubtaskRecord], report: SetSubtask) -> bool:
     """Whether every step of the launch that the task has, the detaching among them, is done after this report."""
-    steps = {step.name: step.progress for step in task.subtasks if step.name in subtasks.LAUNCH}
-    if subtask in subtasks.LAUNCH:
-        steps[subtask] = progress
-    return Subtask.DETACH_AGENT_IMAGE in steps and all(done >= 100 for done in steps.values())
+    done = {step.name: step.progress for step in steps if step.name in subtasks.LAUNCH}
+    if report.name in subtasks.LAUNCH:
+        done[report.name] = report.progress
+    return Subtask.DETACH_AGENT_IMAGE in done and all(progress >= 100 for progress in done.values())

@@ -91,11 +91,16 @@ class WithdrawCommands(msgspec.Struct, frozen=True):
 
 
 class SetSubtask(msgspec.Struct, frozen=True):
-    """A subtask is at *progress* per cent; it's appended to the task's list when it's new."""
+    """A subtask is at *progress* per cent; it's appended to the task's list when it's new.
+
+    *migrate_speed* in Mbit/s and *process_trace* are what its agent says besides; None leaves them as they are.
+    """
 
     name: str
     progress: int
     user_op: str = ""
+    migrate_speed: float | None = None
+    process_trace: str | None = None
 
 
 class SetLogCollectStatus(msgspec.Struct, frozen=True):

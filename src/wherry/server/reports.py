@@ -2,12 +2,15 @@
 
 from msgspec import to_builtins
 
+from wherry.contract.errors import ApiError
 from wherry.contract.sources import CopyStateUpdate
 from wherry.contract.tasks import TaskProgress
+from wherry.iam.permissions import Resource
 from wherry.ledger import sources, tasks
 from wherry.ledger.transaction import Transaction, source_scope
 from wherry.migration import copystate, progress
-from wherry.server.access import heard_of, own_scope, record_of, source_of, task_of
+from wherry.migration.records import SetSubtask
+from wherry.server.access import allow, heard_of, own_scope, record_of, source_of
 from wherry.server.answers import EMPTY, Answer
 from wherry.server.call import Call
 
@@ -42,18 +45,23 @@ async def update_task_speed(call: Call) -> Answer:
     task_id = call.parameters["task_id"]
     figures = to_builtins(report)
 
+    wanted = SetSubtask(
+        report.subtask_name,
+        report.progress,
+        migrate_speed=report.migrate_speed,
+        process_trace=report.process_trace,
+    )
+    reason = f"{call.route.operation}: {report.subtask_name} at {report.progress} %"
+    sizes = {"replicatesize": report.replicate_size, "totalsize": report.total_size}
+
     def unit(tx: Transaction) -> str:
-        task = task_of(tx.connection, call, task_id)
-        record = task.record(tasks.subtasks_of(tx.connection, task_id))
-        changes = progress.apply(record, report.subtask_name, report.progress)
-        reason = f"{call.route.operation}: {report.subtask_name} at {report.progress} %"
+        task = tasks.find_reporting(tx.connection, call.account_id, task_id)
+        if task is None:
+            raise ApiError("SMS.7703", status=404)
+        allow(call, Resource(task.id, task.source_id, task.receiver_id or "", task.enterprise_project_id))
+        changes = progress.apply(task.state, task.subtasks, wanted)
         tx.apply(changes, source_id=task.source_id, task_id=task_id, at=call.at, reason=reason)
-        speed = report.migrate_speed
-        tasks.note_subtask_report(
-            tx.connection, task_id, report.subtask_name, migrate_speed=speed, process_trace=report.process_trace
-        )
         tasks.change(tx.connection, task_id, {"figures": {**task.figures, **figures, "at": call.at}})
-        sizes = {"replicatesize": report.replicate_size, "totalsize": report.total_size}
         sources.change(tx.connection, task.source_id, sizes)
         call.record(tx, task_id, f"{report.subtask_name} {report.progress}")
         return task.source_id
