@@ -54,6 +54,9 @@ class RecordingBatch:
     def undo_unit(self) -> None:
         self._called("undo")
 
+    def seal(self) -> None:
+        self._called("seal")
+
     def commit(self) -> None:
         self._called("commit")
         self.durable += self._pending

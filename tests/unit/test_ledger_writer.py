@@ -75,7 +75,7 @@ def test_nobody_is_answered_before_the_commit(bench: Bench) -> None:
     bench.batch.on_begin = lambda: answered_at_begin.append(len(bench.deliveries.order))
     bench.submit_together([keep("a"), keep("b")])
     commit_of_second = [index for index, call in enumerate(bench.batch.calls) if call == "commit"][1]
-    assert bench.batch.calls[commit_of_second - 1] == "keep"
+    assert bench.batch.calls[commit_of_second - 2 : commit_of_second] == ["keep", "seal"]
     assert answered_at_begin == [0, 1]
 
 

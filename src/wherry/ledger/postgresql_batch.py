@@ -91,8 +91,8 @@ class PostgresBatch:
         self._entries.cut(self._entries_before)
         self._say("ROLLBACK TO SAVEPOINT unit")
 
-    def commit(self) -> None:
-        """Seal the audit entries, announce what changed, and make the transaction durable."""
+    def seal(self) -> None:
+        """Append the audit entries, and announce what changed."""
         if self._connection is None or self._driver is None:
             message = "no transaction has begun"
             raise RuntimeError(message)
@@ -101,6 +101,12 @@ class PostgresBatch:
             self._entries.append(self._connection)
         if self._topics:
             announce(self._driver, self._process, self._topics)
+
+    def commit(self) -> None:
+        """Make the transaction durable."""
+        if self._driver is None:
+            message = "no transaction has begun"
+            raise RuntimeError(message)
         self._committing = True
         # Not by `say`: what the server says before it ends a session would be lost.
         done = self._driver.execute("COMMIT", prepare=False).statusmessage

@@ -34,7 +34,6 @@ def open_engine(path: Path) -> Engine:
         f"sqlite:///{path}",
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
-        paramstyle="named",  # what `wherry.ledger.prepared` goes by
         hide_parameters=True,  # errors are logged, and parameters may be secrets
         connect_args={"check_same_thread": False, "cached_statements": 512},
     )
@@ -142,10 +141,13 @@ class SqliteBatch:
             message = "the unit has changed something, and there's no savepoint"
             raise RuntimeError(message)
 
-    def commit(self) -> None:
-        """Make the transaction durable."""
+    def seal(self) -> None:
+        """Append the audit entries."""
         if self._entries and self._connection is not None:
             self._entries.append(self._connection)
+
+    def commit(self) -> None:
+        """Make the transaction durable."""
         self._driver.execute("COMMIT")
 
     def reset(self) -> None:

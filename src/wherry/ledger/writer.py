@@ -52,6 +52,9 @@ class Batch(Protocol[T_co]):
     def undo_unit(self) -> None:
         """Roll back to the savepoint. Raises when the transaction as a whole is lost."""
 
+    def seal(self) -> None:
+        """Write what belongs to the transaction as a whole; no unit follows."""
+
     def commit(self) -> None:
         """Make the transaction durable."""
 
@@ -124,7 +127,9 @@ class BatchRunner(Generic[T]):
         Raises whatever makes that impossible; nothing is stored then, and `reset` is due.
         """
         self._batch.begin([submission.scope for submission in submissions])
-        return [self._run_unit(submission) for submission in submissions]
+        outcomes = [self._run_unit(submission) for submission in submissions]
+        self._batch.seal()
+        return outcomes
 
     def commit(self, submissions: Sequence[Submission[T]], outcomes: list[Outcome[T]]) -> list[Outcome[T]]:
         """Make durable what `fill` has done, and return what came of it. Raises nothing."""

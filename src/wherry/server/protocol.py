@@ -112,18 +112,15 @@ class LimitedProtocol(HttpToolsProtocol):
         """A request begins."""
         self.url = b""
         self.headers = []
+        self.expect_100_continue = False
         self._head_open, self._head_bytes = True, 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header has come."""
-        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is complete; the application's limits hold from here on."""
         self._head_open = False
         self._stop_timer()
         before: RequestResponseCycle | None = self.cycle
-        parser, headers = self.parser, self.headers
+        parser = self.parser
         version = parser.get_http_version()
         url = httptools.parse_url(self.url)
         raw_path = url.path
@@ -141,7 +138,7 @@ class LimitedProtocol(HttpToolsProtocol):
             "path": unquote(path) if "%" in path else path,
             "raw_path": raw_path,
             "query_string": url.query or b"",
-            "headers": headers,
+            "headers": self.headers,
             "state": {},
             "extensions": extensions,
         }
@@ -154,7 +151,7 @@ class LimitedProtocol(HttpToolsProtocol):
             access_log=False,
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers),
+            expect_100_continue=self.expect_100_continue,
             keep_alive=version != "1.0" and parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
