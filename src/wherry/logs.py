@@ -8,7 +8,9 @@ import atexit
 import contextlib
 import json
 import logging
+import os
 import select
+import stat
 import sys
 import threading
 from collections import deque
@@ -19,12 +21,16 @@ import structlog
 _ONE_WRITE = select.PIPE_BUF
 """Bytes at most in one write of lines that waited: more may be torn where processes share a pipe (pipe(7))."""
 
+_ONE_WRITE_TO_A_FILE = 64 * 1024
+"""The same for a regular file, where the kernel keeps any write in one piece."""
+
 
 class LogStream:
     """Where all lines of a process go out, in their order. Safe to use from several threads."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._one_write = _ONE_WRITE_TO_A_FILE if _is_file(stream) else _ONE_WRITE
         self._lock = threading.Lock()
         self._waiting: list[bytes] = []
         self._size = 0
@@ -33,7 +39,7 @@ class LogStream:
         """Let *line*, UTF-8 without a line feed, wait for `flush`, or until it gets too much."""
         size = len(line) + 1
         with self._lock:
-            if self._size + size > _ONE_WRITE:
+            if self._size + size > self._one_write:
                 self._write_waiting()
             self._waiting.append(line)
             self._size += size
@@ -81,6 +87,13 @@ class Memory:
         """Return what is remembered, the oldest first."""
         with self._lock:
             return list(self._lines)
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):  # no file at all, or closed
+        return False
 
 
 _json: LogStream | None = None

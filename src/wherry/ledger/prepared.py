@@ -56,7 +56,8 @@ class Prepared:
         """Run the statement once for each of *rows*."""
         compiled = self._for(connection.dialect)
         cursor = connection.connection.cursor()
-        cursor.executemany(compiled.text, [compiled.in_order(_converted(compiled, row)) for row in rows])
+        in_order = compiled.in_order
+        cursor.executemany(compiled.text, [in_order(_converted(compiled, row)) for row in rows])
         cursor.close()
 
     def first(self, connection: Connection, **values: Any) -> Row | None:
