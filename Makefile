@@ -10,7 +10,7 @@ READY := .venv/.ready
 # Options of the demo: `make demo STAY=1 CHAOS=1 SMALL=1 ARGS="--picture demo.svg"`.
 DEMO_OPTIONS := $(if $(STAY),--stay) $(if $(CHAOS),--chaos) $(if $(SMALL),--small) $(ARGS)
 
-.PHONY: help demo test lint format unit contract system test-keystone contract-long contract-postgresql bench docs lock changelog clean
+.PHONY: help demo test lint format unit contract system test-keystone contract-long contract-postgresql soak bench docs lock changelog clean
 
 help: ## Show these targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,10 @@ contract-postgresql: $(READY)-test ## Run the contract tests on PostgreSQL, with
 contract-long: $(READY)-test ## Drive the running server through 10,000 random steps, and try 200 requests for each operation.
 	@WHERRY_STEPS=10000 $(BIN)/pytest -q tests/contract/test_contract_state_machine.py --timeout 3600
 	@WHERRY_EXAMPLES=200 $(BIN)/pytest -q tests/contract/test_contract_schema.py --timeout 3600
+
+soak: $(READY)-test ## Run the proof of tracking and the faults for many seeds (WHERRY_SOAK_SEEDS=200).
+	@WHERRY_SOAK_SEEDS=$${WHERRY_SOAK_SEEDS:-200} $(BIN)/pytest -q --timeout 900 $(ARGS) \
+		tests/system/test_disks_tracking_proof.py tests/system/test_faults_*.py
 
 bench: $(READY)-bench ## Race Wherry against its peers and print ratios.
 	@$(BIN)/python -m bench $(ARGS)

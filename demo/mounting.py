@@ -25,12 +25,20 @@ def attached(
     if read_only:
         command.append("--read-only")
     device = _losetup(command, image, direct=direct)
+    _reset(device)
     try:
         yield device
     finally:
         # A device that is still busy goes as soon as it isn't any more: the kernel remembers.
         with contextlib.suppress(ProgramFailed):
             run(["losetup", "--detach", str(device)])
+
+
+def _reset(device: Path) -> None:
+    """Take back what an earlier user of the device has set: the kernel keeps it when a device is detached."""
+    statistics = Path(f"/sys/block/{device.name}/queue/iostats")
+    with contextlib.suppress(OSError):
+        statistics.write_text("1")
 
 
 def _losetup(command: Sequence[str], image: Path, *, direct: bool) -> Path:

@@ -1,13 +1,15 @@
 """Writes to a filesystem without end, in every way that changes blocks: `python disks_stress.py SEED KIND DIRECTORY`.
 
-Kinds: buffered (overwrites, appends, fsync), direct (O_DIRECT), mapped (mmap, msync), churn (create, rename, truncate,
-delete), holes (punched holes, preallocation, discards of what is free), swap (an own swap file, pages pushed out to
-it). It ends when it's killed; a full filesystem is no reason to end.
+Kinds: buffered (overwrites, appends, fsync), direct (O_DIRECT), uring (O_DIRECT through io_uring), mapped (mmap,
+msync), churn (create, rename, truncate, delete), holes (punched holes, preallocation, discards of what is free), swap
+(an own swap file, pages pushed out to it). What direct and uring write says of itself what it is (`disks_sectors`). It
+ends when it's killed; a full filesystem is no reason to end.
 """
 
 import ctypes
 import errno
 import fcntl
+import itertools
 import mmap
 import os
 import random
@@ -16,6 +18,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.system.disks_sectors import stamped
+from tests.system.disks_uring import ENTRIES, Ring
 
 MIB = 1 << 20
 BLOCK = 4096
@@ -52,12 +59,40 @@ def direct(chance: random.Random, folder: Path) -> Callable[[], None]:
     os.close(file_of(path, size))
     file = os.open(path, os.O_RDWR | os.O_DIRECT)
     buffer = mmap.mmap(-1, 256 * 1024)
+    numbers = itertools.count(1)
 
     def step() -> None:
         length = chance.choice((BLOCK, BLOCK, 16 * BLOCK, 64 * BLOCK))
-        buffer[:length] = chance.randbytes(length)
+        place = chance.randrange((size - length) // BLOCK) * BLOCK
+        buffer[:length] = stamped("direct", place, length, next(numbers), chance.randbytes)
         with memoryview(buffer) as view:
-            os.pwritev(file, [view[:length]], chance.randrange((size - length) // BLOCK) * BLOCK)
+            os.pwritev(file, [view[:length]], place)
+
+    return step
+
+
+def uring(chance: random.Random, folder: Path) -> Callable[[], None]:
+    """Several writes under way at a time, to places of their own."""
+    part, length = MIB, 4 * BLOCK
+    path = folder / "uring"
+    os.close(file_of(path, ENTRIES * part))
+    file = os.open(path, os.O_RDWR | os.O_DIRECT)
+    buffer = mmap.mmap(-1, ENTRIES * length)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+    ring = Ring()
+    numbers = itertools.count(1)
+
+    def step() -> None:
+        sequence, pieces = next(numbers), []
+        for number in range(chance.randrange(1, ENTRIES + 1)):
+            place = number * part + chance.randrange((part - length) // BLOCK) * BLOCK
+            buffer[number * length : (number + 1) * length] = stamped(
+                "uring", place, length, sequence, chance.randbytes
+            )
+            pieces.append((address + number * length, length, place))
+        for result in ring.write(file, pieces):
+            if result < 0:
+                raise OSError(-result, os.strerror(-result))
 
     return step
 
@@ -148,7 +183,15 @@ def swap(chance: random.Random, folder: Path) -> Callable[[], None]:
     return step
 
 
-KINDS = {"buffered": buffered, "direct": direct, "mapped": mapped, "churn": churn, "holes": holes, "swap": swap}
+KINDS = {
+    "buffered": buffered,
+    "direct": direct,
+    "uring": uring,
+    "mapped": mapped,
+    "churn": churn,
+    "holes": holes,
+    "swap": swap,
+}
 
 
 def main() -> None:

@@ -13,10 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from demo.loopdisk import MIB, LoopDisk
 from demo.mounting import attached, mounted, partitioned
+from tests.system.disks_sectors import differences
 from wherry.disks.direct import DiskReader, aligned_buffer
 from wherry.disks.extents import Extent, align, split, subtract, total
 from wherry.disks.tracking.disk import GRANULE_SIZE, TrackedDisk
@@ -25,7 +24,7 @@ from wherry.process import ProgramFailed, run
 
 STRESS = Path(__file__).with_name("disks_stress.py")
 PROCESS = "tests.system.disks_tracker_process"
-KINDS = ("buffered", "direct", "mapped", "churn", "holes")
+KINDS = ("buffered", "direct", "uring", "mapped", "churn", "holes")
 
 
 @contextlib.contextmanager
@@ -146,17 +145,15 @@ class Copy:
         """Return what of *used* was never copied."""
         return subtract(used, self.covered)
 
-    def differences(self, used: Sequence[Extent], block: int = 4096) -> list[int]:
-        """Return the used blocks, by number, that aren't the same as those of the disk."""
-        found: list[int] = []
+    def differences(self, used: Sequence[Extent]) -> list[str]:
+        """Tell in words which used sectors aren't the same as those of the disk."""
+        found: list[str] = []
         with self.path.open("rb", buffering=0) as file, aligned_buffer(MIB) as buffer, memoryview(buffer) as view:
             for extent in split(used, MIB):
                 assert self._reader.read_into(view[: extent.length], extent.offset) == extent.length
                 theirs = os.pread(file.fileno(), extent.length, extent.offset)
                 if view[: extent.length] != theirs:
-                    ours = np.frombuffer(bytes(view[: extent.length]), np.uint8)
-                    places = np.flatnonzero(ours != np.frombuffer(theirs, np.uint8)) + extent.offset
-                    found += sorted({int(place) for place in places // block})
+                    found += differences(theirs, bytes(view[: extent.length]), extent.offset)
         return found
 
     def close(self) -> None:
