@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from tests.contract.running import Server
 from tests.system.faulty_link import AGENT_SIDE, RECEIVER_SIDE
+from wherry.agent.tracking import Keeper
 from wherry.client.control_plane import ControlPlane
 from wherry.client.errors import ControlPlaneError
 from wherry.contract.installation import read_admin_file
@@ -212,6 +213,10 @@ class Rig:
     def end(self) -> None:
         for program in self.programs.values():
             program.end()
+        # An agent that ends before its task leaves the tracking behind, on purpose.
+        tracked = self.folder / "agent/tracking"
+        if tracked.exists():
+            Keeper(self.folder / "agent").forget(tracked.read_text())
         if hasattr(self, "plane"):
             self.plane.close()
 

@@ -7,14 +7,36 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
+import numpy as np
+
 from wherry.agent.survey import Survey
 from wherry.contract.wherry import DiskRoot, ProofHalf
+from wherry.disks.direct import WritableBuffer
 from wherry.disks.extents import Extent
 from wherry.disks.freezing import FreezeOutcome, FreezeRefused
+from wherry.disks.tracking.disk import TrackedDisk
+from wherry.disks.tracking.tracker import Cut
+from wherry.disks.tracking.tracker import Dirty as DirtyDisk
+from wherry.disks.tracking.trust import Reason, Trust
 from wherry.replication.pacing import Pace
-from wherry.replication.sending import Commit, Observer, PassFigures, PassMemory, PassReport, SourceDisk
+from wherry.replication.sending import Commit, Dirty, Observer, PassFigures, PassMemory, PassReport, SourceDisk
 
 MIB = 1 << 20
+
+
+class Nothing:
+    """A disk that nobody reads."""
+
+    size = MIB
+
+    def read_into(self, buffer: WritableBuffer, offset: int) -> int:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+DISK = SourceDisk(0, "a", MIB, Nothing())
 ROOT = DiskRoot(index=0, name="a", size=MIB, granule_size=65536, covered=[[0, 16]], root="ab" * 32)
 
 
@@ -34,7 +56,7 @@ class Disks:
     def __init__(self, journal: Journal, mount_points: Sequence[str]) -> None:
         self.journal = journal
         self.mount_points = mount_points
-        self.disks: Sequence[SourceDisk] = []
+        self.disks: Sequence[SourceDisk] = [DISK]
         self.size = MIB
 
     @contextmanager
@@ -43,6 +65,9 @@ class Disks:
 
     def close(self) -> None:
         self.journal("close disks")
+
+    def write_back(self) -> None:
+        pass
 
     def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
         self.journal(f"map flush={flush}")
@@ -58,8 +83,10 @@ class Session:
         self.checkpoint: int | None = 3
         self.open_pass: int | None = None
         self.fail_commit: Exception | None = None
+        self.held = False
         self.rates: list[float] = []
         self.seconds = 0.1
+        self.dirty: list[Mapping[int, Dirty]] = []
         self.during_pass: Callable[[], None] = lambda: None
 
     @property
@@ -76,8 +103,10 @@ class Session:
         pace: Pace | None = None,
         *,
         stop: threading.Event | None = None,
+        dirty: Mapping[int, Dirty] | None = None,
     ) -> PassReport:
         self.journal(f"pass {number}")
+        self.dirty.append(dirty or {})
         self.rates.append(pace.rate_mbit if pace is not None else 0.0)
         self.during_pass()
         changed = self.changed.pop(0) if self.changed else 0
@@ -86,7 +115,20 @@ class Session:
             observer(figures)
         return PassReport(not (stop is not None and stop.is_set()), figures, {0: [(0, 16)]})
 
-    def commit(self, consistent: bool, taken_at: int, covered: Mapping[int, Sequence[tuple[int, int]]]) -> Commit:
+    def hold(self) -> None:
+        self.held = True
+
+    def settle(self) -> None:
+        self.held = False
+
+    def commit(
+        self,
+        consistent: bool,
+        taken_at: int,
+        covered: Mapping[int, Sequence[tuple[int, int]]],
+        *,
+        timeout_s: float = 600.0,
+    ) -> Commit:
         if self.fail_commit is not None:
             raise self.fail_commit
         self.checkpoint = self.next_pass
@@ -129,3 +171,57 @@ class Freeze:
     def thaw(self) -> FreezeOutcome:
         self.journal("thaw")
         return FreezeOutcome(frozen_ms=42, expired=self.expires_late or not self.holds)
+
+
+class Tracker:
+    """Follows one disk of 16 granules; tells of each cut what the test says, nothing written when it says nothing."""
+
+    def __init__(self, journal: Journal, cuts: Iterable[Reason | Sequence[int]] = ()) -> None:
+        """*cuts*: of each the granules that were written since the one before, or why they can't be trusted."""
+        self.journal = journal
+        self.cuts = list(cuts)
+        self.channels = ("ftrace", "ebpf")
+        self.epoch = 0
+        self.committed = 0
+        self.begins: Exception | None = None
+        self.written: dict[int, Sequence[int]] = {}
+        self.doubt: tuple[int, Reason] | None = None
+
+    def begin(self) -> None:
+        if self.begins is not None:
+            raise self.begins
+        self.journal("begin")
+
+    def cut(self) -> Cut:
+        return self._cut("cut")
+
+    def drain(self, limit_s: float = 1.0) -> Cut:
+        return self._cut("drain")
+
+    def _cut(self, name: str) -> Cut:
+        self.journal(name)
+        self.epoch += 1
+        said = self.cuts.pop(0) if self.cuts else ()
+        if isinstance(said, Reason):
+            self.doubt = (self.epoch, said)
+        else:
+            self.written[self.epoch] = said
+        reason = Reason.NONE if self.doubt is None else self.doubt[1]
+        granules, fresh = (np.zeros(16, dtype=np.bool_) for _ in range(2))
+        for epoch, numbers in self.written.items():
+            granules[list(numbers)] |= epoch > self.committed
+            fresh[list(numbers)] |= epoch == self.epoch
+        trust = Trust(trusted=reason is Reason.NONE, reason=reason, exact=True)
+        return Cut(self.epoch, {0: DirtyDisk(TrackedDisk(0, 0, MIB), granules, fresh, trust)})
+
+    def commit(self, epoch: int) -> None:
+        self.journal(f"forget {epoch}")
+        self.committed = epoch
+        if self.doubt is not None and self.doubt[0] <= epoch:
+            self.doubt = None
+
+    def close(self) -> None:
+        self.journal("close tracker")
+
+    def discard(self) -> None:
+        self.journal("discard tracker")

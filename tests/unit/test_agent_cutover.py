@@ -1,24 +1,28 @@
 """The cutover against a session, a freeze and a control plane that do as the test says."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.unit.agent_doubles import MIB, ROOT, Disks, Freeze, Journal, Session
-from wherry.agent.cutover import Cutover, CutoverSettings
+from tests.unit.agent_doubles import DISK, MIB, ROOT, Disks, Freeze, Journal, Session, Tracker
+from wherry.agent.cutover import LATE_ROUNDS, Cutover, CutoverSettings
 from wherry.agent.decisions import MAX_EXTRA_PASSES
-from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused
+from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused, TrackingDoubtful
 from wherry.agent.figures import FiguresBook
 from wherry.agent.passes import Passes
+from wherry.agent.tracking import Tracking
 from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.wherry import Proof, ProofHalf
 from wherry.disks.freezing import FreezeRefused
+from wherry.disks.tracking.trust import Reason
 from wherry.replication.errors import ConnectionLost
 from wherry.replication.pacing import Pace
+from wherry.replication.sending import Dirty
 
 
 class Control:
@@ -51,7 +55,7 @@ class Stage:
 
     def __init__(
         self, state: Path, *, freezes: Sequence[Freeze] | None = None, hook: str = "", mounted: bool = True,
-        changed: Iterable[int] = (),
+        changed: Iterable[int] = (), tracker: Tracker | None = None,
     ) -> None:  # fmt: skip
         self.journal = Journal()
         self.stop = threading.Event()
@@ -63,11 +67,14 @@ class Stage:
             freeze.journal = self.journal
         self.limits: list[tuple[list[str], float]] = []
         disks = Disks(self.journal, ["/srv"] if mounted else [])
+        self.tracker = tracker or Tracker(Journal())
+        self.tracking = Tracking([DISK], tracker, "an image")
         self.cutover = Cutover(
             settings=CutoverSettings(max_freeze_s=2.5, attempts=3, hook=hook, refused_pause_s=0.0, proof_poll_s=0.0),
             make_freeze=self.make_freeze,
             disks=disks,
-            passes=Passes(disks, self.book, Pace(), self.stop),
+            passes=Passes(disks, self.tracking, self.book, Pace(), self.stop),
+            tracking=self.tracking,
             book=self.book,
             control=self.control,
             sure=Steadfast(self.stop, Patience(first_s=0.0)),
@@ -241,3 +248,90 @@ def test_a_stop_in_a_pass_ends_the_cutover(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         stage.run()
     assert not any(line.startswith("commit") for line in stage.journal.lines)
+
+
+def granules(dirty: Mapping[int, Dirty]) -> list[int]:
+    """Return what a pass was told to look at on the first disk."""
+    written = dirty[0]
+    assert isinstance(written, np.ndarray)
+    return [int(number) for number in np.flatnonzero(written)]
+
+
+def test_of_a_tracked_disk_the_frozen_pass_looks_at_what_was_written(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, tracker=Tracker(Journal(), [Reason.BEGINNING, [3], [4, 5]]))
+    stage.session.during_pass = lambda: stage.journal(f"held: {stage.session.held}")
+    lines = stage.run()
+    assert [sorted(dirty) for dirty in stage.session.dirty] == [[], [0], [0]]
+    assert [granules(dirty) for dirty in stage.session.dirty[1:]] == [[3], [4, 5]]
+    assert [line for line in lines if line.startswith("held")] == ["held: False", "held: False", "held: True"]
+    assert not stage.session.held
+    assert [line.split()[0] for line in stage.tracker.journal.lines] == [
+        "begin", "cut", "forget", "cut", "forget", "drain", "drain", "forget",
+    ]  # fmt: skip
+    scans = [(done.scan, done.scan_reason) for done in stage.book.figures.passes]
+    assert scans == [(True, Reason.BEGINNING.value), (False, ""), (False, "")]
+    assert stage.book.figures.tracking == "ftrace+ebpf"
+
+
+def test_what_comes_in_late_while_frozen_is_sent_before_the_commit(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, tracker=Tracker(Journal(), [[1], [2], [9]]))
+    lines = stage.run()
+    assert lines[lines.index("freeze") :] == [
+        "freeze", "map flush=False", "pass 5", "pass 5", "commit 5 consistent=True", "thaw", "close freeze",
+        "hand in 5",
+    ]  # fmt: skip
+    assert granules(stage.session.dirty[-1]) == [9]
+    assert stage.tracker.committed == stage.tracker.epoch
+
+
+def test_a_disk_that_is_written_past_its_filesystems_does_not_stay_frozen_for_ever(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, tracker=Tracker(Journal(), [[1]] * 50))
+    assert stage.run().count("pass 5") == 1 + LATE_ROUNDS
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_disk_is_never_frozen_for_a_digest_scan(tmp_path: Path, late: bool) -> None:
+    cuts: list[Reason | list[int]] = [[], *([[]] if late else []), Reason.DROPPED, Reason.DROPPED]
+    stage = Stage(tmp_path, freezes=[Freeze(Journal()), Freeze(Journal())], tracker=Tracker(Journal(), cuts))
+    lines = stage.run()
+    given_up = lines[lines.index("freeze") : lines.index("thaw")]
+    assert not any(line.startswith("commit") for line in given_up)
+    scanned = lines[lines.index("thaw") :]
+    assert scanned[2:5] == ["map flush=True", "pass 5", "commit 5 consistent=False"]
+    assert lines[-1] == "hand in 7"
+    assert [done.scan for done in stage.book.figures.passes] == [False, True, False, False]
+    assert stage.book.figures.passes[1].scan_reason == Reason.DROPPED.value
+
+
+def test_tracking_that_is_never_trusted_when_frozen_fails_the_task_with_the_reason(tmp_path: Path) -> None:
+    cuts: list[Reason | list[int]] = [[]]
+    for _ in range(3):
+        cuts += [Reason.DROPPED, Reason.DROPPED, []]
+    stage = Stage(tmp_path, freezes=[Freeze(Journal()) for _ in range(3)], tracker=Tracker(Journal(), cuts))
+    with pytest.raises(TrackingDoubtful, match="dropped events"):
+        stage.run()
+    assert not any("consistent=True" in line for line in stage.journal.lines)
+
+
+def test_tracking_that_is_never_trusted_before_the_freeze_fails_the_task_too(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, tracker=Tracker(Journal(), [Reason.MISSING] * 50))
+    with pytest.raises(TrackingDoubtful):
+        stage.run()
+    assert "freeze" not in stage.journal.lines
+
+
+def test_a_scan_before_the_freeze_says_nothing_of_how_long_the_frozen_pass_takes(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, tracker=Tracker(Journal(), [Reason.BEGINNING]))
+    stage.session.seconds = 100.0
+    stage.session.during_pass = lambda: setattr(stage.session, "seconds", 100.0 if stage.session.checkpoint == 3 else 0)
+    assert stage.run()[-1] == "hand in 6"
+
+
+def test_a_disk_that_cannot_be_tracked_is_scanned_while_frozen_as_ever(tmp_path: Path) -> None:
+    tracker = Tracker(Journal())
+    tracker.begins = OSError("no tracefs")
+    stage = Stage(tmp_path, tracker=tracker)
+    assert stage.run()[-1] == "hand in 5"
+    assert [dict(dirty) for dirty in stage.session.dirty] == [{}, {}]
+    assert [done.scan_reason for done in stage.book.figures.passes] == ["no tracefs"] * 2
+    assert stage.book.figures.tracking == "none: no tracefs"

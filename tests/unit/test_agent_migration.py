@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.unit.agent_doubles import ROOT, Disks, Freeze, Journal, Session
+from tests.unit.agent_doubles import DISK, ROOT, Disks, Freeze, Journal, Session
 from wherry.agent.channel import Stagehand
 from wherry.agent.cutover import CutoverSettings
 from wherry.agent.decisions import TaskView
 from wherry.agent.figures import FiguresBook
 from wherry.agent.migration import FRUITLESS_TRIES, Signals, Work, WorkSettings
+from wherry.agent.tracking import Tracking
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
 from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import ReplicationPhase
@@ -98,6 +99,9 @@ class Road:
             raise found
         yield found
 
+    def close(self) -> None:
+        self.closed = True
+
 
 class Stage:
     """A work and everything around it."""
@@ -115,6 +119,7 @@ class Stage:
             source_id="source-1",
             control=self.plane,
             disks=Disks(self.journal, ["/srv"]),
+            tracking=Tracking([DISK], None, "an image"),
             book=self.book,
             signals=self.signals,
             settings=WorkSettings(0.0, CutoverSettings(5.0, 3, proof_poll_s=0.0)),

@@ -24,6 +24,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
             "agent",
             ["--server", "--ca-file", "--token-file", "--state", "--disk", "--name", "--max-freeze", "--frozen-hook"],
         ),
+        ("agent doctor", ["--disk", "--listen", "--json"]),
         ("receiver", ["--server", "--ca-file", "--token-file", "--state", "--images", "--listen", "--name"]),
         ("verify", ["--ca-file"]),
         ("join-token create", ["--admin-file", "--role", "--output"]),

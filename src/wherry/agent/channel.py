@@ -19,7 +19,7 @@ from wherry.contract.enumerations import Subtask
 from wherry.contract.wherry import Route
 from wherry.replication.errors import IdentityRefused
 from wherry.replication.messages import DiskLine, Hello
-from wherry.replication.sending import SourceSession
+from wherry.replication.sending import SourceSession, SourceTables
 from wherry.replication.transport import client_context
 
 log = structlog.get_logger(__name__)
@@ -51,12 +51,15 @@ class Channel:
         task_id: str,
         source_id: str,
         lines: Sequence[DiskLine],
+        tables: SourceTables | None = None,
     ) -> None:
+        """*tables*: what earlier sessions read; without them the receiver tells all of its digests each time."""
         self._control = control
         self._sure = sure
         self._report = report
         self._stop = stop
         self._hello = Hello(task_id=task_id, source_id=source_id, disks=tuple(lines))
+        self._tables = SourceTables.in_memory(lines) if tables is None else tables
         self._task_id = task_id
         self._context: ssl.SSLContext | None = None
         self._first = True
@@ -71,7 +74,9 @@ class Channel:
         self._step(Subtask.ATTACH_AGENT_IMAGE, 0, "looking for a receiver")
         route = self._route()
         try:
-            session = SourceSession.connect((route.host, route.port), context, route.server_name, self._hello)
+            session = SourceSession.connect(
+                (route.host, route.port), context, route.server_name, self._hello, tables=self._tables
+            )
         except IdentityRefused:
             self._context = None  # they may have been renewed
             raise
@@ -89,6 +94,10 @@ class Channel:
             yield session
         finally:
             session.close()
+
+    def close(self) -> None:
+        """Release the tables."""
+        self._tables.close()
 
     def _secrets(self) -> ssl.SSLContext:
         """Return the TLS context. The key stays in this process's memory: a restarted agent fetches it again."""

@@ -14,13 +14,14 @@ from typing import Protocol
 
 import structlog
 
-from wherry.agent.decisions import settled, small_enough
+from wherry.agent.decisions import MAX_EXTRA_PASSES, settled, small_enough
 from wherry.agent.desks import Notary
-from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused
+from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused, TrackingDoubtful
 from wherry.agent.figures import FiguresBook
 from wherry.agent.passes import Passes, now_ms
 from wherry.agent.session import Session
-from wherry.agent.survey import Disks
+from wherry.agent.survey import Disks, Survey
+from wherry.agent.tracking import Changes, Tracking
 from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Steadfast, Stopped
 from wherry.contract.enumerations import ReplicationPhase
@@ -29,6 +30,16 @@ from wherry.disks.freezing import FreezeOutcome, FreezeRefused
 from wherry.disks.watching import WatchdogFailed
 from wherry.errors import WherryError
 from wherry.process import run as run_program
+from wherry.replication.sending import PassReport
+
+LEAST_COMMIT_S = 1.0
+"""The least time that the commit of a frozen pass is waited for, in seconds, however late it is."""
+
+DRAIN_SHARE = 0.2
+"""Share of the freeze's limit that may be spent on each wait for the disks to be quiet."""
+
+LATE_ROUNDS = 2
+"""How often what came in late while the filesystems were frozen is sent. Only what writes past them comes for ever."""
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +103,7 @@ class Cutover:
         make_freeze: MakeFreeze,
         disks: Disks,
         passes: Passes,
+        tracking: Tracking,
         book: FiguresBook,
         control: Notary,
         sure: Steadfast,
@@ -102,6 +114,7 @@ class Cutover:
         self._make_freeze = make_freeze
         self._disks = disks
         self._passes = passes
+        self._tracking = tracking
         self._book = book
         self._control = control
         self._sure = sure
@@ -112,7 +125,8 @@ class Cutover:
     def run(self, session: Session, task_id: str) -> None:
         """Take the consistent checkpoint, unless an earlier agent took it already, and wait for its signed proof.
 
-        Raises FreezeExpired, FreezeForecast, HookFailed, ProofRefused, Stopped, and what the session raises.
+        Raises FreezeExpired, FreezeForecast, TrackingDoubtful, HookFailed, ProofRefused, Stopped, and what the session
+        raises.
         """
         half = self._book.half
         if half is None or half.checkpoint != session.checkpoint:
@@ -130,6 +144,15 @@ class Cutover:
             self._book.enter(ReplicationPhase.FREEZING)
             try:
                 half = self._frozen_pass(session)
+            except TrackingDoubtful as error:
+                # Thawed by now. What is in doubt is read as a whole while the server works, and then it's tried again.
+                log.warning("tracking_doubtful", attempt=self._tries, **error.facts)
+                if self._tries >= self._settings.attempts:
+                    raise
+                self._trace(f"the frozen pass {self._tries} was given up: {error.message}")
+                self._book.enter(ReplicationPhase.SYNCING)
+                self._quieten(session)
+                continue
             except (FreezeRefused, WatchdogFailed) as error:
                 log.warning("freeze_refused", attempt=self._tries, **error.facts)
                 if self._tries >= self._settings.attempts:
@@ -149,37 +172,53 @@ class Cutover:
     def _quieten(self, session: Session) -> None:
         """Run passes until the frozen one will be short; each one writes the filesystems of the disks back before.
 
-        Raises FreezeForecast when none of them was quick enough for a freeze.
+        Raises FreezeForecast when none of them was quick enough for a freeze, and TrackingDoubtful.
         """
         limit_s = self._settings.max_freeze_s
         small = small_enough(self._passes.rate_mbit, limit_s)
         changed: list[int] = []
         quickest = math.inf
+        scans = 0
         while not settled(changed, small):
-            figures = self._passes.run(session).figures
+            done = self._passes.run(session)
+            if done.changes.doubts:
+                # It says nothing of the frozen pass, which will look only at what was written.
+                scans += 1
+                if scans > MAX_EXTRA_PASSES:
+                    raise TrackingDoubtful(attempts=scans, reason=done.changes.reason)
+                continue
+            figures = done.report.figures
             changed.append(figures.changed_bytes)
             quickest = min(quickest, figures.seconds)
         if quickest > limit_s:
             raise FreezeForecast(seconds=quickest, limit_s=limit_s)
 
     def _frozen_pass(self, session: Session) -> ProofHalf | None:
-        """Run the last pass with the filesystems frozen; None when the limit came first."""
+        """Run the last pass with the filesystems frozen; None when the limit came first. Raises TrackingDoubtful."""
         outcome: FreezeOutcome | None = None
         try:
             with self._disks.survey() as survey, self._freezing(survey.mount_points) as freeze:
-                deadline = time.monotonic() + self._settings.max_freeze_s
                 try:
+                    session.hold()
+                    deadline = time.monotonic() + self._settings.max_freeze_s
                     freeze.freeze()
-                    report = self._passes.send(session, survey, frozen=True)
+                    report, changes = self._send_all(session, survey)
                     consistent = freeze.still_frozen()
                     taken_at = now_ms()
-                    commit = session.commit(consistent=consistent, taken_at=taken_at, covered=report.covered)
+                    commit = session.commit(
+                        consistent=consistent,
+                        taken_at=taken_at,
+                        covered=report.covered,
+                        timeout_s=max(LEAST_COMMIT_S, deadline - time.monotonic()),
+                    )
                     hook_error = self._hook(deadline) if consistent else None
                 finally:
                     outcome = freeze.thaw()
         finally:
+            session.settle()
             if outcome is not None:
                 self._book.thawed(outcome.frozen_ms, expired=outcome.expired)
+        self._tracking.commit(changes)
         self._book.end_pass(report, commit, consistent=consistent)
         log.info("thawed", frozen_ms=outcome.frozen_ms, consistent=consistent, checkpoint=commit.checkpoint)
         if hook_error is not None and not outcome.expired:
@@ -188,6 +227,27 @@ class Cutover:
         if not consistent or (self._settings.hook and outcome.expired):
             return None
         return session.half(taken_at, report.covered)
+
+    def _send_all(self, session: Session, survey: Survey) -> tuple[PassReport, Changes]:
+        """Send what was written until the freeze, and what came in late; return the last report, and what is sent.
+
+        Raises TrackingDoubtful when that can't be told: a disk isn't frozen for a digest scan, unless it can't be
+        tracked at all.
+        """
+        limit_s = DRAIN_SHARE * self._settings.max_freeze_s
+        changes = self._trusted(self._tracking.drain(limit_s))
+        report = self._passes.send_frozen(session, survey, changes)
+        for _ in range(LATE_ROUNDS):
+            changes = self._trusted(self._tracking.drain(limit_s))
+            if not changes.fresh:
+                break
+            report = self._passes.send_rest(session, changes)
+        return report, changes
+
+    def _trusted(self, changes: Changes) -> Changes:
+        if changes.doubts:
+            raise TrackingDoubtful(attempts=self._tries, reason=changes.reason)
+        return changes
 
     def _freezing(self, mount_points: Sequence[str]) -> AbstractContextManager[Freezing]:
         if not mount_points:

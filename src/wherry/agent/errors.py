@@ -26,8 +26,20 @@ class FreezeForecast(WherryError):
 
     code = "WHERRY.4009"
     template = "A pass takes {seconds:.1f} s; the server may be frozen for {limit_s:g} s only."
-    default_cause = "This version finds changes by reading all that is in use, also in the frozen pass."
-    default_fix = "Allow a longer freeze with --max-freeze, or leave large disks that hold no data out with --disk."
+    default_cause = "The server writes much, or its changes can't be tracked, so that all that is in use is read."
+    default_fix = (
+        "Let `wherry agent doctor` tell why changes aren't tracked; or allow a longer freeze with --max-freeze, or "
+        "leave large disks that hold no data out with --disk."
+    )
+
+
+class TrackingDoubtful(WherryError):
+    """The changes of a disk can't be trusted when they're needed, and it's never frozen for a digest scan."""
+
+    code = "WHERRY.4011"
+    template = "The changes of the disks were tracked, but could not be trusted in {attempts} tries: {reason}."
+    default_cause = "Events were lost, or something writes to a disk past its filesystems."
+    default_fix = "Start the task again at a quieter hour; `wherry agent doctor` tells more about the tracking."
 
 
 class HookFailed(WherryError):

@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 KEPT_PASSES = 100
 """How many passes are listed one by one: the first and the newest ones. The totals hold them all."""
 
+_LONGEST = 1024
+"""Of a text of the figures, in characters."""
+
 _replace = msgspec.structs.replace
 
 
@@ -103,12 +106,22 @@ class FiguresBook:
         with self._lock:
             self._note(_replace(self._notes.figures, disk_bytes=disk_bytes, used_bytes=used_bytes))
 
-    def begin_pass(self, number: int) -> None:
-        """Count what follows for pass *number*, in addition to what an interrupted try has done for it already."""
+    def track(self, words: str) -> None:
+        """Note by which channels changes are tracked, or why they aren't."""
+        with self._lock:
+            self._note(_replace(self._notes.figures, tracking=words[:_LONGEST]))
+
+    def begin_pass(self, number: int, scan_reason: str = "") -> None:
+        """Count what follows for pass *number*, in addition to what an interrupted try has done for it already.
+
+        *scan_reason*: why a disk is read as a whole; "" when none is. It's said of a pass of which any try was such.
+        """
         with self._lock:
             open_pass = self._notes.open_pass
             if open_pass is None or open_pass.number != number:
                 open_pass = PassFigures(number=number)
+            if scan_reason:
+                open_pass = _replace(open_pass, scan=True, scan_reason=scan_reason[:_LONGEST])
             self._notes = _replace(
                 self._notes, figures=_replace(self._notes.figures, pass_number=number), open_pass=open_pass
             )
@@ -128,8 +141,8 @@ class FiguresBook:
                 remaining_bytes=running.remaining_bytes,
                 rate_mbit=round(running.rate_mbit, 3),
             )
-            open_pass = PassFigures(
-                number=running.number,
+            open_pass = _replace(
+                was,
                 read_bytes=was.read_bytes + running.read_bytes,
                 changed_bytes=was.changed_bytes + running.changed_bytes,
                 sent_bytes=was.sent_bytes + running.sent_bytes,
@@ -180,11 +193,18 @@ class FiguresBook:
 
 def forget_figures(state: Path, task_id: str) -> None:
     """Remove what is noted of a task that is gone, readable or not; a disk that refuses is told to the log only."""
-    for path in _paths(state, task_id):
+    for path in (*_paths(state, task_id), *sorted(tables_folder(state, task_id).glob("*"))):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
             log.warning("figures_not_removed", path=str(path), reason=str(error))
+    with contextlib.suppress(OSError):
+        tables_folder(state, task_id).rmdir()
+
+
+def tables_folder(state: Path, task_id: str) -> Path:
+    """Return where the digests of what was read of a task's disks are kept."""
+    return state / "tasks" / f"{task_id}.digests"
 
 
 def _paths(state: Path, task_id: str) -> tuple[Path, Path]:

@@ -3,7 +3,7 @@
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 import structlog
@@ -15,7 +15,7 @@ from wherry.agent.cutover import CutoverSettings
 from wherry.agent.decisions import Deed
 from wherry.agent.desks import Control
 from wherry.agent.errors import StopTimedOut
-from wherry.agent.figures import FiguresBook, forget_figures
+from wherry.agent.figures import FiguresBook, forget_figures, tables_folder
 from wherry.agent.host import gather
 from wherry.agent.inventory import chosen, read_inventory
 from wherry.agent.log_upload import KEPT_CHARACTERS, LogUpload
@@ -26,6 +26,7 @@ from wherry.agent.registration import disk_info, registration
 from wherry.agent.rota import Rota
 from wherry.agent.settings import AgentSettings
 from wherry.agent.survey import OpenDisks, lines
+from wherry.agent.tracking import Keeper
 from wherry.agent.worker import Worker
 from wherry.client.membership import Member, joined
 from wherry.client.patience import Patience, Steadfast, Stopped
@@ -33,6 +34,8 @@ from wherry.contract.enumerations import JoinRole, MigrationCycle, SourceState, 
 from wherry.contract.tasks import TaskProgress
 from wherry.disks.freezing import Freeze
 from wherry.errors import WherryError
+from wherry.replication.messages import DiskLine
+from wherry.replication.sending import SourceTables
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +89,7 @@ def _live(settings: AgentSettings, control: Control, source_id: str, errands: Er
         source_id=source_id,
         worker=worker,
         errands=errands,
-        forget=lambda task_id: forget_figures(settings.membership.state, task_id),
+        forget=lambda task_id: _forget(settings, task_id),
         refresh=_refresher(settings, control, source_id),
         stop=stop,
         poll_wait_s=settings.poll_wait_s,
@@ -129,6 +132,7 @@ def _work(settings: AgentSettings, control: Control, source_id: str, task_id: st
         source_id=source_id,
         control=control,
         disks=disks,
+        tracking=Keeper(settings.membership.state).track(task_id, disks.disks, disks.tracked),
         book=book,
         signals=signals,
         settings=WorkSettings(
@@ -137,9 +141,31 @@ def _work(settings: AgentSettings, control: Control, source_id: str, task_id: st
         ),
         make_freeze=Freeze,
         open_channel=lambda sure, report: Channel(
-            control, sure, report, signals.stop, task_id=task_id, source_id=source_id, lines=lines(disks)
+            control,
+            sure,
+            report,
+            signals.stop,
+            task_id=task_id,
+            source_id=source_id,
+            lines=lines(disks),
+            tables=_tables(settings, task_id, lines(disks)),
         ),
     )
+
+
+def _tables(settings: AgentSettings, task_id: str, disks: Sequence[DiskLine]) -> SourceTables | None:
+    """Open what earlier agents read of the disks; None where it can't be kept, which costs the next one a scan."""
+    try:
+        return SourceTables.open(tables_folder(settings.membership.state, task_id), task_id, disks)
+    except WherryError as error:
+        log.warning("digests_not_kept", **error.facts)
+        return None
+
+
+def _forget(settings: AgentSettings, task_id: str) -> None:
+    """Drop what is noted of a task that is gone."""
+    Keeper(settings.membership.state).forget(task_id)
+    forget_figures(settings.membership.state, task_id)
 
 
 def _refuse(control: Control, source_id: str, task_id: str, error: WherryError, sure: Steadfast) -> None:

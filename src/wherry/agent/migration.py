@@ -21,6 +21,7 @@ from wherry.agent.passes import Passes
 from wherry.agent.progress import Reporter
 from wherry.agent.session import Opener, Session
 from wherry.agent.survey import Disks
+from wherry.agent.tracking import Tracking
 from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import MigrationCycle, ReplicationPhase, SourceState, Subtask
@@ -88,6 +89,7 @@ class Work:
         source_id: str,
         control: TaskDesk,
         disks: Disks,
+        tracking: Tracking,
         book: FiguresBook,
         signals: Signals,
         settings: WorkSettings,
@@ -99,6 +101,7 @@ class Work:
         self._source_id = source_id
         self._control = control
         self._disks = disks
+        self._tracking = tracking
         self._book = book
         self._signals = signals
         self._settings = settings
@@ -107,13 +110,14 @@ class Work:
         self._pace = Pace()
         self._reporter = Reporter(control, task_id, book, LoadMeter(), self._watch)
         self._channel = open_channel(self._sure, self._reporter)
-        self._passes = Passes(disks, book, self._pace, signals.stop)
+        self._passes = Passes(disks, tracking, book, self._pace, signals.stop)
         self._passes.on_progress = self._fruitful
         self._cutover = Cutover(
             settings=settings.cutover,
             make_freeze=make_freeze,
             disks=disks,
             passes=self._passes,
+            tracking=tracking,
             book=book,
             control=control,
             sure=self._sure,
@@ -217,6 +221,7 @@ class Work:
         self._book.hold(None)
         self._report(Subtask.DETACH_AGENT_IMAGE, 100, "done")
         self._state(SourceState.FINISHED, MigrationCycle.CUTOVERED)
+        self._tracking.discard()
         log.info("finished", task_id=self._task_id, checkpoint=session.checkpoint)
 
     def report_failure(self, error: WherryError) -> None:
@@ -227,8 +232,10 @@ class Work:
         self._state(SourceState.ERROR, cycle)
 
     def close(self) -> None:
-        """Release the disks."""
+        """Release the disks. Their changes are tracked on, so that the next try needs no scan."""
+        self._tracking.close()
         self._disks.close()
+        self._channel.close()
 
     def _look(self) -> TaskView:
         try:

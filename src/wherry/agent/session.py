@@ -8,7 +8,7 @@ from typing import Protocol
 from wherry.contract.wherry import ProofHalf
 from wherry.disks.extents import Extent
 from wherry.replication.pacing import Pace
-from wherry.replication.sending import Commit, Observer, PassMemory, PassReport, SourceDisk
+from wherry.replication.sending import Commit, Dirty, Observer, PassMemory, PassReport, SourceDisk
 
 Covered = Mapping[int, Sequence[tuple[int, int]]]
 """For each disk the runs of granules that a checkpoint vouches for: (first, count)."""
@@ -39,11 +39,28 @@ class Session(Protocol):
         pace: Pace | None = None,
         *,
         stop: threading.Event | None = None,
+        dirty: Mapping[int, Dirty] | None = None,
     ) -> PassReport:
-        """Send what differs in the used bytes; incomplete when *stop* was set."""
+        """Send what differs in the used bytes; of a disk in *dirty* only these are read, and what was never read.
 
-    def commit(self, consistent: bool, taken_at: int, covered: Covered) -> Commit:  # noqa: FBT001 - as it's there
+        Incomplete when *stop* was set.
+        """
+
+    def commit(
+        self,
+        consistent: bool,  # noqa: FBT001 - as it's there
+        taken_at: int,
+        covered: Covered,
+        *,
+        timeout_s: float = ...,
+    ) -> Commit:
         """Commit the pass that was run last; durable on return."""
+
+    def hold(self) -> None:
+        """Get ready for a frozen pass: from now on nothing is written to the state folder."""
+
+    def settle(self) -> None:
+        """Write down what was held back, after the thaw."""
 
     def half(self, taken_at: int, covered: Covered) -> ProofHalf:
         """Return the source's half of the proof of the newest commit."""
@@ -60,3 +77,6 @@ class Opener(Protocol):
 
         Raises Stopped, ConnectionLost, IdentityRefused, PeerRefused and the refusals of the control plane.
         """
+
+    def close(self) -> None:
+        """Release what outlives the sessions."""

@@ -1,6 +1,7 @@
 """The disks that are moved, as the work on a task needs them: layouts, readers, used-block maps, what to freeze."""
 
 import contextlib
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from wherry.agent.registration import device_name
 from wherry.disks.direct import BlockReader, open_reader
 from wherry.disks.extents import Extent
 from wherry.disks.layout import DiskLayout, mounts_on, read_layout
+from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.usedmap import UsedMap
 from wherry.disks.writeback import write_back_all
 from wherry.replication.messages import DiskLine
@@ -24,6 +26,9 @@ class Survey(Protocol):
     @property
     def mount_points(self) -> Sequence[str]:
         """One mount point of each filesystem that has to be frozen for the disks to stand still."""
+
+    def write_back(self) -> None:
+        """Write the filesystems back, so that what was written before is on the disks."""
 
     def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
         """Return the used bytes of each disk; with *flush* the filesystems are written back before."""
@@ -59,13 +64,17 @@ class LayoutSurvey:
     mount_points: Sequence[str]
     maps: Sequence[UsedMap]
 
+    def write_back(self) -> None:
+        """Write back the filesystems of the disks, and no others."""
+        write_back_all(self.mount_points)
+
     def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
         """Ask each filesystem what it uses; with *flush* also those without a map are written back, and no others.
 
         A read of the disk sees what was written back only, so that the passes before a freeze leave less for it.
         """
         if flush:
-            write_back_all(self.mount_points)
+            self.write_back()
         return {index: used_map.extents(flush=flush) for index, used_map in enumerate(self.maps)}
 
 
@@ -77,6 +86,8 @@ class OpenDisks:
         if not layouts:
             raise NoDisk(reason="the inventory is empty")
         self._paths = [layout.path for layout in layouts]
+        self.tracked = _tracked(layouts)
+        """Those that are block devices; whether the kernel lets them be tracked is another thing."""
         with contextlib.ExitStack() as opened:
             self.disks: Sequence[SourceDisk] = [
                 SourceDisk(index, device_name(layout), layout.size, _reader(layout.path, opened))
@@ -101,6 +112,16 @@ class OpenDisks:
     def close(self) -> None:
         """Release the disks."""
         self._opened.close()
+
+
+def _tracked(layouts: Sequence[DiskLayout]) -> list[TrackedDisk]:
+    found = []
+    for index, layout in enumerate(layouts):
+        with contextlib.suppress(OSError):  # one that can't be opened is told by its reader
+            facts = layout.path.stat()
+            if stat.S_ISBLK(facts.st_mode):
+                found.append(TrackedDisk(index, facts.st_rdev, layout.size))
+    return found
 
 
 def _reader(path: Path, opened: contextlib.ExitStack) -> BlockReader:

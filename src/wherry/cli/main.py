@@ -29,7 +29,7 @@ _HELP = {
         "Run the agent on the server that is to be moved.\n\n"
         "It registers the server, asks the control plane for commands and sends the disks to a receiver when "
         "it's told to. It needs root for real disks; an image file can be moved by anybody. SIGTERM ends it; "
-        "the next start goes on where it was."
+        "the next start goes on where it was. `wherry agent doctor` tells how changes can be tracked here."
     ),
     "receiver": (
         "Run a receiver: it takes the disks of migrating servers and keeps them as raw images.\n\n"
@@ -44,8 +44,11 @@ _HELP = {
 }
 """What each command says of itself; it stands here because the modules of the commands aren't loaded for `--help`."""
 
+_GROUPS = frozenset({"agent"})
+"""Commands with commands of their own beneath; their modules have an app."""
+
 for _name, _help in _HELP.items():
-    app.command(f"wherry.cli.{_name}:{_name}", name=_name, help=_help)
+    app.command(f"wherry.cli.{_name}:{'app' if _name in _GROUPS else _name}", name=_name, help=_help)
 app.command("wherry.cli.join_token:app", name="join-token", help="Make the one-time tokens that programs join with.")
 
 

@@ -144,7 +144,11 @@ class Route(Wire, frozen=True, kw_only=True):
 
 
 class PassFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
-    """What one pass did. `sent_bytes` is payload after compression, `resent_bytes` what went over twice."""
+    """What one pass did. `sent_bytes` is payload after compression, `resent_bytes` what went over twice.
+
+    `scan`: a disk was read as a whole, as its changes weren't tracked or the tracking couldn't be trusted;
+    `scan_reason` says why.
+    """
 
     number: Int32
     read_bytes: Int64 = 0
@@ -153,12 +157,15 @@ class PassFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
     resent_bytes: Int64 = 0
     seconds: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
     consistent: bool = False
+    scan: bool = False
+    scan_reason: LongText = ""
 
 
 class ReplicationFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """The figures of a task's replication, as the agent writes them and users read them.
 
     `wire_bytes` counts everything that went over the connection. `remaining_bytes` None = not known yet.
+    `tracking`: the channels by which changes are tracked, such as "ftrace+ebpf", or "none: " and why; "" = not begun.
     """
 
     phase: ReplicationPhase
@@ -176,6 +183,7 @@ class ReplicationFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
     rate_mbit: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
     checkpoint: Int64 = 0
     watchdog_fired: bool = False
+    tracking: LongText = ""
 
 
 class DiskRoot(Wire, frozen=True, kw_only=True):

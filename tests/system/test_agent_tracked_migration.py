@@ -1,0 +1,151 @@
+"""A live disk under writers moves by what its tracker saw, equal, in passes that read little; and without a tracker."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from demo.loopdisk import MIB, LoopDisk, Plan, obstacle
+from tests.system.disks_tracking_rig import check_filesystem, writers
+from tests.system.migration_rig import Rig
+from wherry.contract.wherry import ReplicationFigures
+from wherry.disks.tracking.remains import memory_folder, trace_folder
+from wherry.disks.tracking.trust import Reason
+from wherry.process import run
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
+
+CONTENT = 96 * MIB
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[LoopDisk]:
+    with LoopDisk(tmp_path / "disk", (Plan("ext4", 160 * MIB), Plan("xfs", 320 * MIB))) as made:
+        for mount_point in made.mount_points:
+            (mount_point / "content").write_bytes(b"that stays as it is. " * (CONTENT // 42))
+        yield made
+
+
+@pytest.fixture
+def rig(disk: LoopDisk, tmp_path: Path) -> Iterator[Rig]:
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\ncp --sparse=always {disk.image} {tmp_path}/picture.img\n")
+    hook.chmod(0o700)
+    rig = Rig(tmp_path, disk.device, ("--max-freeze", "30", "--frozen-hook", str(hook)))
+    try:
+        rig.start()
+        yield rig
+    finally:
+        rig.end()
+
+
+@contextlib.contextmanager
+def busy(disk: LoopDisk) -> Iterator[None]:
+    first, second = disk.mount_points
+    with writers("one", first, ["direct"]), writers("two", second, ["churn", "mapped"]):
+        yield
+
+
+def synchronising(rig: Rig) -> str:
+    task_id = rig.create_task(syncing=True)
+    rig.plane.update_task_status(task_id, "start")
+    rig.until("the synchronisation", lambda: rig.state(task_id) == "SYNCING")
+    further(rig, task_id, 2)
+    return task_id
+
+
+def further(rig: Rig, task_id: str, count: int) -> ReplicationFigures:
+    """Wait for *count* more committed passes."""
+    before = len(rig.plane.show_replication(task_id).passes)
+    rig.until("more passes", lambda: len(rig.plane.show_replication(task_id).passes) >= before + count)
+    return rig.plane.show_replication(task_id)
+
+
+def cut_over(rig: Rig, task_id: str) -> ReplicationFigures:
+    rig.plane.update_task_status(task_id, "cutover")
+    rig.until("the end", lambda: rig.state(task_id) == "MIGRATE_SUCCESS", 120.0)
+    return rig.plane.show_replication(task_id)
+
+
+def assert_equal(rig: Rig, task_id: str, folder: Path) -> None:
+    """Both the copy and the source at the frozen point are what was proven, and the copy's filesystems are sound."""
+    proof = folder / "proof.json"
+    proof.write_bytes(msgspec.json.encode(rig.plane.show_proof(task_id)))
+    copy = rig.images / task_id / "disk-0.raw"
+    for image in (copy, folder / "picture.img"):
+        judged = rig.wherry("verify", str(proof), str(image), "--ca-file", rig.admin.ca_file)
+        assert judged.returncode == 0, judged.stdout + judged.stderr
+    spare = folder / "spare.img"
+    run(["cp", "--sparse=always", str(copy), str(spare)])
+    check_filesystem("ext4", spare, folder / "mount")
+
+
+def assert_nothing_left(task_id: str) -> None:
+    assert not memory_folder(task_id).exists()
+    with trace_folder() as tracefs:
+        assert not (tracefs / "instances" / f"wherry-{task_id}").exists()
+
+
+def test_passes_read_what_was_written_and_a_killed_agent_goes_on_without_a_scan(
+    rig: Rig, disk: LoopDisk, tmp_path: Path
+) -> None:
+    with busy(disk):
+        task_id = synchronising(rig)
+        agent = rig.programs["agent"]
+        agent.kill()
+        agent.start()
+        further(rig, task_id, 2)
+        assert agent.terminate() == 0
+        agent.start()
+        further(rig, task_id, 1)
+        figures = cut_over(rig, task_id)
+    assert figures.tracking.startswith("ftrace")
+    first, *others = figures.passes
+    assert first.scan_reason == Reason.BEGINNING.value
+    assert first.read_bytes > 2 * CONTENT * 0.9
+    assert [done.scan_reason for done in others if done.scan] == []
+    assert max(done.read_bytes for done in others) < figures.used_bytes / 2
+    assert figures.passes[-1].consistent
+    assert_equal(rig, task_id, tmp_path)
+    assert_nothing_left(task_id)
+
+
+def test_lost_events_are_noticed_and_healed_by_a_scan(rig: Rig, disk: LoopDisk, tmp_path: Path) -> None:
+    with busy(disk):
+        task_id = synchronising(rig)
+        with trace_folder() as tracefs:
+            switch = tracefs / "instances" / f"wherry-{task_id}" / "tracing_on"
+            switch.write_text("0")
+            (disk.mount_points[0] / "unseen").write_bytes(b"nobody saw it. " * MIB)
+            run(["sync", "--file-system", str(disk.mount_points[0])])
+            switch.write_text("1")
+        further(rig, task_id, 2)
+        figures = cut_over(rig, task_id)
+    scans = [done for done in figures.passes[1:] if done.scan]
+    # More than one on a slow machine, where a pass may end before the tracing is switched on again.
+    assert {done.scan_reason.partition(": ")[0] for done in scans} == {Reason.MISSING.value}
+    assert scans[0].read_bytes > 2 * CONTENT * 0.9
+    assert "digest_scan" in rig.programs["agent"].words()
+    assert figures.passes[-1].consistent
+    assert not figures.passes[-1].scan
+    assert_equal(rig, task_id, tmp_path)
+    assert_nothing_left(task_id)
+
+
+def test_a_disk_that_cannot_be_tracked_moves_by_scans(rig: Rig, disk: LoopDisk, tmp_path: Path) -> None:
+    statistics = Path(f"/sys/block/{disk.device.name}/queue/iostats")
+    statistics.write_text("0")
+    try:
+        with busy(disk):
+            task_id = synchronising(rig)
+            figures = cut_over(rig, task_id)
+    finally:
+        statistics.write_text("1")  # it outlives the disk
+    first, *others = [done.scan_reason for done in figures.passes]
+    assert first == Reason.BEGINNING.value
+    assert set(others) == {Reason.NO_STATISTICS.value}
+    assert figures.passes[-1].read_bytes > 2 * CONTENT * 0.9
+    assert_equal(rig, task_id, tmp_path)
+    assert_nothing_left(task_id)
