@@ -39,9 +39,9 @@ def test_what_was_written_before_a_pass_is_read_by_it(disk: LoopDisk, number: in
         with disks.survey() as survey:
             assert sorted(survey.mount_points) == sorted(str(mount_point) for mount_point in disk.mount_points)
             (disk.mount_points[number] / "fresh").write_bytes(words)
-            survey.used(flush=False)
+            survey.used([0], flush=False)
             assert not is_on_the_medium(disk.device, words)
-            survey.used(flush=True)
+            survey.write_back()
             assert is_on_the_medium(disk.device, words)
     finally:
         disks.close()

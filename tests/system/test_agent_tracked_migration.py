@@ -106,7 +106,7 @@ def test_passes_read_what_was_written_and_a_killed_agent_goes_on_without_a_scan(
     assert first.scan_reason == Reason.BEGINNING.value
     assert first.read_bytes > 2 * CONTENT * 0.9
     assert [done.scan_reason for done in others if done.scan] == []
-    assert max(done.read_bytes for done in others) < figures.used_bytes / 2
+    assert max(done.read_bytes for done in others) < figures.used_bytes / 5
     assert figures.passes[-1].consistent
     assert_equal(rig, task_id, tmp_path)
     assert_nothing_left(task_id)

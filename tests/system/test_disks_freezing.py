@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from wherry.process import run
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
 
 PLENTY_S = 20.0
+HURRY = Path("/sys/kernel/rcu_expedited")
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +149,40 @@ def test_the_death_of_the_freezing_process_thaws(disk: LoopDisk) -> None:
             killed_at = time.monotonic()
             process.kill()
         assert all(writer.finish() < killed_at + 5 for writer in writers)
+
+
+def hurried() -> str:
+    return HURRY.read_text().strip()
+
+
+@pytest.mark.skipif(not HURRY.exists(), reason="this kernel can't be told to hurry")
+def test_the_kernel_hurries_while_filesystems_are_frozen_and_not_a_moment_longer(
+    disk: LoopDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    freeze_one = Freeze._freeze_one
+
+    def look(self: Freeze, *arguments: Any) -> None:
+        freeze_one(self, *arguments)
+        seen.append(hurried())
+
+    monkeypatch.setattr(Freeze, "_freeze_one", look)
+    assert hurried() == "0"
+    with Freeze(disk.mount_points, PLENTY_S) as freeze:
+        assert hurried() == "0"
+        freeze.freeze()
+        wait_until(lambda: hurried() == "0", "the hurry is over")
+        freeze.thaw()
+    assert seen == ["1"] * len(disk.mount_points)
+
+    def die(self: Freeze, *_arguments: Any) -> None:
+        assert hurried() == "1"
+        raise FreezeRefused(mount_point="/", reason="this test says so")
+
+    monkeypatch.setattr(Freeze, "_freeze_one", die)
+    with Freeze(disk.mount_points, PLENTY_S) as freeze, pytest.raises(FreezeRefused):
+        freeze.freeze()
+    assert hurried() == "0"
 
 
 def test_ending_the_watchdog_politely_thaws(disk: LoopDisk) -> None:

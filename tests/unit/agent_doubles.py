@@ -18,6 +18,7 @@ from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.tracker import Cut
 from wherry.disks.tracking.tracker import Dirty as DirtyDisk
 from wherry.disks.tracking.trust import Reason, Trust
+from wherry.replication.guarding import LatencyGuard
 from wherry.replication.pacing import Pace
 from wherry.replication.sending import Commit, Dirty, Observer, PassFigures, PassMemory, PassReport, SourceDisk
 
@@ -67,11 +68,11 @@ class Disks:
         self.journal("close disks")
 
     def write_back(self) -> None:
-        pass
+        self.journal("write back")
 
-    def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
+    def used(self, disks: Iterable[int], *, flush: bool) -> Mapping[int, Sequence[Extent]]:
         self.journal(f"map flush={flush}")
-        return {0: [Extent(0, MIB)]}
+        return {index: [Extent(0, MIB)] for index in disks}
 
 
 class Session:
@@ -104,6 +105,7 @@ class Session:
         *,
         stop: threading.Event | None = None,
         dirty: Mapping[int, Dirty] | None = None,
+        guard: LatencyGuard | None = None,
     ) -> PassReport:
         self.journal(f"pass {number}")
         self.dirty.append(dirty or {})

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from tests.unit.agent_doubles import DISK, MIB, ROOT, Disks, Freeze, Journal, Session, Tracker
-from wherry.agent.cutover import LATE_ROUNDS, Cutover, CutoverSettings
+from wherry.agent.cutover import Cutover, CutoverSettings
 from wherry.agent.decisions import MAX_EXTRA_PASSES
 from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused, TrackingDoubtful
 from wherry.agent.figures import FiguresBook
+from wherry.agent.frozen import LATE_ROUNDS
+from wherry.agent.hooks import Hooks, HookSettings
 from wherry.agent.passes import Passes
 from wherry.agent.tracking import Tracking
 from wherry.client.errors import ControlPlaneError
@@ -23,6 +25,8 @@ from wherry.disks.tracking.trust import Reason
 from wherry.replication.errors import ConnectionLost
 from wherry.replication.pacing import Pace
 from wherry.replication.sending import Dirty
+
+NO_HOOKS = HookSettings()
 
 
 class Control:
@@ -54,8 +58,8 @@ class Stage:
     """A cutover and everything around it."""
 
     def __init__(
-        self, state: Path, *, freezes: Sequence[Freeze] | None = None, hook: str = "", mounted: bool = True,
-        changed: Iterable[int] = (), tracker: Tracker | None = None,
+        self, state: Path, *, freezes: Sequence[Freeze] | None = None, hooks: HookSettings = NO_HOOKS,
+        mounted: bool = True, changed: Iterable[int] = (), tracker: Tracker | None = None,
     ) -> None:  # fmt: skip
         self.journal = Journal()
         self.stop = threading.Event()
@@ -70,7 +74,8 @@ class Stage:
         self.tracker = tracker or Tracker(Journal())
         self.tracking = Tracking([DISK], tracker, "an image")
         self.cutover = Cutover(
-            settings=CutoverSettings(max_freeze_s=2.5, attempts=3, hook=hook, refused_pause_s=0.0, proof_poll_s=0.0),
+            settings=CutoverSettings(max_freeze_s=2.5, attempts=3, refused_pause_s=0.0, proof_poll_s=0.0),
+            hooks=Hooks(hooks, state),
             make_freeze=self.make_freeze,
             disks=disks,
             passes=Passes(disks, self.tracking, self.book, Pace(), self.stop),
@@ -88,7 +93,7 @@ class Stage:
 
     def run(self) -> list[str]:
         self.cutover.run(self.session, "task-1")
-        return [line for line in self.journal.lines if not line.startswith("trace")]
+        return [line for line in self.journal.lines if not line.startswith(("trace", "write back"))]
 
 
 def test_a_quiet_server_is_frozen_for_one_pass_and_proven(tmp_path: Path) -> None:
@@ -102,6 +107,13 @@ def test_a_quiet_server_is_frozen_for_one_pass_and_proven(tmp_path: Path) -> Non
     assert stage.book.figures.frozen_ms == 42
     assert stage.book.figures.checkpoint == 5
     assert not stage.book.figures.watchdog_fired
+
+
+def test_the_filesystems_are_written_back_right_before_they_are_frozen(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.run()
+    lines = stage.journal.lines
+    assert lines[lines.index("freeze") - 1] == "write back"
 
 
 def test_a_busy_server_gets_extra_passes_before_the_freeze(tmp_path: Path) -> None:
@@ -170,7 +182,7 @@ def test_a_link_that_breaks_in_every_frozen_pass_does_not_freeze_for_ever(tmp_pa
     stage = Stage(tmp_path, freezes=[Freeze(Journal()) for _ in range(4)])
 
     def cut() -> None:
-        if stage.journal.lines[-2:-1] == ["map flush=False"]:
+        if stage.journal.lines.count("freeze") > stage.journal.lines.count("thaw"):
             raise ConnectionLost(reason="cut")
 
     stage.session.during_pass = cut
@@ -192,7 +204,7 @@ def test_a_server_whose_passes_take_too_long_is_not_even_frozen(tmp_path: Path) 
 
 def test_the_hook_runs_between_commit_and_thaw(tmp_path: Path) -> None:
     log = tmp_path / "hook"
-    stage = Stage(tmp_path, hook=f"touch '{log}'")
+    stage = Stage(tmp_path, hooks=HookSettings(frozen=f"touch '{log}'"))
     stage.session.during_pass = lambda: stage.journal(f"hook ran: {log.exists()}")
     stage.run()
     assert log.exists()
@@ -200,16 +212,81 @@ def test_the_hook_runs_between_commit_and_thaw(tmp_path: Path) -> None:
 
 
 def test_a_hook_that_fails_thaws_and_fails_the_task(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, hook="false")
+    stage = Stage(tmp_path, hooks=HookSettings(frozen="false"))
     with pytest.raises(HookFailed):
         stage.run()
     assert "thaw" in stage.journal.lines
     assert not any(line.startswith("hand in") for line in stage.journal.lines)
 
 
+def script(folder: Path, name: str, words: str) -> str:
+    """Return a command that runs a script of *words*."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{words}\n")
+    path.chmod(0o700)
+    return str(path)
+
+
+def test_hooks_stand_around_the_freeze_and_what_the_first_one_wrote_goes_over_before(tmp_path: Path) -> None:
+    hooks = HookSettings(f"touch '{tmp_path}/before'", f"mv '{tmp_path}/before' '{tmp_path}/frozen'", "")
+    stage = Stage(tmp_path, hooks=hooks)
+    stage.session.during_pass = lambda: stage.journal(
+        f"before: {(tmp_path / 'before').exists()}, frozen: {(tmp_path / 'frozen').exists()}"
+    )
+    lines = stage.run()
+    assert [line for line in lines if line.startswith(("before", "freeze", "thaw"))] == [
+        "before: False, frozen: False",
+        "before: True, frozen: False",
+        "freeze",
+        "before: True, frozen: False",
+        "thaw",
+    ]
+    assert (tmp_path / "frozen").exists()
+
+
+def test_a_first_hook_that_fails_cancels_the_freeze_and_the_last_one_runs_all_the_same(tmp_path: Path) -> None:
+    hooks = HookSettings(script(tmp_path, "no", "echo the database is away >&2; exit 3"), "", f"touch '{tmp_path}/on'")
+    stage = Stage(tmp_path, hooks=hooks)
+    with pytest.raises(HookFailed, match=r"--before-freeze failed: .* status 3: the database is away") as caught:
+        stage.run()
+    assert caught.value.code == "WHERRY.4005"
+    assert "freeze" not in stage.journal.lines
+    assert (tmp_path / "on").exists()
+
+
+def test_a_hook_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, hooks=HookSettings("sleep 60", limit_s=0.2))
+    with pytest.raises(HookFailed, match="did not end within"):
+        stage.run()
+
+
+def test_a_last_hook_that_fails_is_told_but_the_checkpoint_stands(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, hooks=HookSettings(after_thaw="false"))
+    assert stage.run()[-1] == "hand in 5"
+    assert any("--after-thaw failed" in line for line in stage.journal.lines if line.startswith("trace"))
+
+
+def test_the_last_hook_runs_after_every_freeze_once_thawed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    hooks = HookSettings(after_thaw=script(tmp_path, "on", f"echo on >> {log}"))
+    stage = Stage(tmp_path, hooks=hooks, freezes=[Freeze(Journal(), holds=False), Freeze(Journal())])
+    stage.run()
+    assert log.read_text().split() == ["on", "on"]
+
+
+def test_an_agent_that_was_killed_while_the_server_stood_still_lets_it_go_on_when_it_starts(tmp_path: Path) -> None:
+    settings = HookSettings(after_thaw=f"touch '{tmp_path}/on'")
+    Hooks(settings, tmp_path).before_freeze()
+    Hooks(settings, tmp_path).make_good()
+    assert (tmp_path / "on").exists()
+    (tmp_path / "on").unlink()
+    Hooks(settings, tmp_path).make_good()
+    assert not (tmp_path / "on").exists()
+
+
 def test_a_snapshot_that_may_have_been_taken_after_the_thaw_is_taken_again(tmp_path: Path) -> None:
     freezes = [Freeze(Journal(), expires_late=True), Freeze(Journal())]
-    stage = Stage(tmp_path, hook="true", freezes=freezes)
+    stage = Stage(tmp_path, hooks=HookSettings(frozen="true"), freezes=freezes)
     assert stage.run()[-1] == "hand in 7"
 
 
@@ -258,27 +335,28 @@ def granules(dirty: Mapping[int, Dirty]) -> list[int]:
 
 
 def test_of_a_tracked_disk_the_frozen_pass_looks_at_what_was_written(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, tracker=Tracker(Journal(), [Reason.BEGINNING, [3], [4, 5]]))
+    stage = Stage(tmp_path, tracker=Tracker(Journal(), [Reason.BEGINNING, [3], [6], [4, 5]]))
     stage.session.during_pass = lambda: stage.journal(f"held: {stage.session.held}")
     lines = stage.run()
-    assert [sorted(dirty) for dirty in stage.session.dirty] == [[], [0], [0]]
-    assert [granules(dirty) for dirty in stage.session.dirty[1:]] == [[3], [4, 5]]
-    assert [line for line in lines if line.startswith("held")] == ["held: False", "held: False", "held: True"]
+    assert [sorted(dirty) for dirty in stage.session.dirty] == [[], [0], [0], [0]]
+    # The last one before the freeze begins when everything is ready for the freeze, so that hardly any time passes.
+    assert [granules(dirty) for dirty in stage.session.dirty[1:]] == [[3], [6], [4, 5]]
+    assert [line for line in lines if line.startswith("held")] == ["held: False"] * 3 + ["held: True"]
     assert not stage.session.held
     assert [line.split()[0] for line in stage.tracker.journal.lines] == [
-        "begin", "cut", "forget", "cut", "forget", "drain", "drain", "forget",
+        "begin", "cut", "forget", "cut", "forget", "cut", "forget", "drain", "drain", "forget",
     ]  # fmt: skip
     scans = [(done.scan, done.scan_reason) for done in stage.book.figures.passes]
-    assert scans == [(True, Reason.BEGINNING.value), (False, ""), (False, "")]
+    assert scans == [(True, Reason.BEGINNING.value), (False, ""), (False, ""), (False, "")]
     assert stage.book.figures.tracking == "ftrace+ebpf"
 
 
 def test_what_comes_in_late_while_frozen_is_sent_before_the_commit(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, tracker=Tracker(Journal(), [[1], [2], [9]]))
+    stage = Stage(tmp_path, tracker=Tracker(Journal(), [[1], [8], [2], [9]]))
     lines = stage.run()
     assert lines[lines.index("freeze") :] == [
-        "freeze", "map flush=False", "pass 5", "pass 5", "commit 5 consistent=True", "thaw", "close freeze",
-        "hand in 5",
+        "freeze", "pass 6", "pass 6", "commit 6 consistent=True", "thaw", "close freeze",
+        "hand in 6",
     ]  # fmt: skip
     assert granules(stage.session.dirty[-1]) == [9]
     assert stage.tracker.committed == stage.tracker.epoch
@@ -286,27 +364,27 @@ def test_what_comes_in_late_while_frozen_is_sent_before_the_commit(tmp_path: Pat
 
 def test_a_disk_that_is_written_past_its_filesystems_does_not_stay_frozen_for_ever(tmp_path: Path) -> None:
     stage = Stage(tmp_path, tracker=Tracker(Journal(), [[1]] * 50))
-    assert stage.run().count("pass 5") == 1 + LATE_ROUNDS
+    assert stage.run().count("pass 6") == 1 + LATE_ROUNDS
 
 
 @pytest.mark.parametrize("late", [False, True])
 def test_a_disk_is_never_frozen_for_a_digest_scan(tmp_path: Path, late: bool) -> None:
-    cuts: list[Reason | list[int]] = [[], *([[]] if late else []), Reason.DROPPED, Reason.DROPPED]
+    cuts: list[Reason | list[int]] = [[], [], *([[]] if late else []), Reason.DROPPED, Reason.DROPPED]
     stage = Stage(tmp_path, freezes=[Freeze(Journal()), Freeze(Journal())], tracker=Tracker(Journal(), cuts))
     lines = stage.run()
     given_up = lines[lines.index("freeze") : lines.index("thaw")]
     assert not any(line.startswith("commit") for line in given_up)
     scanned = lines[lines.index("thaw") :]
-    assert scanned[2:5] == ["map flush=True", "pass 5", "commit 5 consistent=False"]
-    assert lines[-1] == "hand in 7"
-    assert [done.scan for done in stage.book.figures.passes] == [False, True, False, False]
-    assert stage.book.figures.passes[1].scan_reason == Reason.DROPPED.value
+    assert scanned[2:5] == ["map flush=True", "pass 6", "commit 6 consistent=False"]
+    assert lines[-1] == "hand in 9"
+    assert [done.scan for done in stage.book.figures.passes] == [False, False, True, False, False, False]
+    assert stage.book.figures.passes[2].scan_reason == Reason.DROPPED.value
 
 
 def test_tracking_that_is_never_trusted_when_frozen_fails_the_task_with_the_reason(tmp_path: Path) -> None:
     cuts: list[Reason | list[int]] = [[]]
     for _ in range(3):
-        cuts += [Reason.DROPPED, Reason.DROPPED, []]
+        cuts += [[], Reason.DROPPED, Reason.DROPPED, []]
     stage = Stage(tmp_path, freezes=[Freeze(Journal()) for _ in range(3)], tracker=Tracker(Journal(), cuts))
     with pytest.raises(TrackingDoubtful, match="dropped events"):
         stage.run()
@@ -324,7 +402,7 @@ def test_a_scan_before_the_freeze_says_nothing_of_how_long_the_frozen_pass_takes
     stage = Stage(tmp_path, tracker=Tracker(Journal(), [Reason.BEGINNING]))
     stage.session.seconds = 100.0
     stage.session.during_pass = lambda: setattr(stage.session, "seconds", 100.0 if stage.session.checkpoint == 3 else 0)
-    assert stage.run()[-1] == "hand in 6"
+    assert stage.run()[-1] == "hand in 7"
 
 
 def test_a_disk_that_cannot_be_tracked_is_scanned_while_frozen_as_ever(tmp_path: Path) -> None:

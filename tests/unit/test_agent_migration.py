@@ -15,6 +15,7 @@ from wherry.agent.channel import Stagehand
 from wherry.agent.cutover import CutoverSettings
 from wherry.agent.decisions import TaskView
 from wherry.agent.figures import FiguresBook
+from wherry.agent.hooks import Hooks, HookSettings
 from wherry.agent.migration import FRUITLESS_TRIES, Signals, Work, WorkSettings
 from wherry.agent.tracking import Tracking
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
@@ -123,6 +124,7 @@ class Stage:
             book=self.book,
             signals=self.signals,
             settings=WorkSettings(0.0, CutoverSettings(5.0, 3, proof_poll_s=0.0)),
+            hooks=Hooks(HookSettings(), state),
             make_freeze=self.make_freeze,
             open_channel=self.open_channel,
             patience=lambda: Patience(first_s=0.0),

@@ -162,7 +162,7 @@ def test_a_frozen_pass_takes_the_map_of_the_pass_before_and_all_that_was_written
     for granule in (2, 60):
         write(disk, granule)
     session.hold()
-    report = session.run_pass(1, disks, None, memory, dirty={0: written(2, 60)})
+    report = session.run_pass(1, disks, {}, memory, dirty={0: written(2, 60)})
     session.commit(True, 5, report.covered, timeout_s=5)
     session.settle()
     assert reads(disks[0]) == {2, 60}
@@ -322,7 +322,7 @@ def test_a_commit_that_the_agent_did_not_live_to_note(
     if killed == "while held":
         served.session.hold()
     report = served.session.run_pass(
-        1, disks, None if killed == "while held" else WHOLE, memory, dirty={0: written(20, 21)}
+        1, disks, {} if killed == "while held" else WHOLE, memory, dirty={0: written(20, 21)}
     )
     monkeypatch.setattr(SourceTables, "committed", lambda *_: None)
     served.session.commit(True, 1, report.covered)
@@ -394,7 +394,7 @@ def test_nothing_is_written_to_the_state_folder_while_it_is_held(place: Place) -
     served.session.hold()
     before = [path.read_bytes() for path in files]
     write(disk, 20)
-    report = served.session.run_pass(1, disks, None, memory, dirty={0: written(20)})
+    report = served.session.run_pass(1, disks, {}, memory, dirty={0: written(20)})
     served.session.commit(True, 1, report.covered)
     assert [path.read_bytes() for path in files] == before
     served.session.settle()
@@ -446,7 +446,7 @@ def test_a_session_that_is_lost_in_the_frozen_pass_leaves_tables_that_are_true(p
     served = place.connect(disks, tables)
     served.session.hold()
     write(disk, 20)
-    report = served.session.run_pass(1, disks, None, memory, dirty={0: written(20)})
+    report = served.session.run_pass(1, disks, {}, memory, dirty={0: written(20)})
     served.lose()
     with pytest.raises(ConnectionLost):
         served.session.commit(True, 1, report.covered)

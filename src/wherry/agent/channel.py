@@ -19,8 +19,9 @@ from wherry.contract.enumerations import Subtask
 from wherry.contract.wherry import Route
 from wherry.replication.errors import IdentityRefused
 from wherry.replication.messages import DiskLine, Hello
-from wherry.replication.sending import SourceSession, SourceTables
+from wherry.replication.sending import SendOptions, SourceSession, SourceTables
 from wherry.replication.transport import client_context
+from wherry.replication.tuning import DEFAULT_OPTIONS
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,7 @@ class Channel:
         source_id: str,
         lines: Sequence[DiskLine],
         tables: SourceTables | None = None,
+        options: SendOptions = DEFAULT_OPTIONS,
     ) -> None:
         """*tables*: what earlier sessions read; without them the receiver tells all of its digests each time."""
         self._control = control
@@ -60,6 +62,7 @@ class Channel:
         self._stop = stop
         self._hello = Hello(task_id=task_id, source_id=source_id, disks=tuple(lines))
         self._tables = SourceTables.in_memory(lines) if tables is None else tables
+        self._options = options
         self._task_id = task_id
         self._context: ssl.SSLContext | None = None
         self._first = True
@@ -75,7 +78,12 @@ class Channel:
         route = self._route()
         try:
             session = SourceSession.connect(
-                (route.host, route.port), context, route.server_name, self._hello, tables=self._tables
+                (route.host, route.port),
+                context,
+                route.server_name,
+                self._hello,
+                options=self._options,
+                tables=self._tables,
             )
         except IdentityRefused:
             self._context = None  # they may have been renewed

@@ -43,12 +43,14 @@ class TrackingDoubtful(WherryError):
 
 
 class HookFailed(WherryError):
-    """The command of --frozen-hook refused."""
+    """A command that the operator gave for the freeze refused."""
 
     code = "WHERRY.4005"
-    template = "The frozen hook failed: {reason}."
-    default_cause = "The command given with --frozen-hook ended with an error while the filesystems were frozen."
-    default_fix = "Run the command by hand and mend it, then start the task again."
+    template = "The command of {option} failed: {reason}."
+    default_cause = "It ended with an error, or took too long. Nothing stays frozen, and no checkpoint counts."
+    default_fix = (
+        "Run the command by hand and mend it, or allow it more time with --hook-timeout; start the task again."
+    )
 
 
 class ProofRefused(WherryError):

@@ -16,6 +16,7 @@ from wherry.agent.decisions import Deed
 from wherry.agent.desks import Control
 from wherry.agent.errors import StopTimedOut
 from wherry.agent.figures import FiguresBook, forget_figures, tables_folder
+from wherry.agent.hooks import Hooks
 from wherry.agent.host import gather
 from wherry.agent.inventory import chosen, read_inventory
 from wherry.agent.log_upload import KEPT_CHARACTERS, LogUpload
@@ -33,7 +34,9 @@ from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import JoinRole, MigrationCycle, SourceState, Subtask
 from wherry.contract.tasks import TaskProgress
 from wherry.disks.freezing import Freeze
+from wherry.disks.sysblock import kernel_name
 from wherry.errors import WherryError
+from wherry.replication.guarding import LatencyGuard
 from wherry.replication.messages import DiskLine
 from wherry.replication.sending import SourceTables
 
@@ -55,6 +58,7 @@ def run_agent(settings: AgentSettings, stop: threading.Event | None = None) -> N
             source_id = _register(settings, control, member, Steadfast(stop, Patience()))
         except Stopped:
             return
+        _hooks(settings).make_good()
         about = {"agent_version": version("wherry"), "host": socket.gethostname(), "source_id": source_id}
         errands: Errands = {
             Deed.UPLOAD_LOG: LogUpload(control, about, [member.identity.secret_key]),
@@ -137,8 +141,10 @@ def _work(settings: AgentSettings, control: Control, source_id: str, task_id: st
         signals=signals,
         settings=WorkSettings(
             sync_interval_s=settings.sync_interval_s,
-            cutover=CutoverSettings(settings.max_freeze_s, settings.freeze_attempts, settings.frozen_hook),
+            cutover=CutoverSettings(settings.max_freeze_s, settings.freeze_attempts),
         ),
+        hooks=_hooks(settings),
+        guard=_guard(settings, disks),
         make_freeze=Freeze,
         open_channel=lambda sure, report: Channel(
             control,
@@ -149,8 +155,21 @@ def _work(settings: AgentSettings, control: Control, source_id: str, task_id: st
             source_id=source_id,
             lines=lines(disks),
             tables=_tables(settings, task_id, lines(disks)),
+            options=settings.sending,
         ),
     )
+
+
+def _hooks(settings: AgentSettings) -> Hooks:
+    return Hooks(settings.hooks, settings.membership.state)
+
+
+def _guard(settings: AgentSettings, disks: OpenDisks) -> LatencyGuard | None:
+    """Return what looks after the server's own writes; None where it isn't wanted, or there's no disk to look at."""
+    if not settings.max_added_latency_ms or not disks.tracked:
+        return None
+    names = [kernel_name(disk.device_number).replace("/", "!") for disk in disks.tracked]
+    return LatencyGuard(names, settings.max_added_latency_ms)
 
 
 def _tables(settings: AgentSettings, task_id: str, disks: Sequence[DiskLine]) -> SourceTables | None:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import structlog
 
 from wherry.agent.channel import Stagehand
-from wherry.agent.cutover import Cutover, CutoverSettings, MakeFreeze
+from wherry.agent.cutover import Cutover, CutoverSettings
 from wherry.agent.decisions import Step, TaskView, next_step, resumable
 from wherry.agent.desks import TaskDesk
 from wherry.agent.figures import FiguresBook
+from wherry.agent.frozen import MakeFreeze
+from wherry.agent.hooks import Hooks
 from wherry.agent.load import LoadMeter
 from wherry.agent.passes import Passes
 from wherry.agent.progress import Reporter
@@ -35,6 +37,7 @@ from wherry.replication.errors import (
     StorageFailed,
     StorageFull,
 )
+from wherry.replication.guarding import LatencyGuard
 from wherry.replication.pacing import Pace
 
 log = structlog.get_logger(__name__)
@@ -93,6 +96,8 @@ class Work:
         book: FiguresBook,
         signals: Signals,
         settings: WorkSettings,
+        hooks: Hooks,
+        guard: LatencyGuard | None = None,
         make_freeze: MakeFreeze,
         open_channel: OpenChannel,
         patience: Callable[[], Patience] = Patience,
@@ -110,10 +115,12 @@ class Work:
         self._pace = Pace()
         self._reporter = Reporter(control, task_id, book, LoadMeter(), self._watch)
         self._channel = open_channel(self._sure, self._reporter)
-        self._passes = Passes(disks, tracking, book, self._pace, signals.stop)
+        self._guard = guard
+        self._passes = Passes(disks, tracking, book, self._pace, signals.stop, guard)
         self._passes.on_progress = self._fruitful
         self._cutover = Cutover(
             settings=settings.cutover,
+            hooks=hooks,
             make_freeze=make_freeze,
             disks=disks,
             passes=self._passes,

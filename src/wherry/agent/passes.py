@@ -13,8 +13,9 @@ from wherry.agent.survey import Disks, Survey
 from wherry.agent.tracking import Changes, Tracking
 from wherry.client.patience import Stopped
 from wherry.disks.extents import Extent
+from wherry.replication.guarding import LatencyGuard
 from wherry.replication.pacing import Pace
-from wherry.replication.sending import PassFigures, PassMemory, PassReport
+from wherry.replication.sending import Dirty, PassFigures, PassMemory, PassReport
 
 log = structlog.get_logger(__name__)
 
@@ -37,14 +38,23 @@ class DonePass:
 class Passes:
     """Runs the passes of one task."""
 
-    def __init__(self, disks: Disks, tracking: Tracking, book: FiguresBook, pace: Pace, stop: threading.Event) -> None:
+    def __init__(  # noqa: PLR0917 - what every pass goes by
+        self,
+        disks: Disks,
+        tracking: Tracking,
+        book: FiguresBook,
+        pace: Pace,
+        stop: threading.Event,
+        guard: LatencyGuard | None = None,
+    ) -> None:
+        """*guard* slows reading down for the sake of the server's own writes, but for those that wait for a thaw."""
+        self._guard = guard
         self._disks = disks
         self._tracking = tracking
         self._book = book
         self._pace = pace
         self._stop = stop
         self._memory = PassMemory()
-        self._used: Mapping[int, Sequence[Extent]] = {}
         self.on_progress: Callable[[], None] = lambda: None
 
     @property
@@ -66,9 +76,7 @@ class Passes:
             changes = self._tracking.cut()
             if changes.scan:
                 log.info("digest_scan", pass_number=session.next_pass, reason=changes.reason)
-            # A filesystem that can't write back is copied whole. With the changes known that isn't needed, since what
-            # isn't in the map yet will be written, hence be known, when it comes.
-            report = self._send(session, survey, changes, flush=changes.scan, frozen=False)
+            report = self._send(session, survey, changes)
         commit = session.commit(consistent=False, taken_at=now_ms(), covered=report.covered)
         self._tracking.commit(changes)
         self._book.end_pass(report, commit, consistent=False)
@@ -78,41 +86,46 @@ class Passes:
         """Send what differs of *changes* in the session's next pass while the filesystems are frozen.
 
         Nothing is flushed, logged or written to a disk of this server: a write to a frozen filesystem would wait for
-        the thaw that only this thread can bring.
+        the thaw that only this thread can bring. What is in use on a tracked disk isn't looked up either: it's what
+        the pass before found, and what was written since.
         """
-        return self._send(session, survey, changes, flush=False, frozen=True)
+        used = survey.used(changes.untracked, flush=False) if changes.untracked else {}
+        self._book.begin_pass(session.next_pass, changes.reason)
+        return self._run(session, used, changes.written, frozen=True)
 
     def send_rest(self, session: Session, changes: Changes) -> PassReport:
         """Send what came in late during a frozen pass, as a part of it."""
-        number = session.next_pass
-        self._book.begin_pass(number)
-        report = session.run_pass(
-            number,
-            self._disks.disks,
-            self._used,
-            self._memory,
-            self._observer(frozen=True),
-            self._pace,
-            stop=self._stop,
-            # The disks of which nothing came in late, and those that can't be tracked, were looked at already.
-            dirty={disk.index: changes.fresh.get(disk.index, NOTHING) for disk in self._disks.disks},
-        )
-        return self._complete(report, frozen=True)
+        self._book.begin_pass(session.next_pass)
+        # The disks of which nothing came in late, and those that can't be tracked, were looked at already.
+        late = {disk.index: changes.fresh.get(disk.index, NOTHING) for disk in self._disks.disks}
+        return self._run(session, {}, late, frozen=True)
 
-    def _send(self, session: Session, survey: Survey, changes: Changes, *, flush: bool, frozen: bool) -> PassReport:
-        self._used = used = survey.used(flush=flush)
-        number = session.next_pass
+    def _send(self, session: Session, survey: Survey, changes: Changes) -> PassReport:
+        # A filesystem that can't write back is copied whole. With the changes known that isn't needed, since what isn't
+        # in the map yet will be written, hence be known, when it comes.
+        used = survey.used([disk.index for disk in self._disks.disks], flush=changes.scan)
         self._book.measure(self._disks.size, sum(extent.length for extents in used.values() for extent in extents))
-        self._book.begin_pass(number, changes.reason)
+        self._book.begin_pass(session.next_pass, changes.reason)
+        return self._run(session, used, changes.written, frozen=False)
+
+    def _run(
+        self,
+        session: Session,
+        used: Mapping[int, Sequence[Extent]],
+        dirty: Mapping[int, Dirty],
+        *,
+        frozen: bool,
+    ) -> PassReport:
         report = session.run_pass(
-            number,
+            session.next_pass,
             self._disks.disks,
             used,
             self._memory,
             self._observer(frozen=frozen),
             self._pace,
             stop=self._stop,
-            dirty=changes.written,
+            dirty=dirty,
+            guard=None if frozen else self._guard,
         )
         return self._complete(report, frozen=frozen)
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from wherry.contract.wherry import ProofHalf
 from wherry.disks.extents import Extent
+from wherry.replication.guarding import LatencyGuard
 from wherry.replication.pacing import Pace
 from wherry.replication.sending import Commit, Dirty, Observer, PassMemory, PassReport, SourceDisk
 
@@ -40,10 +41,11 @@ class Session(Protocol):
         *,
         stop: threading.Event | None = None,
         dirty: Mapping[int, Dirty] | None = None,
+        guard: LatencyGuard | None = None,
     ) -> PassReport:
         """Send what differs in the used bytes; of a disk in *dirty* only these are read, and what was never read.
 
-        Incomplete when *stop* was set.
+        Of a disk that isn't in *used*, what the pass before used, and what is dirty. Incomplete when *stop* was set.
         """
 
     def commit(

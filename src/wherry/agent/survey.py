@@ -2,7 +2,7 @@
 
 import contextlib
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +30,8 @@ class Survey(Protocol):
     def write_back(self) -> None:
         """Write the filesystems back, so that what was written before is on the disks."""
 
-    def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
-        """Return the used bytes of each disk; with *flush* the filesystems are written back before."""
+    def used(self, disks: Iterable[int], *, flush: bool) -> Mapping[int, Sequence[Extent]]:
+        """Return the used bytes of *disks* by index; with *flush* their filesystems are written back before."""
 
 
 class Disks(Protocol):
@@ -68,14 +68,12 @@ class LayoutSurvey:
         """Write back the filesystems of the disks, and no others."""
         write_back_all(self.mount_points)
 
-    def used(self, *, flush: bool) -> Mapping[int, Sequence[Extent]]:
-        """Ask each filesystem what it uses; with *flush* also those without a map are written back, and no others.
+    def used(self, disks: Iterable[int], *, flush: bool) -> Mapping[int, Sequence[Extent]]:
+        """Ask each filesystem of *disks* what it uses; with *flush* it's written back before.
 
-        A read of the disk sees what was written back only, so that the passes before a freeze leave less for it.
+        One that can't be written back, or asked, is used whole.
         """
-        if flush:
-            self.write_back()
-        return {index: used_map.extents(flush=flush) for index, used_map in enumerate(self.maps)}
+        return {index: self.maps[index].extents(flush=flush) for index in disks}
 
 
 class OpenDisks:

@@ -96,6 +96,11 @@ class Tracking:
             return f"none: {self._why_not}"
         return "+".join(self._tracker.channels)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether changes are tracked, so that a pass costs what changed."""
+        return self._begun and self._tracker is not None
+
     def begin(self) -> None:
         """Begin to track, or go on; do it before the used blocks are looked up. Without a tracker it does nothing."""
         if self._tracker is None or self._begun:

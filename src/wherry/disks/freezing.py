@@ -91,6 +91,7 @@ class Freeze:
             self._watch.arm(self._frozen_at + self.limit_s)
             for filesystem in self._filesystems:
                 self._freeze_one(filesystem)
+            self._watch.frozen()
         except WherryError:
             self.thaw()
             raise

@@ -4,8 +4,12 @@ It's started by `wherry.disks.freezing` and inherits the open mount points. It t
 process that froze them ends (its end of the pipe closes), and when it's told to end itself. It imports nothing but the
 standard library, locks itself into memory and writes to pipes only: while it works the root filesystem may be frozen.
 
+A freeze waits for three of the kernel's RCU grace periods, some 10 ms each, with the writers waiting already. From ARM
+to FROZEN, or to its own end, it has the kernel hurry with them, which takes a tenth of that.
+
 It's told on standard input, in messages of nine bytes (a letter and a number), and answers on standard output in the
-same form. Sources: ioctl numbers from Linux include/uapi/linux/fs.h; mlockall(2), sched(7).
+same form. Sources: ioctl numbers from Linux include/uapi/linux/fs.h; freeze_super in fs/super.c; mlockall(2), sched(7);
+rcu_expedited in Documentation/admin-guide/kernel-parameters.txt.
 """
 
 import contextlib
@@ -31,6 +35,8 @@ ARM = b"A"
 """Number: the limit, as a time of CLOCK_MONOTONIC."""
 FREEZING = b"F"
 """Number: the descriptor that is frozen from now on, or may be."""
+FROZEN = b"Z"
+"""All that will be frozen are."""
 REFUSED = b"R"
 """Number: the descriptor that wasn't frozen after all, but perhaps by somebody else."""
 DONE = b"D"
@@ -44,6 +50,7 @@ FIRED = b"f"
 THAWED = b"t"
 """Number: when it had thawed one of the filesystems, as a time of CLOCK_MONOTONIC."""
 
+_HURRY = Path("/sys/kernel/rcu_expedited")
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 _PRIORITY = 50
 _STACK_SIZE = 256 << 10
@@ -73,6 +80,27 @@ def thaw(descriptor: int) -> bool:
     return True
 
 
+class Hurry:
+    """Whether the kernel hurries with its grace periods. Where it can't be told, it's left as it is."""
+
+    def __init__(self) -> None:
+        self._before = b""
+
+    def begin(self) -> None:
+        """Have it hurry."""
+        with contextlib.suppress(OSError):
+            before = _HURRY.read_bytes()
+            _HURRY.write_bytes(b"1")
+            self._before = self._before or before
+
+    def end(self) -> None:
+        """Leave it as it was found."""
+        if self._before:
+            with contextlib.suppress(OSError):
+                _HURRY.write_bytes(self._before)
+            self._before = b""
+
+
 class Watchdog:
     """The state of the process: until when it waits, and what is frozen."""
 
@@ -81,6 +109,7 @@ class Watchdog:
         self.frozen: list[int] = []
         self.fired = False
         self.done = False
+        self._hurry = Hurry()
         self._thawing: dict[int, threading.Thread] = {}
         # Every signal writes a byte here: it has to end the waiting, and may come just before it begins.
         self._signalled, signal_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -106,6 +135,7 @@ class Watchdog:
                 self.fire()
         if self.frozen:
             self.fire()
+        self._hurry.end()
 
     def _timeout_ms(self) -> float | None:
         if self.deadline is None:
@@ -129,9 +159,12 @@ class Watchdog:
     def _take(self, kind: bytes, number: float) -> None:
         if kind == ARM:
             self.deadline = number
+            self._hurry.begin()
             _say(ARMED, number)
         elif kind == FREEZING:
             self.frozen.append(int(number))
+        elif kind == FROZEN:
+            self._hurry.end()
         elif kind == REFUSED:
             self.frozen.remove(int(number))
         elif kind == DONE:

@@ -61,6 +61,10 @@ class Watch:
         """Tell it that the filesystem is about to be frozen."""
         self._tell(watchdog.FREEZING, descriptor)
 
+    def frozen(self) -> None:
+        """Tell it that all filesystems are frozen."""
+        self._tell(watchdog.FROZEN, 0.0)
+
     def refused(self, descriptor: int) -> None:
         """Tell it that the filesystem wasn't frozen."""
         self._tell(watchdog.REFUSED, descriptor)

@@ -169,7 +169,7 @@ class SourceSession:
         self,
         number: int,
         disks: Sequence[SourceDisk],
-        used: Mapping[int, Sequence[Extent]] | None,
+        used: Mapping[int, Sequence[Extent]],
         memory: PassMemory,
         observer: Observer | None = None,
         pace: Pace | None = None,
@@ -180,10 +180,11 @@ class SourceSession:
     ) -> PassReport:
         """Read of every disk what may have changed, and send what differs from the receiver's.
 
-        *used*: the extents in use, by disk index, widened to whole granules. None: those of the pass before, and what
-        is dirty; for a pass over frozen filesystems, for which a new map would take too long. *dirty*: what was written
-        since the last commit; of the used granules only these are read, and those that were never read. A disk that
-        isn't in it, all of them when it's None, is read as a whole: for when the tracker can't be trusted.
+        *used*: the extents in use, by disk index, widened to whole granules. Of a disk that isn't in it: those of the
+        pass before, and what is dirty; for frozen filesystems, for which a new map would take too long.
+        *dirty*: what was written since the last commit; of the used granules only these are read, and those that were
+        never read. A disk that isn't in it, all of them when it's None, is read as a whole: for when the tracker can't
+        be trusted.
         *observer* is called at most four times a second, and at the end, in the calling thread. When *stop* is set, the
         pass ends at the border of an extent and the report says so; the same pass may be run again, in this session or
         another. *guard* slows reading down for the sake of the server's own requests.
@@ -197,7 +198,7 @@ class SourceSession:
         self._complete = None
         self._begin(number, memory)
         dirty = {} if dirty is None else dirty
-        chosen = [(disk, self._choose(disk, used, dirty.get(disk.index))) for disk in disks]
+        chosen = [(disk, self._choose(disk, used.get(disk.index), dirty.get(disk.index))) for disk in disks]
         settings = PassSettings(
             number=number,
             workers=self._options.workers,
@@ -226,12 +227,12 @@ class SourceSession:
         memory.begin(number)
         self._say_fenced(BeginPass(number=number))
 
-    def _choose(self, disk: SourceDisk, used: Mapping[int, Sequence[Extent]] | None, dirty: Dirty | None) -> GranuleSet:
+    def _choose(self, disk: SourceDisk, used: Sequence[Extent] | None, dirty: Dirty | None) -> GranuleSet:
         """Return the granules of a disk that a pass has to look at."""
         table = self._tables[disk.index]
         written = None if dirty is None else _as_set(dirty, disk.size)
         if used is not None:
-            table.used = GranuleSet.of_extents(used.get(disk.index, ()), disk.size)
+            table.used = GranuleSet.of_extents(used, disk.size)
         elif written is not None:
             table.used |= written
         return table.select(written)
