@@ -86,6 +86,7 @@ class Session:
         self.fail_commit: Exception | None = None
         self.held = False
         self.rates: list[float] = []
+        self.paces: list[Pace] = []
         self.seconds = 0.1
         self.dirty: list[Mapping[int, Dirty]] = []
         self.during_pass: Callable[[], None] = lambda: None
@@ -109,6 +110,7 @@ class Session:
     ) -> PassReport:
         self.journal(f"pass {number}")
         self.dirty.append(dirty or {})
+        self.paces += [] if pace is None else [pace]
         self.rates.append(pace.rate_mbit if pace is not None else 0.0)
         self.during_pass()
         changed = self.changed.pop(0) if self.changed else 0

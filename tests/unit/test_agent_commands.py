@@ -63,6 +63,7 @@ class Hands:
     task_id: str = ""
     deeds: list[str] = field(default_factory=list)
     stuck: int = 0
+    glances: int = 0
 
     def view(self) -> WorkerView:
         return WorkerView(self.task_id)
@@ -73,6 +74,9 @@ class Hands:
 
     def nudge(self) -> None:
         self.deeds.append("nudge")
+
+    def glance(self) -> None:
+        self.glances += 1
 
     def stop(self) -> None:
         self.deeds.append("stop")

@@ -15,6 +15,7 @@ from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, Proof
 from wherry.agent.figures import FiguresBook
 from wherry.agent.frozen import LATE_ROUNDS
 from wherry.agent.hooks import Hooks, HookSettings
+from wherry.agent.outlook import Outlook
 from wherry.agent.passes import Passes
 from wherry.agent.tracking import Tracking
 from wherry.client.errors import ControlPlaneError
@@ -78,7 +79,14 @@ class Stage:
             hooks=Hooks(hooks, state),
             make_freeze=self.make_freeze,
             disks=disks,
-            passes=Passes(disks, self.tracking, self.book, Pace(), self.stop),
+            passes=Passes(
+                disks=disks,
+                tracking=self.tracking,
+                book=self.book,
+                pace=Pace(),
+                outlook=Outlook(2.5, look=dict),
+                stop=self.stop,
+            ),
             tracking=self.tracking,
             book=self.book,
             control=self.control,

@@ -2,6 +2,7 @@
 # ruff: noqa: ARG002 - a double takes what the Protocol gives
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -109,7 +110,7 @@ class Stage:
 
     def __init__(self, state: Path, view: TaskView, *, checkpoint: int | None = None) -> None:
         self.journal = Journal()
-        self.signals = Signals(stop=threading.Event(), wake=threading.Event())
+        self.signals = Signals(stop=threading.Event(), wake=threading.Event(), look=threading.Event())
         self.plane = Plane(self.journal, view)
         self.book = FiguresBook(state, "task-1")
         self.session = Session(self.journal)
@@ -298,6 +299,45 @@ def test_the_speed_limit_of_the_task_is_obeyed(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         stage.run()
     assert stage.session.rates == [80.0]
+
+
+def test_a_window_of_the_day_takes_the_place_of_the_limit_and_one_that_makes_no_sense_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    stage = Stage(tmp_path, replace(COPYING, speed_limit_mbit=80, speed_windows=(("0:00", "24:00", 16.0),)))
+    rates = stage.session.rates
+
+    def go_on() -> None:
+        if len(rates) == 1:
+            stage.plane.view = replace(SYNCING, speed_limit_mbit=80, speed_windows=(("soon", "24:00", 4.0),))
+        elif len(rates) == 2:
+            stage.plane.view = replace(SYNCING, speed_limit_mbit=80)
+        else:
+            stage.signals.stop.set()
+
+    stage.session.during_pass = go_on
+    with pytest.raises(Stopped):
+        stage.run()
+    assert rates == [16.0, 16.0, 80.0]
+
+
+def test_a_glance_at_the_task_changes_the_rate_of_a_pass_that_runs(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, replace(COPYING, speed_limit_mbit=80))
+    seen: list[float] = []
+
+    def change() -> None:
+        stage.plane.view = replace(COPYING, speed_limit_mbit=40)
+        stage.signals.look.set()
+        deadline = time.monotonic() + 10
+        while stage.session.paces[-1].rate_mbit != 40 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        seen.append(stage.session.paces[-1].rate_mbit)
+        stage.signals.stop.set()
+
+    stage.session.during_pass = change
+    with pytest.raises(Stopped):
+        stage.run()
+    assert seen == [40.0]
 
 
 def test_a_finished_task_that_is_run_again_reports_its_own_subtask(tmp_path: Path) -> None:

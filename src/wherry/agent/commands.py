@@ -21,7 +21,7 @@ from wherry.errors import WherryError
 log = structlog.get_logger(__name__)
 
 LEAST_ROUND_S = 1.0
-"""A control plane that doesn't know long polls answers at once; it isn't asked more often than this, in seconds."""
+"""A control plane that doesn't know long polls answers at once; it's asked about so often, in seconds."""
 
 
 Errands = Mapping[Deed, Callable[[str], Answer]]
@@ -39,6 +39,9 @@ class Hands(Protocol):
 
     def nudge(self) -> None:
         """Have the task looked at now."""
+
+    def glance(self) -> None:
+        """Have the task's limits looked at now."""
 
     def stop(self) -> None:
         """Stop the work and wait for its end. Raises StopTimedOut."""
@@ -94,7 +97,7 @@ class PollLoop:
             self._patience.reset()
             if not answered:
                 rest = LEAST_ROUND_S - (time.monotonic() - began)
-                self._stop.wait(max(0.0, rest) * random.uniform(0.9, 1.5))  # noqa: S311 - no secret
+                self._stop.wait(max(0.0, rest) * random.uniform(0.6, 1.0))  # noqa: S311 - no secret
 
     @staticmethod
     def _weigh(error: WherryError) -> None:
@@ -119,7 +122,11 @@ class PollLoop:
         self._refresh()
         # No two agents that were started together keep asking together.
         wait_s = self._poll_wait_s * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
+        # For what changed while nobody asked, and then for what made the poll come back: the control plane ends it when
+        # anything happens to the source or its task.
+        self._worker.glance()
         command = self._control.command(self._source_id, wait_s)
+        self._worker.glance()
         decision = decide(command.command_name, command.command_param.task_id or "", self._worker.view())
         answer = self._carry_out(decision)
         if answer is None:

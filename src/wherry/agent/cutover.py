@@ -123,7 +123,9 @@ class Cutover:
             self._trace(f"the frozen pass {self._tries} did not fit into {limit}; trying again")
             self._book.enter(ReplicationPhase.SYNCING)
             self._passes.run(session)
-        raise FreezeExpired(limit_s=self._settings.max_freeze_s, attempts=self._settings.attempts)
+        writers = self._passes.outlook.busiest
+        cause = f"{FreezeExpired.default_cause} Most is written by: {writers}." if writers else None
+        raise FreezeExpired(limit_s=self._settings.max_freeze_s, attempts=self._settings.attempts, cause=cause)
 
     def _quieten(self, session: Session) -> None:
         """Run passes until the frozen one will be short; each one writes the filesystems of the disks back before.
@@ -147,7 +149,9 @@ class Cutover:
             changed.append(figures.changed_bytes)
             quickest = min(quickest, figures.seconds)
         if quickest > limit_s:
-            raise FreezeForecast(seconds=quickest, limit_s=limit_s)
+            writers = self._passes.outlook.busiest
+            cause = f"{FreezeForecast.default_cause} Most is written by: {writers}." if writers else None
+            raise FreezeForecast(seconds=quickest, limit_s=limit_s, cause=cause)
 
     def _prove(self, task_id: str, half: ProofHalf) -> None:
         self._trace("waiting for the receiver's half of the proof")

@@ -137,12 +137,17 @@ def resumable(task_state: str) -> bool:
     return task_state in _AT_WORK
 
 
+SpeedWindows = tuple[tuple[str, str, float], ...]
+"""Windows of the day and their limits: from and to as "H:MM", Mbit/s."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskView:
     """What the work depends on, as the control plane told it last.
 
-    *speed_limit_mbit* 0 means no limit. *subtasks* are the names of the steps that the task has. *wants_network_check*:
-    it was created to have the network checked first, and nobody has done it yet.
+    *speed_limit_mbit* 0 means no limit; *speed_windows* take its place while they hold. *subtasks* are the names of the
+    steps that the task has. *wants_network_check*: it was created to have the network checked first, and nobody has
+    done it yet.
     """
 
     id: str
@@ -150,6 +155,7 @@ class TaskView:
     source_state: str
     syncing: bool
     speed_limit_mbit: int = 0
+    speed_windows: SpeedWindows = ()
     subtasks: frozenset[str] = frozenset()
     wants_network_check: bool = False
 

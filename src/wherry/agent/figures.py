@@ -15,7 +15,7 @@ import structlog
 
 from wherry.client.errors import StateUnreadable
 from wherry.contract.enumerations import ReplicationPhase
-from wherry.contract.wherry import PassFigures, ProofHalf, ReplicationFigures
+from wherry.contract.wherry import ForecastFigures, PassFigures, ProofHalf, ReplicationFigures
 from wherry.durable import write_file
 from wherry.replication.sending import Commit, PassReport
 from wherry.replication.sending import PassFigures as Running
@@ -111,6 +111,11 @@ class FiguresBook:
         with self._lock:
             self._note(_replace(self._notes.figures, tracking=words[:_LONGEST]))
 
+    def foresee(self, forecast: ForecastFigures | None) -> None:
+        """Note what is expected of the passes to come."""
+        with self._lock:
+            self._note(_replace(self._notes.figures, forecast=forecast))
+
     def begin_pass(self, number: int, scan_reason: str = "") -> None:
         """Count what follows for pass *number*, in addition to what an interrupted try has done for it already.
 
@@ -140,6 +145,7 @@ class FiguresBook:
                 resent_bytes=before.resent_bytes + running.resent_bytes,
                 remaining_bytes=running.remaining_bytes,
                 rate_mbit=round(running.rate_mbit, 3),
+                bottleneck=running.bottleneck,
             )
             open_pass = _replace(
                 was,

@@ -176,6 +176,7 @@ class FrozenPass:
             if outcome is not None:
                 self._book.thawed(outcome.frozen_ms, expired=outcome.expired)
         changed = report.figures.changed_bytes
+        self._passes.outlook.freeze_ms = sum(laps.ms.get(name, 0.0) for name in ("freeze", "drain", "late", "commit"))
         log.info(
             "thawed", frozen_ms=outcome.frozen_ms, expired=outcome.expired, changed_bytes=changed, phases_ms=laps.ms
         )

@@ -6,6 +6,7 @@ without any memory of its own.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,16 +14,18 @@ import structlog
 
 from wherry.agent.channel import Stagehand
 from wherry.agent.cutover import Cutover, CutoverSettings
-from wherry.agent.decisions import Step, TaskView, next_step, resumable
+from wherry.agent.decisions import SpeedWindows, Step, TaskView, next_step, resumable
 from wherry.agent.desks import TaskDesk
 from wherry.agent.figures import FiguresBook
 from wherry.agent.frozen import MakeFreeze
 from wherry.agent.hooks import Hooks
 from wherry.agent.load import LoadMeter
+from wherry.agent.outlook import Outlook
 from wherry.agent.passes import Passes
 from wherry.agent.progress import Reporter
 from wherry.agent.session import Opener, Session
 from wherry.agent.survey import Disks
+from wherry.agent.taskwatch import TaskWatch
 from wherry.agent.tracking import Tracking
 from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Patience, Steadfast, Stopped
@@ -34,13 +37,17 @@ from wherry.replication.errors import (
     PeerRefused,
     ProtocolViolated,
     ReplicaBusy,
+    ScheduleRefused,
     StorageFailed,
     StorageFull,
 )
 from wherry.replication.guarding import LatencyGuard
-from wherry.replication.pacing import Pace
+from wherry.replication.pacing import Pace, schedule
 
 log = structlog.get_logger(__name__)
+
+GUARD_LOOK_S = 0.3
+"""How often the guard looks at the disks between passes, in seconds."""
 
 FRUITLESS_TRIES = 12
 """How often in a row the receiver may refuse in a way that usually passes before the task fails."""
@@ -64,10 +71,14 @@ _ENDURED = frozenset({ConnectionLost.code, StorageFull.code})
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """How the poll loop speaks to the work. *wake* is set with *stop*, and alone to have the task looked at."""
+    """How the poll loop speaks to the work.
+
+    *wake* is set with *stop*, and alone to end a pause. *look* is set to have the task looked at.
+    """
 
     stop: threading.Event
     wake: threading.Event
+    look: threading.Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +124,20 @@ class Work:
         self._patience = patience()
         self._sure = Steadfast(signals.stop, patience())
         self._pace = Pace()
-        self._reporter = Reporter(control, task_id, book, LoadMeter(), self._watch)
+        self._windows: SpeedWindows = ()
+        self._reporter = Reporter(control, task_id, book, LoadMeter())
+        self._watch = TaskWatch(self._look_again, signals.look)
         self._channel = open_channel(self._sure, self._reporter)
         self._guard = guard
-        self._passes = Passes(disks, tracking, book, self._pace, signals.stop, guard)
+        self._passes = Passes(
+            disks=disks,
+            tracking=tracking,
+            book=book,
+            pace=self._pace,
+            outlook=Outlook(settings.cutover.max_freeze_s),
+            stop=signals.stop,
+            guard=guard,
+        )
         self._passes.on_progress = self._fruitful
         self._cutover = Cutover(
             settings=settings.cutover,
@@ -143,11 +164,13 @@ class Work:
             raise Stopped("the task isn't to be worked on")
         self._book.enter(ReplicationPhase.CONNECTING)
         self._reporter.start()
+        self._watch.start()
         try:
             while not self._connected_once():
                 if not self._patience.wait(self._signals.stop):
                     raise Stopped
         finally:
+            self._watch.stop()
             self._reporter.stop()
             self._book.save()
 
@@ -212,10 +235,19 @@ class Work:
         self._book.enter(ReplicationPhase.SYNCING)
         self._reporter.show(task.copying_subtask, 100, "synchronising")
         self._passes.run(session)
-        self._signals.wake.wait(self._settings.sync_interval_s)
-        self._signals.wake.clear()
+        self._pause(self._settings.sync_interval_s)
         if self._signals.stop.is_set():
             raise Stopped
+
+    def _pause(self, seconds: float) -> None:
+        """Wait until somebody wakes us; meanwhile the guard learns how fast the disks are when they aren't read."""
+        until = time.monotonic() + seconds
+        while not self._signals.wake.wait(min(GUARD_LOOK_S, max(0.0, until - time.monotonic()))):
+            if self._guard is not None:
+                self._guard.look(0)
+            if time.monotonic() >= until:
+                break
+        self._signals.wake.clear()
 
     def _cut_over(self, session: Session, task: TaskView) -> None:
         self._state(SourceState.CUTOVERING, MigrationCycle.CUTOVERING)
@@ -251,11 +283,11 @@ class Work:
             if error.status == 404:
                 raise Stopped(error.message) from error
             raise
-        self._pace.set_rate(task.speed_limit_mbit)
+        self._keep_to(task)
         return task
 
-    def _watch(self) -> None:
-        """Look at the task between two reports: its limit may have been changed, or it may be gone."""
+    def _look_again(self) -> None:
+        """Look at the task while it's worked on: its limits may have been changed, or it may be gone."""
         try:
             task = self._control.task(self._task_id)
         except ControlPlaneError as error:
@@ -264,7 +296,21 @@ class Work:
             self._signals.stop.set()
             self._signals.wake.set()
         else:
-            self._pace.set_rate(task.speed_limit_mbit)
+            self._keep_to(task)
+
+    def _keep_to(self, task: TaskView) -> None:
+        """Follow the speed limits of the task; a window that makes no sense leaves those that held."""
+        self._pace.set_rate(task.speed_limit_mbit)
+        if task.speed_windows == self._windows:
+            return
+        self._windows = task.speed_windows
+        try:
+            self._pace.set_schedule(schedule(task.speed_windows))
+        except ScheduleRefused as error:
+            log.warning("speed_windows_refused", **error.facts)
+            self._reporter.trace(f"{error.code}: {error.message}")
+        else:
+            log.info("speed_windows", windows=task.speed_windows)
 
     def _state(self, state: SourceState, cycle: MigrationCycle) -> None:
         self._sure(lambda: self._control.report_state(self._source_id, state.value, cycle.value))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from wherry.agent.figures import FiguresBook
+from wherry.agent.outlook import Outlook
 from wherry.agent.session import Session
 from wherry.agent.survey import Disks, Survey
 from wherry.agent.tracking import Changes, Tracking
@@ -38,16 +39,19 @@ class DonePass:
 class Passes:
     """Runs the passes of one task."""
 
-    def __init__(  # noqa: PLR0917 - what every pass goes by
+    def __init__(
         self,
+        *,
         disks: Disks,
         tracking: Tracking,
         book: FiguresBook,
         pace: Pace,
+        outlook: Outlook,
         stop: threading.Event,
         guard: LatencyGuard | None = None,
     ) -> None:
         """*guard* slows reading down for the sake of the server's own writes, but for those that wait for a thaw."""
+        self.outlook = outlook
         self._guard = guard
         self._disks = disks
         self._tracking = tracking
@@ -74,11 +78,13 @@ class Passes:
             # First, so that this pass and not the next one finds what was written until now.
             survey.write_back()
             changes = self._tracking.cut()
+            self.outlook.begin()
             if changes.scan:
                 log.info("digest_scan", pass_number=session.next_pass, reason=changes.reason)
             report = self._send(session, survey, changes)
         commit = session.commit(consistent=False, taken_at=now_ms(), covered=report.covered)
         self._tracking.commit(changes)
+        self._book.foresee(self.outlook.end(report.figures, self._pace.rate_mbit))
         self._book.end_pass(report, commit, consistent=False)
         return DonePass(report, changes)
 

@@ -10,6 +10,7 @@ from wherry.contract.commands import Command
 from wherry.contract.enumerations import ProofSide
 from wherry.contract.network_check import NetworkCheck
 from wherry.contract.sources import Registration, SourceDetail
+from wherry.contract.speed import SpeedLimits
 from wherry.contract.storage import DiskInfo
 from wherry.contract.task_log import AgentLog
 from wherry.contract.tasks import TaskDetail, TaskProgress
@@ -22,8 +23,8 @@ NOT_YET = 404
 """What a route without a receiver and a proof without both halves are answered with."""
 
 
-def task_view(task: TaskDetail) -> TaskView:
-    """Return of a task what the work depends on."""
+def task_view(task: TaskDetail, limits: SpeedLimits) -> TaskView:
+    """Return of a task and its speed limits what the work depends on."""
     source_state = task.source_server.state if task.source_server else None
     return TaskView(
         id=task.id,
@@ -32,6 +33,7 @@ def task_view(task: TaskDetail) -> TaskView:
         syncing=bool(task.syncing),
         speed_limit_mbit=task.speed_limit or 0,
         wants_network_check=task.start_network_check is True and task.network_check_info is None,
+        speed_windows=tuple((each.start, each.end, float(each.speed or 0)) for each in limits.speed_limit),
         subtasks=frozenset(step.name for step in task.sub_tasks or () if step.name),
     )
 
@@ -63,8 +65,8 @@ class Plane:
         self._plane.update_command_result(source_id, command, answer.result, answer.detail)
 
     def task(self, task_id: str) -> TaskView:
-        """ShowTask."""
-        return task_view(self._plane.show_task(task_id))
+        """ShowTask and ShowsSpeedLimits."""
+        return task_view(self._plane.show_task(task_id), self._plane.show_speed_limits(task_id))
 
     def channel_identity(self, task_id: str) -> Identity:
         """ShowCertKey and ShowPassphrase."""

@@ -25,9 +25,6 @@ log = structlog.get_logger(__name__)
 REPORT_EVERY_S = 1.0
 """The least time between two reports, in seconds."""
 
-LOOK_EVERY = 2
-"""After how many reports the task is looked at."""
-
 _MAX_RATE = 10_000.0
 _MAX_TRACE = 2048
 
@@ -81,6 +78,8 @@ def _trace(stage: Stage, figures: ReplicationFigures) -> str:
     if stage.failed:
         return stage.trace
     where = f"{figures.phase.value}, pass {figures.pass_number}"
+    if stage.progress is None and figures.bottleneck:
+        where += f", held up by {figures.bottleneck}"
     return f"{where}: {stage.trace}" if stage.trace else where
 
 
@@ -100,16 +99,13 @@ class Reporter:
         task_id: str,
         book: FiguresBook,
         load: Callable[[], Load],
-        look: Callable[[], None],
         *,
         every_s: float = REPORT_EVERY_S,
     ) -> None:
-        """*look* is called between the reports, for reading the task anew; it may raise what a control plane raises."""
         self._control = control
         self._task_id = task_id
         self._book = book
         self._load = load
-        self._look = look
         self._every_s = every_s
         self._stage: Stage | None = None
         self._sent: tuple[Stage, ReplicationFigures] | None = None
@@ -168,13 +164,9 @@ class Reporter:
         self._thread.join(5.0)
 
     def _run(self) -> None:
-        rounds = 0
         while not self._ending.wait(self._every_s):
-            rounds += 1
             try:
                 self.flush()
-                if rounds % LOOK_EVERY == 0:
-                    self._look()
             except WherryError as error:
                 # The calls of the work itself tell of a control plane that is away.
                 if not passing(error):

@@ -62,7 +62,7 @@ class Worker:
     def start(self, task_id: str) -> None:
         """Begin the work on *task_id*; another task's is stopped before. Raises StopTimedOut when that doesn't end."""
         self.stop()
-        signals = Signals(stop=threading.Event(), wake=threading.Event())
+        signals = Signals(stop=threading.Event(), wake=threading.Event(), look=threading.Event())
         thread = threading.Thread(target=self._run, args=(task_id, signals), name=f"task-{task_id}", daemon=True)
         self._current = _Run(task_id, signals, thread)
         thread.start()
@@ -71,6 +71,11 @@ class Worker:
         """Have the task looked at now instead of after the next pause."""
         if self._current is not None:
             self._current.signals.wake.set()
+
+    def glance(self) -> None:
+        """Have the task's limits looked at now."""
+        if self._current is not None:
+            self._current.signals.look.set()
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """Stop the work and wait for its end. Raises StopTimedOut."""

@@ -14,7 +14,7 @@ import msgspec
 from wherry.client.errors import AnswerUnreadable
 from wherry.client.retrying import RetryPolicy
 from wherry.client.transport import Call, Credentials, Transport, path_of
-from wherry.contract import commands, sources, storage, tasks, wherry
+from wherry.contract import commands, sources, speed, storage, tasks, wherry
 from wherry.contract.channel_secrets import CertKey, Passphrase
 from wherry.contract.enumerations import Action, JoinRole, ProofSide
 from wherry.contract.network_check import NetworkCheck
@@ -139,6 +139,14 @@ class ControlPlane:
     def update_network_check_info(self, task_id: str, check: NetworkCheck) -> None:
         """UpdateNetworkCheckInfo. Repeating it is harmless."""
         self._send_body("POST", path_of("v3", task_id, "update-network-check-info"), check)
+
+    def show_speed_limits(self, task_id: str) -> speed.SpeedLimits:
+        """ShowsSpeedLimits."""
+        return self._get("ShowsSpeedLimits", path_of("v3", "tasks", task_id, "speed-limit"), speed.SpeedLimits)
+
+    def update_speed(self, task_id: str, limits: speed.SpeedLimits) -> None:
+        """UpdateSpeed: new limits by the time of day in place of the old ones."""
+        self._send_body("POST", path_of("v3", "tasks", task_id, "speed-limit"), limits)
 
     def delete_task(self, task_id: str) -> None:
         """DeleteTask."""

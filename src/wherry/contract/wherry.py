@@ -161,11 +161,36 @@ class PassFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
     scan_reason: LongText = ""
 
 
+class WriterFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """A process of the source, and what it wrote a second, on all disks together."""
+
+    pid: Int32
+    name: Text
+    bytes_per_s: Int64
+
+
+class ForecastFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """What the agent expects of the passes to come.
+
+    `converges`: false when passes won't get small enough for a short freeze at this rate. `seconds`: until the last
+    pass may begin; `frozen_ms`: how long that will freeze the server; both are null when they don't. `needed_mbit`: the
+    rate in Mbit/s that would do, when they don't, and `writers`: who writes most, the busiest first.
+    """
+
+    converges: bool
+    seconds: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+    frozen_ms: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+    needed_mbit: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
+    writers: Annotated[list[WriterFigures], Meta(max_length=100)] = field(default_factory=list)
+
+
 class ReplicationFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """The figures of a task's replication, as the agent writes them and users read them.
 
     `wire_bytes` counts everything that went over the connection. `remaining_bytes` None = not known yet.
     `tracking`: the channels by which changes are tracked, such as "ftrace+ebpf", or "none: " and why; "" = not begun.
+    `bottleneck`: what held the running pass up last: "source read", "cpu", "wire", "target write", "limit"; "" = not
+    known. `forecast` null = nothing is known yet.
     """
 
     phase: ReplicationPhase
@@ -184,6 +209,8 @@ class ReplicationFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
     checkpoint: Int64 = 0
     watchdog_fired: bool = False
     tracking: LongText = ""
+    bottleneck: Text = ""
+    forecast: ForecastFigures | None = None
 
 
 class DiskRoot(Wire, frozen=True, kw_only=True):

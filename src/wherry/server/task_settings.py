@@ -11,7 +11,7 @@ from wherry.contract.network_check import NetworkCheck, NetworkCheckAnswer
 from wherry.contract.speed import SpeedLimits
 from wherry.ledger import tasks
 from wherry.ledger.tasks import TaskRow
-from wherry.ledger.transaction import Transaction
+from wherry.ledger.transaction import Transaction, source_scope
 from wherry.server.access import heard_of, task_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
@@ -26,7 +26,7 @@ async def show_speed_limits(call: Call) -> Answer:
 async def update_speed(call: Call) -> Answer:
     """Replace the speed limits of a task."""
     limits = to_builtins(call.decode(SpeedLimits))["speed_limit"]
-    await _change(call, lambda settings: {**settings, "speed_limit": limits})
+    await _change(call, lambda settings: {**settings, "speed_limit": limits}, wakes=True)
     return EMPTY
 
 
@@ -68,10 +68,16 @@ async def _task(call: Call) -> TaskRow:
     return await call.services.ledger.read(lambda connection: task_of(connection, call, call.parameters["task_id"]))
 
 
-async def _change(call: Call, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> TaskRow:
+async def _change(
+    call: Call, change: Callable[[Mapping[str, Any]], Mapping[str, Any]], *, wakes: bool = False
+) -> TaskRow:
+    """Change the settings of a task; *wakes* has the agent's poll come back, so that it looks at them."""
+
     def unit(tx: Transaction) -> TaskRow:
         task = task_of(tx.connection, call, call.parameters["task_id"])
         tasks.change(tx.connection, task.id, {"settings": change(task.settings)})
+        if wakes:
+            tx.topics.add(source_scope(task.source_id))
         call.record(tx, task.id)
         return task
 

@@ -16,7 +16,7 @@ from wherry.iam.permissions import Resource
 from wherry.ledger import sources, tasks
 from wherry.ledger.sources import SourceRow
 from wherry.ledger.tasks import TaskFilter, TaskRow
-from wherry.ledger.transaction import Transaction
+from wherry.ledger.transaction import Transaction, source_scope
 from wherry.migration import actions, commands, creation
 from wherry.server import task_views
 from wherry.server.access import allow, listable, record_of, task_of
@@ -113,6 +113,7 @@ async def update_task(call: Call) -> Answer:
             allow(call, Resource(row.id, row.source_id, row.receiver_id or "", label))
             values["enterprise_project_id"] = update.enterprise_project
         tasks.change(tx.connection, row.id, {**values, "document": document})
+        tx.topics.add(source_scope(row.source_id))  # its agent looks at the speed limit
         call.record(tx, row.id)
         return row.id
 
