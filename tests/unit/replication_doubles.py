@@ -187,8 +187,8 @@ class SimulatedDescriptor:
     def forget_cache(self) -> None:
         self._file.forget_cache()
 
-    def is_hole(self) -> bool:
-        return not any(self._file.content)
+    def is_hole(self, start: int = 0) -> bool:
+        return not any(self._file.content[start:])
 
     def close(self) -> None:
         return

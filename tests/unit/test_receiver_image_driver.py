@@ -26,12 +26,15 @@ def test_an_existing_disk_is_found_and_keeps_its_bytes(tmp_path: Path) -> None:
     assert path.read_bytes() == b"x" * 4096
 
 
-def test_a_disk_of_another_size_is_refused_and_kept(tmp_path: Path) -> None:
+def test_a_disk_grows_but_is_never_cut(tmp_path: Path) -> None:
     driver = ImageDriver(tmp_path)
     path = driver.create_disk("task-1", 0, 4096)
+    path.write_bytes(b"x" * 4096)
+    assert driver.create_disk("task-1", 0, 8192) == path
+    assert path.read_bytes() == b"x" * 4096 + bytes(4096)
     with pytest.raises(FileExistsError):
-        driver.create_disk("task-1", 0, 8192)
-    assert path.stat().st_size == 4096
+        driver.create_disk("task-1", 0, 4096)
+    assert path.stat().st_size == 8192
 
 
 @pytest.mark.parametrize("task_id", ["", "..", "a/b", "../x", "x" * 37, "a\n"])

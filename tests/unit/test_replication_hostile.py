@@ -273,10 +273,10 @@ def test_what_the_protocol_forbids_is_refused_and_changes_nothing(
         pytest.param(Hello(task_id="task", source_id="s", disks=HELLO.disks, protocol=1), id="another protocol"),
         pytest.param(Hello(task_id="task", source_id="s", disks=HELLO.disks * 2), id="a disk twice"),
         pytest.param(
-            Hello(task_id="task", source_id="s", disks=(DiskLine(index=0, name="d", size=SIZE + 1),)), id="grown"
+            Hello(task_id="task", source_id="s", disks=(DiskLine(index=0, name="d", size=SIZE - 1),)), id="shrunk"
         ),
         pytest.param(
-            Hello(task_id="task", source_id="s", disks=(*HELLO.disks, DiskLine(index=1, name="e", size=1))), id="more"
+            Hello(task_id="task", source_id="s", disks=(DiskLine(index=1, name="d", size=SIZE),)), id="another index"
         ),
     ],
 )

@@ -10,11 +10,11 @@ import pytest
 from tests.unit.replication_doubles import control_frame, data_frame
 from wherry.replication.errors import (
     CheckpointGone,
-    DisksDiffer,
     ProtocolViolated,
     ReplicaBusy,
     ReplicaDamaged,
     StorageFailed,
+    TargetTooSmall,
 )
 from wherry.replication.granules import GRANULE_SIZE, granule_digests
 from wherry.replication.messages import CommitPass, Committed, DiskLine
@@ -267,7 +267,7 @@ def test_the_later_session_waits_for_the_earlier_to_leave(shelf: Shelf) -> None:
 def test_a_target_that_is_too_small_is_refused(shelf: Shelf) -> None:
     shelf.image.write_bytes(b"x" * 100)
     replica = Replica.open(shelf.directory / "small", "t", lambda _index, _size: shelf.image)
-    with pytest.raises(DisksDiffer, match="100 bytes"), replica.session(lambda: None):
+    with pytest.raises(TargetTooSmall, match="100 bytes"), replica.session(lambda: None):
         replica.prepare(LINES)
     replica.close()
 

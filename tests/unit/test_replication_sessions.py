@@ -328,13 +328,13 @@ def test_closing_the_replica_ends_its_session(pair: Pair) -> None:
     pair.replica = pair.open()
 
 
-def test_other_disks_than_before_are_refused_in_words(pair: Pair) -> None:
-    disks = [source(content(MIB, 13))]
+def test_disks_that_became_smaller_are_refused_in_words(pair: Pair) -> None:
+    disks = [source(content(2 * MIB, 13))]
     session, served = pair.session(disks)
     session.close()
     served.result(10)
     with pytest.raises(PeerRefused) as caught:
-        pair.session([source(content(2 * MIB, 13))])
+        pair.session([source(content(MIB, 13))])
     assert caught.value.code == "WHERRY.2022"
     assert "2097152" in caught.value.message
     assert caught.value.fix

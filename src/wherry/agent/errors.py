@@ -12,6 +12,40 @@ class NoDisk(WherryError):
     default_fix = "Name the disk with --disk, run the agent as root, and leave at least one disk to be migrated."
 
 
+class DiskMissing(WherryError):
+    """A disk that the task has begun to move isn't there any more."""
+
+    code = "WHERRY.4012"
+    template = "The disk {name!r} of the task isn't there any more, or is left out now."
+    default_cause = (
+        "It was detached, its name has changed, --disk doesn't name it, or it was left out of the migration."
+    )
+    default_fix = "Bring it back and start the task again; or delete the task and create it anew without the disk."
+
+
+class DisksChanged(WherryError):
+    """A disk has another size than when the work on the task began: all begins anew with the disks as they are."""
+
+    code = "WHERRY.4013"
+    template = "The disk {name!r} has {now} bytes now; it had {before}."
+    default_cause = "It was enlarged while the task ran."
+    default_fix = "Nothing to do: the disks are looked at again, and the work goes on with all that was copied."
+
+
+class TargetOutgrown(WherryError):
+    """The target can't hold the source's disks as they are now. Its code is that of the SMS reference."""
+
+    template = "{reason}"
+    default_cause = (
+        "Disks of the source were added or enlarged since the task was created, and the target can't follow."
+    )
+    default_fix = "Give the target disks at least as large as the source's, then start the task again."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason=reason)
+        self.code = "SMS.0515"
+
+
 class FreezeExpired(WherryError):
     """No try of the last pass fitted into the time that the server may be frozen."""
 

@@ -8,6 +8,7 @@ for the disk, which would slow the server down: it outlives a killed agent, and 
 
 import contextlib
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -32,9 +33,14 @@ _replace = msgspec.structs.replace
 
 
 class Notes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the agent remembers of a task. *open_pass*: what was done for the pass that isn't committed yet."""
+    """What the agent remembers of a task.
+
+    *open_pass*: what was done for the pass that isn't committed yet. *disks*: by which keys the task knows its disks,
+    in the order of their indexes; what was given a place keeps it.
+    """
 
     figures: ReplicationFigures
+    disks: tuple[str, ...] = ()
     open_pass: PassFigures | None = None
     half: ProofHalf | None = None
 
@@ -62,7 +68,7 @@ class FiguresBook:
         except (OSError, msgspec.MsgspecError):  # there's none, or the machine crashed while it was written
             return notes
         newer = running.figures.read_bytes > notes.figures.read_bytes
-        return _replace(running, half=notes.half) if newer else notes
+        return _replace(running, half=notes.half, disks=notes.disks) if newer else notes
 
     def save(self) -> None:
         """Keep the notes durably.
@@ -95,6 +101,19 @@ class FiguresBook:
     def half(self) -> ProofHalf | None:
         """The half that waits to be signed."""
         return self._notes.half
+
+    @property
+    def disks(self) -> Sequence[str]:
+        """By which keys the task knows its disks, in the order of their indexes."""
+        return self._notes.disks
+
+    def note_disks(self, keys: Sequence[str]) -> None:
+        """Give the disks their places, for good; durable on return."""
+        if tuple(keys) == self._notes.disks:
+            return
+        with self._lock:
+            self._notes = self._before = _replace(self._notes, disks=tuple(keys))
+        self.save()
 
     def enter(self, phase: ReplicationPhase) -> None:
         """Go over to *phase*."""

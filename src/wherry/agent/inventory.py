@@ -5,9 +5,10 @@ from pathlib import Path
 
 import structlog
 
-from wherry.agent.errors import NoDisk
+from wherry.agent.errors import DiskMissing, NoDisk
 from wherry.agent.registration import device_name
 from wherry.contract.sources import SourceDetail
+from wherry.disks import sysblock
 from wherry.disks.inventory import local_disks
 from wherry.disks.layout import DiskLayout, read_layout
 from wherry.errors import WherryError
@@ -32,6 +33,23 @@ def read_inventory(named: Sequence[Path], find: Callable[[], Sequence[Path]] = l
     if not layouts:
         raise NoDisk(reason="no whole disk of this server can be read")
     return layouts
+
+
+def in_order(layouts: Sequence[DiskLayout], known: Sequence[str]) -> list[DiskLayout]:
+    """Return *layouts* so that the disks *known* to a task (see `key_of`) keep their places; new ones come after them.
+
+    Raises DiskMissing when one of them isn't there.
+    """
+    found = {key_of(layout): layout for layout in layouts}
+    for key in known:
+        if key not in found:
+            raise DiskMissing(name=key)
+    return [found[key] for key in known] + [layout for layout in layouts if key_of(layout) not in known]
+
+
+def key_of(layout: DiskLayout) -> str:
+    """Return what a task knows a disk by: its serial number where it has one, since names change; else its name."""
+    return sysblock.serial_of(layout.device_number) or device_name(layout)
 
 
 def chosen(layouts: Sequence[DiskLayout], source: SourceDetail) -> list[DiskLayout]:

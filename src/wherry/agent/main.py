@@ -18,7 +18,7 @@ from wherry.agent.errors import StopTimedOut
 from wherry.agent.figures import FiguresBook, forget_figures, tables_folder
 from wherry.agent.hooks import Hooks
 from wherry.agent.host import gather
-from wherry.agent.inventory import chosen, read_inventory
+from wherry.agent.inventory import chosen, in_order, key_of, read_inventory
 from wherry.agent.log_upload import KEPT_CHARACTERS, LogUpload
 from wherry.agent.migration import Signals, Work, WorkSettings
 from wherry.agent.network_probe import NetworkProbe
@@ -34,6 +34,7 @@ from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import JoinRole, MigrationCycle, SourceState, Subtask
 from wherry.contract.tasks import TaskProgress
 from wherry.disks.freezing import Freeze
+from wherry.disks.layout import DiskLayout
 from wherry.disks.sysblock import kernel_name
 from wherry.errors import WherryError
 from wherry.replication.guarding import LatencyGuard
@@ -130,7 +131,11 @@ def _work(settings: AgentSettings, control: Control, source_id: str, task_id: st
     if sure(lambda: control.task(task_id)).wants_network_check:
         sure(lambda: NetworkProbe(control)(task_id))
     record = sure(lambda: control.source(source_id))
-    disks = OpenDisks(chosen(read_inventory(settings.disks), record))
+    inventory = read_inventory(settings.disks)
+    _tell_disks(control, source_id, inventory)
+    layouts = in_order(chosen(inventory, record), book.disks)
+    disks = OpenDisks(layouts)
+    book.note_disks([key_of(layout) for layout in layouts])
     return Work(
         task_id=task_id,
         source_id=source_id,
@@ -207,10 +212,23 @@ def _refresher(settings: AgentSettings, control: Control, source_id: str) -> Cal
         if not rota.due():
             return
         try:
-            control.update_disks(source_id, disk_info(read_inventory(settings.disks)))
+            inventory = read_inventory(settings.disks)
         except WherryError as error:
-            # A disk that can't be read just now, or a control plane that is away: neither keeps commands from coming.
+            # A disk that can't be read just now doesn't keep commands from coming.
             log.warning("disks_not_updated", **error.facts)
+            rota.postpone(RETRY_REFRESH_S)
+            return
+        if not _tell_disks(control, source_id, inventory):
             rota.postpone(RETRY_REFRESH_S)
 
     return refresh
+
+
+def _tell_disks(control: Control, source_id: str, inventory: Sequence[DiskLayout]) -> bool:
+    """Tell the control plane which disks there are; a control plane that is away is no reason not to work."""
+    try:
+        control.update_disks(source_id, disk_info(inventory))
+    except WherryError as error:
+        log.warning("disks_not_updated", **error.facts)
+        return False
+    return True

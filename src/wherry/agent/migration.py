@@ -16,6 +16,7 @@ from wherry.agent.channel import Stagehand
 from wherry.agent.cutover import Cutover, CutoverSettings
 from wherry.agent.decisions import SpeedWindows, Step, TaskView, next_step, resumable
 from wherry.agent.desks import TaskDesk
+from wherry.agent.errors import TargetOutgrown
 from wherry.agent.figures import FiguresBook
 from wherry.agent.frozen import MakeFreeze
 from wherry.agent.hooks import Hooks
@@ -40,6 +41,7 @@ from wherry.replication.errors import (
     ScheduleRefused,
     StorageFailed,
     StorageFull,
+    TargetTooSmall,
 )
 from wherry.replication.guarding import LatencyGuard
 from wherry.replication.pacing import Pace, schedule
@@ -198,6 +200,8 @@ class Work:
         passes = not isinstance(error, PeerRefused) or error.code in _PASSING_REFUSALS
         if error.code not in _ENDURED:
             self._fruitless += 1
+        if error.code == TargetTooSmall.code:
+            raise TargetOutgrown(error.message) from error
         if not passes or self._fruitless > FRUITLESS_TRIES:
             raise error
         log.warning("receiver_lost", task_id=self._task_id, **error.facts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from wherry.agent.errors import NoDisk
+from wherry.agent.errors import DisksChanged, NoDisk
 from wherry.agent.registration import device_name
 from wherry.disks.direct import BlockReader, open_reader
 from wherry.disks.extents import Extent
@@ -100,8 +100,14 @@ class OpenDisks:
 
     @contextmanager
     def survey(self) -> Iterator[Survey]:
-        """Read the layouts anew, since filesystems come and go, and open the maps of those that are mounted."""
+        """Read the layouts anew, since filesystems come and go, and open the maps of those that are mounted.
+
+        Raises DisksChanged when a disk has grown, or shrunk.
+        """
         layouts = [read_layout(path) for path in self._paths]
+        for disk, layout in zip(self.disks, layouts, strict=True):
+            if disk.size != layout.size:
+                raise DisksChanged(name=disk.name, before=disk.size, now=layout.size)
         mount_points = dict.fromkeys(mount.mount_point for layout in layouts for mount in mounts_on(layout))
         with contextlib.ExitStack() as opened:
             maps = [opened.enter_context(UsedMap(layout)) for layout in layouts]

@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from wherry.agent.decisions import WorkerView
-from wherry.agent.errors import StopTimedOut, WorkerFailed
+from wherry.agent.errors import DisksChanged, StopTimedOut, WorkerFailed
 from wherry.agent.migration import Signals
 from wherry.client.patience import Stopped
 from wherry.errors import WherryError
@@ -90,10 +90,18 @@ class Worker:
 
     def _run(self, task_id: str, signals: Signals) -> None:
         structlog.contextvars.bind_contextvars(task_id=task_id)
+        while self._run_once(task_id, signals):
+            pass
+
+    def _run_once(self, task_id: str, signals: Signals) -> bool:
+        """Work on the task; True when it has to begin anew, with the disks as they are now."""
         work: Doable | None = None
         try:
             work = self._make_work(task_id, signals)
             work.run()
+        except DisksChanged as change:
+            log.info("disks_changed", **change.facts)
+            return True
         except Stopped as stopped:
             log.info("work_stopped", reason=str(stopped))
         except WherryError as error:
@@ -106,6 +114,7 @@ class Worker:
         finally:
             if work is not None:
                 work.close()
+        return False
 
     def _tell(self, task_id: str, work: Doable | None, failure: WherryError) -> None:
         try:

@@ -9,7 +9,7 @@ from cyclopts.validators import Number
 from wherry.agent.hooks import HOOK_LIMIT_S, HookSettings
 from wherry.agent.main import run_agent
 from wherry.agent.settings import MAX_FREEZE_S, MEMORY_MIB, SYNC_INTERVAL_S, USUAL_SENDING, AgentSettings
-from wherry.cli.diagnosis import as_json, as_text, tracked
+from wherry.cli.diagnosis import as_json, as_text
 from wherry.cli.joining import Joining
 from wherry.cli.program import run_until_signalled
 from wherry.disks.inventory import local_disks
@@ -96,4 +96,4 @@ def doctor(
     """
     diagnosis = examine(disk or local_disks(), listen)
     print(as_json(diagnosis) if json else as_text(diagnosis))
-    return 0 if tracked(diagnosis) else 1
+    return 0 if diagnosis.works else 1

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from wherry.disks.tracking.doctor import ChannelFinding, Diagnosis, DiskFinding
+from wherry.disks.tracking.doctor import Diagnosis, DiskFinding, Finding
 
 _NOT_ROOT = "Run it as root, in the server's own namespaces and not in a container."
 _CHANNEL_FIXES: Mapping[str, str] = {
@@ -44,17 +44,10 @@ class Document(msgspec.Struct, frozen=True):
 
 def document(diagnosis: Diagnosis) -> Document:
     """Return the findings with their fixes."""
-    lines = [_of_channel(channel) for channel in diagnosis.channels]
+    lines = [_of_channel("channel", channel.name, channel) for channel in diagnosis.channels]
+    lines.append(_of_channel("memory", "", diagnosis.memory))
     lines += [_of_disk(disk) for disk in diagnosis.disks]
-    return Document(diagnosis.kernel, diagnosis.machine, tracked(diagnosis), lines)
-
-
-def tracked(diagnosis: Diagnosis) -> bool:
-    """Tell whether a channel works, the memory it needs does, and so does every disk, of which there is one."""
-    works = {channel.name: channel.works for channel in diagnosis.channels}
-    channel = works.get("ftrace", False) or works.get("ebpf", False)
-    disks = bool(diagnosis.disks) and all(disk.works for disk in diagnosis.disks)
-    return channel and works.get("memory", True) and disks
+    return Document(diagnosis.kernel, diagnosis.machine, diagnosis.works, lines)
 
 
 def as_json(diagnosis: Diagnosis) -> str:
@@ -78,9 +71,8 @@ def _lines(found: Document) -> Iterator[str]:
     yield f"changes can be tracked: {'yes' if found.tracked else 'no; each pass reads all that is in use'}"
 
 
-def _of_channel(found: ChannelFinding) -> Line:
-    fix = "" if found.works else _CHANNEL_FIXES.get(found.name, "") if os.geteuid() == 0 else _NOT_ROOT
-    kind, name = ("memory", "") if found.name == "memory" else ("channel", found.name)
+def _of_channel(kind: str, name: str, found: Finding) -> Line:
+    fix = "" if found.works else _CHANNEL_FIXES[found.name] if os.geteuid() == 0 else _NOT_ROOT
     return Line(kind, name, found.works, found.reason, fix, dict(found.facts))
 
 

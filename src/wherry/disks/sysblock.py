@@ -30,6 +30,16 @@ def kernel_name(device_number: int) -> str:
     return _device_name(_directory(device_number))
 
 
+def serial_of(device_number: int) -> str:
+    """Return what tells a disk from all others, whatever it's called after the next boot; "" when it has no such thing.
+
+    World-wide names of SCSI, NVMe and the like come first, then serial numbers, as of virtio.
+    """
+    directory = _directory(device_number)
+    names = (_read(directory / name) for name in ("device/wwid", "wwid", "device/serial", "serial"))
+    return next((" ".join(name.split()) for name in names if name), "")
+
+
 def size_of(device_number: int) -> int:
     """Return the size of a block device in bytes; 0 when the kernel has no such device."""
     text = _read(_directory(device_number) / "size")

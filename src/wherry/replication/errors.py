@@ -119,12 +119,23 @@ class ReplicaDamaged(WherryError):
 
 
 class DisksDiffer(WherryError):
-    """The source announced other disks than the replica has."""
+    """A disk of the replica isn't among those that the source announced, or was larger."""
 
     code = "WHERRY.2022"
     template = "The disks of the source don't fit the replica: {reason}."
-    default_cause = "A disk was added, removed or resized since the task was started."
-    default_fix = "Delete the task and create it anew, so that the receiver makes fitting disks."
+    default_cause = "A disk was removed or made smaller since the task was started."
+    default_fix = (
+        "Bring the disk back; or delete the task and create it anew, so that the receiver makes fitting disks."
+    )
+
+
+class TargetTooSmall(WherryError):
+    """The place of a disk can't hold it."""
+
+    code = "WHERRY.2027"
+    template = "The target can't hold the source's disks: {reason}."
+    default_cause = "A disk of the source is larger than the one at the target that it goes to."
+    default_fix = "Give the target disks at least as large as the source's, and start the task again."
 
 
 class StorageFailed(WherryError):

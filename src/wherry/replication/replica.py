@@ -18,13 +18,13 @@ from wherry.replication import coverage
 from wherry.replication.digests import Overlay, same_granules
 from wherry.replication.errors import (
     CheckpointGone,
-    DisksDiffer,
     ProtocolViolated,
     ReplicaDamaged,
     StorageFailed,
 )
 from wherry.replication.frames import FrameType, Opened
 from wherry.replication.granules import GRANULE_SIZE
+from wherry.replication.growing import grow_table, growth
 from wherry.replication.landing import Landing, write_part
 from wherry.replication.lobby import Lobby
 from wherry.replication.medium import digest_pieces, resolve_unknown
@@ -42,8 +42,8 @@ __all__ = ["Checkpoint", "CreateDisk", "Replica", "ReplicaDisk"]
 CreateDisk = Callable[[int, int], Path]
 """Makes the target of a disk from (index, size in bytes) and returns its path: a sparse file, or a block device.
 
-It may be called again for the same disk after a crash and then returns the same path. Content that is there already is
-recognised and digested.
+It may be called again for the same disk, after a crash or with a larger size, and then returns the same path. Content
+that is there already is recognised and digested.
 """
 
 Runs = Sequence[tuple[int, int]]
@@ -243,15 +243,15 @@ class Replica:
     # Storing, for the session that has the turn
 
     def prepare(self, lines: Sequence[DiskLine]) -> None:
-        """Make the disks, or check that they are the ones that are there. Raises DisksDiffer, StorageFailed."""
-        announced = {line.index: line.size for line in lines}
-        if len(announced) != len(lines):
+        """Make the disks, or those that are new, and enlarge those that have grown.
+
+        Raises DisksDiffer when one is missing or smaller, TargetTooSmall, StorageFailed.
+        """
+        if len({line.index for line in lines}) != len(lines):
             raise ProtocolViolated(reason="two disks with the same index")
-        if not self._record.disks:
-            self._make_disks(lines)
-        known = {disk.index: disk.size for disk in self._record.disks}
-        if announced != known:
-            raise DisksDiffer(reason=f"announced {_sizes(announced)}, known are {_sizes(known)}")
+        grown = growth(self._record.disks, lines)
+        if grown:
+            self._make_disks(grown)
 
     def begin(self, number: int) -> None:
         """Begin pass *number*, or go on with it. Raises ProtocolViolated when another one is due."""
@@ -457,15 +457,24 @@ class Replica:
         self._drop_empty_log()
 
     def _make_disks(self, lines: Sequence[DiskLine]) -> None:
-        made = []
-        for line in sorted(lines, key=lambda line: line.index):
-            try:
-                path = self._create_disk(line.index, line.size)
-            except OSError as error:
-                raise StorageFailed.of(self.directory, error) from error
-            made.append(ReplicaDisk(line.index, line.name, line.size, path))
-            make_table(self._storage, made[-1], self._table_path(line.index))
-        self._write_record(replace(self._record, disks=made))
+        """Make or enlarge disks. What there is of an open pass goes: its frames end where a disk ended before."""
+        with self._medium:
+            self._close_files()
+            if self._record.checkpoint is not None:
+                self._storage.remove(self._log_path(self.next_pass))
+            disks = {disk.index: disk for disk in self._record.disks}
+            for line in lines:
+                try:
+                    path = self._create_disk(line.index, line.size)
+                except OSError as error:
+                    raise StorageFailed.of(self.directory, error) from error
+                before, now = disks.get(line.index), ReplicaDisk(line.index, line.name, line.size, path)
+                if before is None:
+                    make_table(self._storage, now, self._table_path(line.index))
+                else:
+                    grow_table(self._storage, before, now, self._table_path(line.index))
+                disks[line.index] = now
+            self._write_record(replace(self._record, disks=[disks[index] for index in sorted(disks)]))
         self._recover()
 
     def _write_record(self, record: ReplicaRecord) -> None:
@@ -486,7 +495,3 @@ class Replica:
 def _note(view: Overlay, opened: Opened) -> None:
     for part in opened.parts():
         view.set(part.first, part.digests)
-
-
-def _sizes(disks: Mapping[int, int]) -> str:
-    return ", ".join(f"disk {index} with {size} bytes" for index, size in sorted(disks.items()))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.replication.digests import FileTable, Overlay
-from wherry.replication.errors import DisksDiffer, ReplicaDamaged
+from wherry.replication.errors import ReplicaDamaged, TargetTooSmall
 from wherry.replication.granules import DIGEST_SIZE, granule_count
 from wherry.replication.landing import Landing
 from wherry.replication.record import ReplicaDisk
@@ -27,7 +27,8 @@ def open_disk(storage: Storage, line: ReplicaDisk, table_path: Path, *, landing:
     file = storage.open(line.path, direct=True)
     table_file = storage.open(table_path)
     table = FileTable(table_file, granule_count(line.size))
-    if file.size < line.size or table_file.size != table.count * DIGEST_SIZE:
+    # A longer table is of a growth that was broken off; it's done again.
+    if file.size < line.size or table_file.size < table.count * DIGEST_SIZE:
         file.close()
         table_file.close()
         raise ReplicaDamaged(directory=table_path.parent, reason=f"disk {line.index} or its table was cut")
@@ -37,12 +38,13 @@ def open_disk(storage: Storage, line: ReplicaDisk, table_path: Path, *, landing:
 def make_table(storage: Storage, line: ReplicaDisk, table_path: Path) -> None:
     """Make the table of a disk that was just made: true when the disk is a hole, else not known at all.
 
-    Raises DisksDiffer when the target is too small, StorageFailed.
+    Raises TargetTooSmall, StorageFailed.
     """
     file = storage.open(line.path)
     try:
         if file.size < line.size:
-            raise DisksDiffer(reason=f"the target of disk {line.index} has {file.size} bytes, not {line.size}")
+            reason = f"the target of disk {line.index} has {file.size} bytes, {line.size} are needed"
+            raise TargetTooSmall(reason=reason)
         file.sync()
         storage.sync_name(line.path)
         count = granule_count(line.size)

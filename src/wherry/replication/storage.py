@@ -55,8 +55,8 @@ class StoredFile(Protocol):
     def forget_cache(self) -> None:
         """Make later reads come from the medium rather than from memory, as far as the kernel lets one."""
 
-    def is_hole(self) -> bool:
-        """Tell whether the file has no data at all, so that it reads as zeros."""
+    def is_hole(self, start: int = 0) -> bool:
+        """Tell whether the file has no data from *start* on, so that it reads as zeros there."""
 
     def close(self) -> None:
         """Release the file."""
@@ -257,12 +257,12 @@ class DescriptorFile:
         """Make later reads come from the medium rather than from memory, as far as the kernel lets one."""
         os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def is_hole(self) -> bool:
-        """Tell whether the file has no data at all, so that it reads as zeros."""
+    def is_hole(self, start: int = 0) -> bool:
+        """Tell whether the file has no data from *start* on, so that it reads as zeros there."""
         if self._is_device:
             return False
         try:
-            os.lseek(self._descriptor, 0, os.SEEK_DATA)
+            os.lseek(self._descriptor, start, os.SEEK_DATA)
         except OSError as error:
             return error.errno == errno.ENXIO
         return False

@@ -29,8 +29,8 @@ _NO_DISK = TrackedDisk(0, 0, 1 << 20)
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelFinding:
-    """One way of tracking."""
+class Finding:
+    """One way of tracking, or what all of them need."""
 
     name: str
     works: bool
@@ -60,13 +60,17 @@ class Diagnosis:
 
     kernel: str
     machine: str
-    channels: tuple[ChannelFinding, ...]
+    channels: tuple[Finding, ...]
+    """The ways of tracking; one that works is enough."""
+    memory: Finding
+    """Where the marks are kept, whichever way they're made."""
     disks: tuple[DiskFinding, ...]
 
     @property
     def works(self) -> bool:
-        """Whether changes can be tracked at all; else each pass is a digest scan."""
-        return any(channel.works for channel in self.channels) and any(disk.works for disk in self.disks)
+        """Whether the changes of every disk can be tracked, of which there is one; else passes are digest scans."""
+        channel = self.memory.works and any(each.works for each in self.channels)
+        return channel and bool(self.disks) and all(disk.works for disk in self.disks)
 
 
 def examine(disks: Sequence[Path], listen_s: float = 0.0) -> Diagnosis:
@@ -75,19 +79,20 @@ def examine(disks: Sequence[Path], listen_s: float = 0.0) -> Diagnosis:
     return Diagnosis(
         kernel=os.uname().release,
         machine=platform.machine(),
-        channels=(_examine_ftrace(name), _examine_ebpf(name), _examine_memory()),
+        channels=(_examine_ftrace(name), _examine_ebpf(name)),
+        memory=_examine_memory(),
         disks=tuple(_examine_disk(path, name, listen_s) for path in disks),
     )
 
 
-def _examine_ftrace(name: str) -> ChannelFinding:
+def _examine_ftrace(name: str) -> Finding:
     remains = Remains(name, memory_folder(name))
     try:
         with trace_folder() as tracefs:
             try:
                 instance = TraceInstance(tracefs, remains.kernel_name, _RING_BYTES, [_NO_DISK])
             except TracingRefused as error:
-                return ChannelFinding("ftrace", works=False, reason=str(error))
+                return Finding("ftrace", works=False, reason=str(error))
             try:
                 facts = (
                     ("tracefs", "mounted for the agent alone" if str(tracefs).startswith("/proc") else str(tracefs)),
@@ -98,22 +103,22 @@ def _examine_ftrace(name: str) -> ChannelFinding:
                 instance.close()
                 remains.remove_channels()
     except OSError as error:
-        return ChannelFinding("ftrace", works=False, reason=f"there is no tracefs: {error}")
-    return ChannelFinding("ftrace", works=True, reason="", facts=facts)
+        return Finding("ftrace", works=False, reason=f"there is no tracefs: {error}")
+    return Finding("ftrace", works=True, reason="", facts=facts)
 
 
-def _examine_ebpf(name: str) -> ChannelFinding:
+def _examine_ebpf(name: str) -> Finding:
     with tempfile.TemporaryDirectory(prefix="wherry-doctor-") as folder:
         remains = Remains(name, Path(folder) / "memory")
         try:
             pins = open_bpffs(remains.own_bpffs)
         except OSError as error:
-            return ChannelFinding("ebpf", works=False, reason=f"there is no bpffs to pin maps in: {error}")
+            return Finding("ebpf", works=False, reason=f"there is no bpffs to pin maps in: {error}")
         began = time.monotonic()
         try:
             program = MarkingProgram(pins, remains.kernel_name, _NO_DISK, epoch=1, adopt=False)
         except ProgramRefused as error:
-            return ChannelFinding("ebpf", works=False, reason=str(error))
+            return Finding("ebpf", works=False, reason=str(error))
         else:
             took_ms = round((time.monotonic() - began) * 1000)
             program.remove()
@@ -125,15 +130,15 @@ def _examine_ebpf(name: str) -> ChannelFinding:
             ("load", f"{took_ms} ms"),
             ("waits for programs", "yes" if await_programs() else "no: granules may be looked at twice"),
         )
-        return ChannelFinding("ebpf", works=True, reason="", facts=facts)
+        return Finding("ebpf", works=True, reason="", facts=facts)
 
 
-def _examine_memory() -> ChannelFinding:
+def _examine_memory() -> Finding:
     folder = memory_folder("")
     found = next(place for place in (folder, *folder.parents) if place.exists())
     works = is_memory(found)
     reason = "" if works else f"{found} lies on a disk, and the memory of the tracker mustn't"
-    return ChannelFinding("memory", works=works, reason=reason, facts=(("folder", str(folder)),))
+    return Finding("memory", works=works, reason=reason, facts=(("folder", str(folder)),))
 
 
 def _examine_disk(path: Path, name: str, listen_s: float) -> DiskFinding:

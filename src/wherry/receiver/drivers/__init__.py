@@ -29,5 +29,6 @@ class Driver(Protocol):
     def create_disk(self, task_id: str, index: int, size: int) -> Path:
         """Make disk number *index* of *size* bytes, all zero, or find the one that exists; return its path.
 
-        Raises OSError when the place refuses it, also when an existing disk has another size.
+        One that is smaller grows, if the place can do that; what is new of it is zero. One that is larger isn't cut.
+        Raises OSError when the place refuses it.
         """

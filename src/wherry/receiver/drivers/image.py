@@ -45,15 +45,15 @@ class ImageDriver:
         return sorted(path.name for path in self._folder.iterdir() if path.is_dir() and _TASK_ID.fullmatch(path.name))
 
     def create_disk(self, task_id: str, index: int, size: int) -> Path:
-        """Make the sparse file, or find it; its size and its name are durable on return.
+        """Make the sparse file, or find it, or let it grow; its size and its name are durable on return.
 
-        Raises OSError (EFBIG, ENOSPC, ...) when the filesystem can't hold it, or EEXIST when it has another size.
+        Raises OSError (EFBIG, ENOSPC, ...) when the filesystem can't hold it, or EEXIST when it's larger.
         """
         path = self.replica_directory(task_id) / f"disk-{index}.raw"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             present = os.fstat(descriptor).st_size
-            if present not in {0, size}:
+            if present > size:
                 raise FileExistsError(errno.EEXIST, f"the file holds {present} bytes, {size} are wanted", str(path))
             os.ftruncate(descriptor, size)
             os.fsync(descriptor)
