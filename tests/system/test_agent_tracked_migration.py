@@ -1,7 +1,9 @@
 """A live disk under writers moves by what its tracker saw, equal, in passes that read little; and without a tracker."""
 
 import contextlib
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,14 +12,16 @@ import pytest
 from demo.loopdisk import MIB, LoopDisk, Plan, obstacle
 from tests.system.disks_tracking_rig import check_filesystem, writers
 from tests.system.migration_rig import Rig
+from wherry.contract.speed import SpeedLimits, SpeedPeriod
 from wherry.contract.wherry import ReplicationFigures
-from wherry.disks.tracking.remains import memory_folder, trace_folder
+from wherry.disks.tracking.remains import Remains, memory_folder, trace_folder
 from wherry.disks.tracking.trust import Reason
 from wherry.process import run
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
 
 CONTENT = 96 * MIB
+SOURCE = Path(__file__).parents[2] / "src" / "wherry"
 
 
 @pytest.fixture
@@ -147,5 +151,85 @@ def test_a_disk_that_cannot_be_tracked_moves_by_scans(rig: Rig, disk: LoopDisk, 
     assert first == Reason.BEGINNING.value
     assert set(others) == {Reason.NO_STATISTICS.value}
     assert figures.passes[-1].read_bytes > 2 * CONTENT * 0.9
+    assert_equal(rig, task_id, tmp_path)
+    assert_nothing_left(task_id)
+
+
+def forget_tracking(_rig: Rig, task_id: str) -> None:
+    """Let the kernel forget what it recorded, as if somebody had cleared it away."""
+    Remains(task_id, memory_folder(task_id)).remove()
+
+
+def pretend_a_reboot(rig: Rig, task_id: str) -> None:
+    """Besides, let the agent's own tables be of another boot: they count for nothing then."""
+    forget_tracking(rig, task_id)
+    standing = rig.folder / f"agent/tasks/{task_id}.digests/standing"
+    content = standing.read_bytes()
+    noted = msgspec.json.decode(content.rstrip(b" "))
+    standing.write_bytes(msgspec.json.encode({**noted, "boot_id": "another"}).ljust(len(content)))
+
+
+@pytest.mark.parametrize("lose", [forget_tracking, pretend_a_reboot])
+def test_after_a_loss_of_the_tracking_one_scan_finds_what_was_changed_and_hardly_anything_is_sent(
+    rig: Rig, disk: LoopDisk, tmp_path: Path, lose: Callable[[Rig, str], None]
+) -> None:
+    task_id = synchronising(rig)
+    agent = rig.programs["agent"]
+    agent.kill()
+    lose(rig, task_id)
+    (disk.mount_points[1] / "unseen").write_bytes(os.urandom(4 * MIB))
+    before = len(rig.plane.show_replication(task_id).passes)
+    agent.start()
+    figures = further(rig, task_id, 2)
+    scan, after = figures.passes[before : before + 2]
+    assert scan.scan_reason.partition(": ")[0] == Reason.BEGINNING.value
+    assert scan.read_bytes > 2 * CONTENT * 0.9
+    assert 4 * MIB < scan.sent_bytes < 12 * MIB
+    assert not after.scan
+    cut_over(rig, task_id)
+    assert_equal(rig, task_id, tmp_path)
+    assert_nothing_left(task_id)
+
+
+def other_code(folder: Path, *, other_format: bool) -> dict[str, str]:
+    """Return the environment of an agent of another version, perhaps with another format of the tracker's memory."""
+    package = folder / "newer" / "wherry"
+    shutil.copytree(SOURCE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    changes = [("agent/main.py", 'log.info("registered"', 'log.info("registered by the newer code"')]
+    if other_format:
+        changes.append(("disks/tracking/memory.py", "\nVERSION = 1\n", "\nVERSION = 2\n"))
+    for name, old, new in changes:
+        text = (package / name).read_text()
+        assert text.count(old) == 1
+        (package / name).write_text(text.replace(old, new))
+    return {**os.environ, "PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.mark.parametrize("other_format", [False, True])
+def test_an_agent_that_is_upgraded_in_the_middle_of_a_pass_goes_on_where_it_was(
+    rig: Rig, disk: LoopDisk, tmp_path: Path, other_format: bool
+) -> None:
+    (disk.mount_points[1] / "noise").write_bytes(os.urandom(48 * MIB))
+    with busy(disk):
+        task_id = rig.create_task(syncing=True, speed_limit=100)
+        rig.plane.update_task_status(task_id, "start")
+        agent = rig.programs["agent"]
+
+        def half_way() -> bool:
+            figures = rig.figures(task_id)
+            return figures is not None and figures.sent_bytes > 16 * MIB
+
+        rig.until("half of pass 0", half_way)
+        assert agent.terminate() == 0
+        agent.environment = other_code(tmp_path, other_format=other_format)
+        agent.start()
+        rig.plane.update_speed(task_id, SpeedLimits(speed_limit=[SpeedPeriod(start="0:00", end="24:00", speed=0)]))
+        rig.until("the synchronisation", lambda: rig.state(task_id) == "SYNCING")
+        further(rig, task_id, 2)
+        figures = cut_over(rig, task_id)
+    assert "registered by the newer code" in agent.words()
+    # Bytes that went over twice as they were; what a writer changes in between isn't among them.
+    assert sum(done.resent_bytes for done in figures.passes) < 2 * MIB
+    assert [done.scan_reason for done in figures.passes[1:] if done.scan] == []
     assert_equal(rig, task_id, tmp_path)
     assert_nothing_left(task_id)
