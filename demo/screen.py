@@ -19,7 +19,7 @@ from rich.text import Text
 from demo import amounts
 from demo.story import Mark, Step, Story
 from demo.summary import Summary
-from wherry.contract.wherry import PassFigures, ReplicationFigures
+from wherry.contract.wherry import ForecastFigures, PassFigures, ReplicationFigures
 
 TITLE = "Wherry · a live disk moves"
 PICTURE_WIDTH = 104
@@ -99,7 +99,16 @@ def progress_sentence(figures: ReplicationFigures) -> str:
         f"pass {figures.pass_number}: {amounts.size(figures.used_bytes - remaining)} of "
         f"{amounts.size(figures.used_bytes)} looked at, {amounts.size(figures.sent_bytes)} sent, "
         f"{amounts.rate(figures.rate_mbit)}, {amounts.size(remaining)} remaining"
+        f"{f', held up by {figures.bottleneck}' if figures.bottleneck else ''}"
     )
+
+
+def outlook_sentence(forecast: ForecastFigures) -> str:
+    """Return what the agent expects of the last pass, as one line."""
+    if not forecast.converges or forecast.frozen_ms is None:
+        writers = ", ".join(f"{each.name} {amounts.size(each.bytes_per_s)}/s" for each in forecast.writers)
+        return f"passes won't get small below {amounts.rate(forecast.needed_mbit)}; {writers or 'nobody'} writes most"
+    return f"expected at the cutover: frozen for {forecast.frozen_ms:.0f} ms"
 
 
 def picture(story: Story) -> RenderableType:
@@ -110,6 +119,8 @@ def picture(story: Story) -> RenderableType:
         parts += ["", _progress(figures)]
         if figures.passes:
             parts += ["", _passes(figures)]
+        if figures.forecast is not None and not figures.frozen_ms:
+            parts += ["", Text(outlook_sentence(figures.forecast), "dim")]
     if story.tally.operations:
         parts += [
             "",
@@ -146,6 +157,7 @@ def _progress(figures: ReplicationFigures) -> Table:
         f"{amounts.size(seen)} of {amounts.size(figures.used_bytes)}",
         Text(amounts.rate(figures.rate_mbit), "cyan"),
         Text(f"{amounts.size(remaining)} left", "dim"),
+        Text(figures.bottleneck, "dim"),
     )
     return table
 

@@ -13,7 +13,7 @@ from demo.summary import Summary
 from demo.verification import Verdict
 from demo.writer import Tally
 from wherry.contract.enumerations import ReplicationPhase
-from wherry.contract.wherry import PassFigures, ReplicationFigures
+from wherry.contract.wherry import ForecastFigures, PassFigures, ReplicationFigures, WriterFigures
 
 FIGURES = ReplicationFigures(
     phase=ReplicationPhase.SYNCING,
@@ -65,6 +65,14 @@ def test_plain_lines_say_everything_once_and_without_control_codes() -> None:
     assert sum(line.startswith("  pass 0 committed: read 100.0 MiB") for line in lines) == 1
     assert sum(line.startswith("  pass 1: 75.0 MiB of 100.0 MiB") for line in lines) == 1
     assert "\x1b" not in "".join(lines)
+
+
+def test_what_is_expected_is_said_in_words() -> None:
+    good = ForecastFigures(converges=True, seconds=0.0, frozen_ms=82.4)
+    assert screen.outlook_sentence(good) == "expected at the cutover: frozen for 82 ms"
+    writer = WriterFigures(pid=7, name="databased", bytes_per_s=3 << 20)
+    bad = ForecastFigures(converges=False, needed_mbit=250.0, writers=[writer])
+    assert screen.outlook_sentence(bad) == "passes won't get small below 250 Mbit/s; databased 3.0 MiB/s writes most"
 
 
 def test_a_terminal_gets_a_picture_with_passes_and_progress() -> None:

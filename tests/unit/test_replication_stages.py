@@ -18,6 +18,7 @@ from wherry.replication.stages import Bottleneck, StageTimes, bottleneck
         (StageTimes(reading=0.1, working=0.2, starved=2.5, blocked=0.9), 0.05, 0.95, Bottleneck.TARGET_WRITE),
         (StageTimes(reading=0.1, working=0.2, starved=2.5, blocked=0.9), 0.05, 0.2, Bottleneck.CPU),
         (StageTimes(reading=0.1, working=0.2, starved=2.5, paced=0.9), 0.9, 0.1, Bottleneck.LIMIT),
+        (StageTimes(reading=0.3, working=0.2, guarded=2.4, unfed=0.9), 0.9, 0.1, Bottleneck.GUARD),
         (StageTimes(), 0.9, 0.1, Bottleneck.UNKNOWN),
     ],
 )
@@ -54,7 +55,9 @@ def test_the_wire_makes_it_pack_harder_and_the_processor_less() -> None:
     assert levels_while(LevelControl(), Bottleneck.LIMIT, 20)[-1] == 6
 
 
-@pytest.mark.parametrize("seen", [Bottleneck.SOURCE_READ, Bottleneck.TARGET_WRITE, Bottleneck.UNKNOWN])
+@pytest.mark.parametrize(
+    "seen", [Bottleneck.SOURCE_READ, Bottleneck.TARGET_WRITE, Bottleneck.GUARD, Bottleneck.UNKNOWN]
+)
 def test_what_packing_does_not_change_leaves_the_level_alone(seen: Bottleneck) -> None:
     assert set(levels_while(LevelControl(1), seen, 20)) == {1}
 

@@ -189,8 +189,8 @@ class ReplicationFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
 
     `wire_bytes` counts everything that went over the connection. `remaining_bytes` None = not known yet.
     `tracking`: the channels by which changes are tracked, such as "ftrace+ebpf", or "none: " and why; "" = not begun.
-    `bottleneck`: what held the running pass up last: "source read", "cpu", "wire", "target write", "limit"; "" = not
-    known. `forecast` null = nothing is known yet.
+    `bottleneck`: what held the running pass up last: "source read", "cpu", "wire", "target write", "limit", "latency
+    guard"; "" = not known. `forecast` null = nothing is known yet.
     """
 
     phase: ReplicationPhase

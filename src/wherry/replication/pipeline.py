@@ -210,7 +210,9 @@ class Pipeline:
     def _look(self, lookout: Lookout, disk: SourceDisk, numbers: Numbers, buffer: memoryview) -> bool:
         """Look at some granules; True when the buffer went into a load."""
         if self._settings.guard is not None:
+            began = time.monotonic()
             self._settings.guard.pace.take(length_of(numbers, disk.size), self._abort)
+            self._spend(guarded=time.monotonic() - began)
         look = lookout.look(disk, self._tables[disk.index], numbers, buffer)
         with self._lock:
             self._totals.read += look.length

@@ -27,6 +27,7 @@ class Bottleneck(StrEnum):
     WIRE = "wire"
     TARGET_WRITE = "target write"
     LIMIT = "limit"
+    GUARD = "latency guard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class StageTimes:
 
     reading: waiting for the source's disks. working: digesting, comparing, packing. starved: waiting for a free buffer.
     sending: encrypting and handing to the kernel. blocked: waiting for room in the connections. paced: waiting for the
-    rate limit. unfed: connections with nothing to send.
+    rate limit. unfed: connections with nothing to send. guarded: waiting, for the sake of the server's own writes.
     """
 
     reading: float = 0.0
@@ -45,6 +46,7 @@ class StageTimes:
     blocked: float = 0.0
     paced: float = 0.0
     unfed: float = 0.0
+    guarded: float = 0.0
 
     def since(self, before: "StageTimes") -> "StageTimes":
         """Return what was spent since *before*."""
@@ -67,10 +69,13 @@ def bottleneck(times: StageTimes, *, connections: int, seconds: float, idle: flo
             return Bottleneck.TARGET_WRITE
         # A receiver that hardly ever waits for bytes is too busy to take more of them.
         return Bottleneck.WIRE if idle >= _IDLE * connections else Bottleneck.CPU
-    busiest = max(times.reading, times.working + times.sending)
-    if busiest <= 0:
-        return Bottleneck.UNKNOWN
-    return Bottleneck.SOURCE_READ if times.reading >= busiest else Bottleneck.CPU
+    shares = {
+        Bottleneck.UNKNOWN: 0.0,
+        Bottleneck.SOURCE_READ: times.reading,
+        Bottleneck.CPU: times.working + times.sending,
+        Bottleneck.GUARD: times.guarded,
+    }
+    return max(shares, key=shares.__getitem__)
 
 
 def waited_for_processor_s() -> float:
