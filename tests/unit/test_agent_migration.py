@@ -340,6 +340,19 @@ def test_a_glance_at_the_task_changes_the_rate_of_a_pass_that_runs(tmp_path: Pat
     assert seen == [40.0]
 
 
+def test_why_a_pass_reads_everything_is_told_to_the_operator(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SYNCING, checkpoint=3)
+
+    def report() -> None:
+        stage.work._reporter.flush()
+        stage.signals.stop.set()
+
+    stage.session.during_pass = report
+    with pytest.raises(Stopped):
+        stage.run()
+    assert stage.plane.progress[-1].process_trace == "syncing, pass 4: all that is in use is read: an image"
+
+
 def test_a_finished_task_that_is_run_again_reports_its_own_subtask(tmp_path: Path) -> None:
     again = replace(COPYING, syncing=False, subtasks=frozenset({"SYNC_LINUX_BLOCK", "MIGRATE_LINUX_BLOCK"}))
     stage = Stage(tmp_path, again, checkpoint=4)

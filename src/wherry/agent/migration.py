@@ -141,6 +141,7 @@ class Work:
             guard=guard,
         )
         self._passes.on_progress = self._fruitful
+        self._passes.on_scan = lambda reason: self._reporter.trace(f"all that is in use is read: {reason}")
         self._cutover = Cutover(
             settings=settings.cutover,
             hooks=hooks,

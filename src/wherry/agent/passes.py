@@ -60,6 +60,8 @@ class Passes:
         self._stop = stop
         self._memory = PassMemory()
         self.on_progress: Callable[[], None] = lambda: None
+        self.on_scan: Callable[[str], None] = lambda _reason: None
+        """Told why a pass after the first one reads all that is in use."""
 
     @property
     def rate_mbit(self) -> float:
@@ -81,6 +83,8 @@ class Passes:
             self.outlook.begin()
             if changes.scan:
                 log.info("digest_scan", pass_number=session.next_pass, reason=changes.reason)
+                if session.next_pass:
+                    self.on_scan(changes.reason)
             report = self._send(session, survey, changes)
         commit = session.commit(consistent=False, taken_at=now_ms(), covered=report.covered)
         self._tracking.commit(changes)
