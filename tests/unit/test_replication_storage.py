@@ -158,3 +158,10 @@ def test_no_room_is_told_apart_from_a_broken_medium(number: int) -> None:
     broken = StorageFailed.of(Path("/images/a"), OSError(errno.EIO, "x"))
     assert broken.code == "WHERRY.2023"
     assert "Input/output error" in broken.message
+
+
+def test_a_file_that_cannot_fit_is_refused_before_it_takes_room(tmp_path: Path) -> None:
+    figures = os.statvfs(tmp_path)
+    with pytest.raises(StorageFull):
+        FileStorage().create(tmp_path / "table", figures.f_bavail * figures.f_frsize + (1 << 30))
+    assert list(tmp_path.iterdir()) == []

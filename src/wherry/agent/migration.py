@@ -63,8 +63,17 @@ _CYCLES = {
 
 _RECEIVER_ENDING = "WHERRY.3004"  # of the receiver, whose inside the agent doesn't know
 _MEDIUM_FAILED = "WHERRY.3005"  # likewise
+_TOO_MANY_CONNECTIONS = "WHERRY.3006"
 _PASSING_REFUSALS = frozenset(
-    {ReplicaBusy.code, ProtocolViolated.code, StorageFailed.code, StorageFull.code, _RECEIVER_ENDING, _MEDIUM_FAILED}
+    {
+        ReplicaBusy.code,
+        ProtocolViolated.code,
+        StorageFailed.code,
+        StorageFull.code,
+        _RECEIVER_ENDING,
+        _MEDIUM_FAILED,
+        _TOO_MANY_CONNECTIONS,
+    }
 )
 """What a receiver refuses with for a while only."""
 _ENDURED = frozenset({ConnectionLost.code, StorageFull.code})

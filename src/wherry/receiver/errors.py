@@ -28,3 +28,14 @@ class MediumFailed(WherryError):
     template = "The receiver's medium failed: {reason}."
     default_cause = "The disk is full, or it reported an error."
     default_fix = "Make room or mend the medium under the images folder, then start the task again."
+
+
+class TooManyConnections(WherryError):
+    """A task has more connections than its share of the port."""
+
+    code = "WHERRY.3006"
+    template = "Task {task_id} has {count} connections already; others need room too."
+    default_cause = "Connections of an agent that broke off haven't ended yet, or the agent is hostile."
+    default_fix = (
+        "Nothing to do: the agent comes again. If it lasts, let the receiver serve more with --max-connections."
+    )

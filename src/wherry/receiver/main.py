@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 JOIN_S = 5.0
 """How long the end waits for the connections, in seconds."""
+LEAST_SHARE = 4
+"""How many connections a task may have at least; a quarter of all where that's more."""
 RETRY_CEILING_S = 15.0
 """Longest wait between two tries to reach the control plane, in seconds: agents wait for a receiver that is back."""
 
@@ -47,7 +49,7 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
     listener = Listener(
         (settings.listen_host, settings.listen_port),
         admission,
-        Sessions(replicas, proofs, admission.serves),
+        Sessions(replicas, proofs, admission.serves, max(LEAST_SHARE, settings.max_connections // 4)),
         settings.max_connections,
     )
     watch = AssignmentWatch(

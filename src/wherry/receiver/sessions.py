@@ -1,11 +1,14 @@
 """Serves the agents' sessions: finds the replica, lets replication do its work, tells the proofs about commits."""
 
-from collections.abc import Callable
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
 from wherry.errors import WherryError
-from wherry.receiver.errors import MediumFailed
+from wherry.receiver.errors import MediumFailed, TooManyConnections
 from wherry.receiver.proofs import Proofs
 from wherry.receiver.replicas import Replicas
 from wherry.replication.errors import ConnectionLost
@@ -22,8 +25,11 @@ log = structlog.get_logger(__name__)
 class Sessions:
     """The handler of the listener's connections."""
 
-    def __init__(self, replicas: Replicas, proofs: Proofs, serves: Callable[[str], bool]) -> None:
-        """*serves* tells whether a task is still assigned to this receiver."""
+    def __init__(self, replicas: Replicas, proofs: Proofs, serves: Callable[[str], bool], most: int) -> None:
+        """*serves* tells whether a task is still assigned to this receiver. *most*: connections of one task."""
+        self._most = most
+        self._lock = threading.Lock()
+        self._connections: Counter[str] = Counter()
         self._serves = serves
         self._replicas = replicas
         self._proofs = proofs
@@ -31,6 +37,29 @@ class Sessions:
     def __call__(self, accepted: Accepted) -> None:
         """Serve one connection until it ends. What ends it is told to the agent and logged, never raised."""
         task_id = accepted.task_id
+        with self._counted(task_id) as count:
+            if count > self._most:
+                refusal = TooManyConnections(task_id=task_id, count=self._most)
+                log.warning("connection_refused", task_id=task_id, **refusal.facts)
+                _refuse(accepted, refusal, drain_s=0.0)  # it isn't to hold the port while it reads
+                return
+            self._serve(accepted, task_id)
+
+    @contextmanager
+    def _counted(self, task_id: str) -> Iterator[int]:
+        """Count a connection while it lasts; yield how many the task has now."""
+        with self._lock:
+            self._connections[task_id] += 1
+            count = self._connections[task_id]
+        try:
+            yield count
+        finally:
+            with self._lock:
+                self._connections[task_id] -= 1
+                if not self._connections[task_id]:
+                    del self._connections[task_id]
+
+    def _serve(self, accepted: Accepted, task_id: str) -> None:
         try:
             replica = self._replicas.get(task_id)
         except (WherryError, OSError) as error:
@@ -62,11 +91,11 @@ class Sessions:
                 self._proofs.catch_up(task_id)
 
 
-def _refuse(accepted: Accepted, refusal: WherryError) -> None:
+def _refuse(accepted: Accepted, refusal: WherryError, *, drain_s: float = DRAIN_S) -> None:
     """Tell the agent why there's no session, and close the connection."""
     try:
         accepted.stream.send_message(Error(refusal.code, refusal.message, refusal.cause, refusal.fix))
-        accepted.stream.drain(DRAIN_S)
+        accepted.stream.drain(drain_s)
     except ConnectionLost as error:
         log.info("refusal_not_told", task_id=accepted.task_id, reason=error.message)
     finally:

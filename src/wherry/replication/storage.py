@@ -107,6 +107,7 @@ class FileStorage:
             descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
                 if size:
+                    _check_room(descriptor, size)
                     os.posix_fallocate(descriptor, 0, size)
                 os.fsync(descriptor)
                 temporary.replace(path)
@@ -273,6 +274,13 @@ class DescriptorFile:
             if descriptor >= 0:
                 os.close(descriptor)
         self._descriptor = self._direct = -1
+
+
+def _check_room(descriptor: int, size: int) -> None:
+    """Refuse at once what can't fit: trying would fill the filesystem, for others too, before it's found out."""
+    figures = os.fstatvfs(descriptor)
+    if size > figures.f_bavail * figures.f_frsize:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _open_direct(path: Path) -> int:
