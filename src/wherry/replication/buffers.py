@@ -8,10 +8,11 @@ from wherry.disks.direct import aligned_buffer
 from wherry.replication.frames import MAX_PAYLOAD
 
 _LOOK_S: Final = 0.1
+_KEPT: Final = 8  # between passes: enough for the last one, in which time counts
 
 
 class BufferPool:
-    """Buffers of one frame's payload each, aligned for direct reads; made when first needed and kept."""
+    """Buffers of one frame's payload each, aligned for direct reads; made when first needed, kept while a pass runs."""
 
     def __init__(self, count: int) -> None:
         self._free: queue.LifoQueue[memoryview] = queue.LifoQueue()
@@ -38,3 +39,18 @@ class BufferPool:
     def give(self, buffer: memoryview) -> None:
         """Return *buffer* to the pool."""
         self._free.put(buffer)
+
+    @property
+    def kept(self) -> int:
+        """How many buffers wait to be used."""
+        return self._free.qsize()
+
+    def shrink(self) -> None:
+        """Let go of most of the memory; for the time between passes."""
+        while self.kept > _KEPT:
+            try:
+                self._free.get_nowait()
+            except queue.Empty:
+                return
+            with self._making:
+                self._unmade += 1

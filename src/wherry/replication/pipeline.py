@@ -161,6 +161,7 @@ class Pipeline:
             self._connections.shut()
         for thread in threads:
             thread.join()
+        self._pool.shrink()
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
