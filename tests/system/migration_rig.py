@@ -79,6 +79,7 @@ class Rig:
     folder: Path
     disk: Path
     agent_options: Sequence[str] = ()
+    receiver_options: Sequence[str] = ()
     images: Path = Path()
     data_port: int = 0
     """Where the receiver listens; with a port of a `FaultyLink`, agents come through that."""
@@ -110,7 +111,7 @@ class Rig:
             self.admin.endpoint, self.admin.access_key, self.admin.secret_key, Path(self.admin.ca_file)
         )
         self.plane.ready()
-        way = ["--listen", f"{RECEIVER_SIDE}:{self.data_port}"]
+        way = ["--listen", f"{RECEIVER_SIDE}:{self.data_port}", *self.receiver_options]
         if self.data_port:
             way += ["--data-host", AGENT_SIDE]
         self._add("receiver", [*self._joining("receiver"), "--images", str(self.images), *way])

@@ -25,6 +25,7 @@ from wherry.client.patience import Patience, Steadfast
 from wherry.disks.extents import Extent
 from wherry.iam.certificates import Authority, TaskCertificates
 from wherry.receiver.admission import Admission
+from wherry.receiver.checkpoints import CheckpointKeeper
 from wherry.receiver.drivers.image import ImageDriver
 from wherry.receiver.listener import Listener
 from wherry.receiver.proofs import Proofs
@@ -71,7 +72,9 @@ class Stage:
         self.replicas = Replicas(driver)
         steadfast = Steadfast(threading.Event(), Patience())
         proofs = Proofs(driver, self.replicas, lambda _task, _half: None, steadfast)
-        self._sessions = Sessions(self.replicas, proofs, self.admission.serves, 4)
+        self._sessions = Sessions(
+            self.replicas, proofs, CheckpointKeeper(driver, self.replicas, 0), self.admission.serves, 4
+        )
         self.faults: list[BaseException] = []
         self.listener = Listener(("127.0.0.1", 0), self.admission, self._attend, 16)
         self.listener.start()

@@ -21,6 +21,7 @@ def receiver(
     listen: str = "127.0.0.1:8899",
     data_host: Annotated[str, Parameter(show_default=False)] = "",
     max_connections: Annotated[int, Parameter(validator=Number(gte=1, lte=4096))] = 64,
+    keep_checkpoints: Annotated[int, Parameter(validator=Number(gte=0, lte=1000))] = 0,
 ) -> None:
     """Run a receiver: it takes the disks of migrating servers and keeps them as raw images.
 
@@ -33,7 +34,9 @@ def receiver(
     data_host:
         Address that agents connect to, where it differs from the host of --listen (0.0.0.0, NAT).
     max_connections:
-        How many connections of agents are served at the same time.
+        How many connections of agents are served at the same time; one task may have a quarter of them.
+    keep_checkpoints:
+        How many consistent checkpoints of each task to keep beside its images, as reflinks (xfs, btrfs).
     """
     host, port = parse_address(listen)
     settings = ReceiverSettings(
@@ -43,5 +46,6 @@ def receiver(
         listen_port=port,
         data_host=data_host,
         max_connections=max_connections,
+        keep_checkpoints=keep_checkpoints,
     )
     run_until_signalled(lambda stop: run_receiver(settings, stop))

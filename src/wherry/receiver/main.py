@@ -12,6 +12,7 @@ from wherry.contract.enumerations import JoinRole, ProofSide
 from wherry.receiver.admission import Admission
 from wherry.receiver.announcing import Announcer, describer
 from wherry.receiver.assignments import AssignmentWatch
+from wherry.receiver.checkpoints import CheckpointKeeper
 from wherry.receiver.drivers.image import ImageDriver
 from wherry.receiver.listener import Listener
 from wherry.receiver.proofs import Proofs
@@ -43,13 +44,14 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
     driver = ImageDriver(settings.images)
     replicas = Replicas(driver)
     admission = Admission()
+    keeper = CheckpointKeeper(driver, replicas, settings.keep_checkpoints)
     proofs = Proofs(
         driver, replicas, lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half), patient()
     )
     listener = Listener(
         (settings.listen_host, settings.listen_port),
         admission,
-        Sessions(replicas, proofs, admission.serves, max(LEAST_SHARE, settings.max_connections // 4)),
+        Sessions(replicas, proofs, keeper, admission.serves, max(LEAST_SHARE, settings.max_connections // 4)),
         settings.max_connections,
     )
     watch = AssignmentWatch(

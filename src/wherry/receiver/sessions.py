@@ -8,12 +8,14 @@ from contextlib import contextmanager
 import structlog
 
 from wherry.errors import WherryError
+from wherry.receiver.checkpoints import CheckpointKeeper
 from wherry.receiver.errors import MediumFailed, TooManyConnections
 from wherry.receiver.proofs import Proofs
 from wherry.receiver.replicas import Replicas
 from wherry.replication.errors import ConnectionLost
 from wherry.replication.messages import Error
 from wherry.replication.receiving import serve_session
+from wherry.replication.replica import Checkpoint
 from wherry.replication.transport import Accepted
 
 DRAIN_S = 2.0
@@ -25,7 +27,14 @@ log = structlog.get_logger(__name__)
 class Sessions:
     """The handler of the listener's connections."""
 
-    def __init__(self, replicas: Replicas, proofs: Proofs, serves: Callable[[str], bool], most: int) -> None:
+    def __init__(
+        self,
+        replicas: Replicas,
+        proofs: Proofs,
+        keeper: CheckpointKeeper,
+        serves: Callable[[str], bool],
+        most: int,
+    ) -> None:
         """*serves* tells whether a task is still assigned to this receiver. *most*: connections of one task."""
         self._most = most
         self._lock = threading.Lock()
@@ -33,6 +42,7 @@ class Sessions:
         self._serves = serves
         self._replicas = replicas
         self._proofs = proofs
+        self._keeper = keeper
 
     def __call__(self, accepted: Accepted) -> None:
         """Serve one connection until it ends. What ends it is told to the agent and logged, never raised."""
@@ -72,7 +82,7 @@ class Sessions:
             summary = serve_session(
                 accepted.stream,
                 replica,
-                on_commit=lambda checkpoint: self._proofs.committed(task_id, checkpoint),
+                on_commit=lambda checkpoint: self._committed(task_id, checkpoint),
             )
         except WherryError as error:
             log.warning("session_failed", task_id=task_id, **error.facts)
@@ -89,6 +99,11 @@ class Sessions:
             # A connection that broke right after the commit ended the session before the proof was thought of.
             if self._serves(task_id):
                 self._proofs.catch_up(task_id)
+
+    def _committed(self, task_id: str, checkpoint: Checkpoint) -> None:
+        # First of all, as the next pass changes the medium.
+        self._keeper.committed(task_id, checkpoint)
+        self._proofs.committed(task_id, checkpoint)
 
 
 def _refuse(accepted: Accepted, refusal: WherryError, *, drain_s: float = DRAIN_S) -> None:

@@ -18,6 +18,7 @@ class ReceiverSettings:
         data_host: address that agents are told to connect to; empty means *listen_host*.
         max_connections: how many agents' connections are served at the same time.
         heartbeat_s: how often the receiver announces itself, in seconds.
+        keep_checkpoints: how many consistent checkpoints of each task are kept as reflinks.
         poll_wait_s: how long one look at the assignments may hang, in seconds.
     """
 
@@ -27,5 +28,6 @@ class ReceiverSettings:
     listen_port: int
     data_host: str = ""
     max_connections: int = 64
+    keep_checkpoints: int = 0
     heartbeat_s: float = 10.0
     poll_wait_s: int = 30
