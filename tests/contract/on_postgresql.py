@@ -1,7 +1,7 @@
 """Run the contract tests against a PostgreSQL server of their own: ``python -m tests.contract.on_postgresql``.
 
-Once with one process and once with two workers on one socket; further arguments are pytest's. The server is made for
-this and leaves nothing behind.
+Once with one process and once with two workers on one socket; further arguments are pytest's. A server is made for
+each and leaves nothing behind.
 """
 
 import os
@@ -20,10 +20,11 @@ _WORKERS = (1, 2)
 def main(arguments: Sequence[str]) -> int:
     """Return the worst of pytest's exit statuses."""
     worst = 0
-    with running_cluster() as cluster:
-        for workers in _WORKERS:
-            sys.stdout.write(f"Contract tests on PostgreSQL, workers: {workers}\n")
-            sys.stdout.flush()
+    for workers in _WORKERS:
+        sys.stdout.write(f"Contract tests on PostgreSQL, workers: {workers}\n")
+        sys.stdout.flush()
+        # A cluster for each: with --basetemp both runs would find the same folders, and by them the same databases.
+        with running_cluster() as cluster:
             environment = {
                 **os.environ,
                 database.VARIABLE: cluster.url("postgres"),
