@@ -3,8 +3,10 @@
 A replica is opened at its first use and stays open, because its folder may be held by one process only.
 """
 
+import contextlib
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 
@@ -42,6 +44,7 @@ class Replicas:
             replica = Replica.open(
                 directory, task_id, lambda index, size: self._driver.create_disk(task_id, index, size)
             )
+            _sweep(directory)
             with self._lock:
                 if not self._closed:
                     self._open[task_id] = replica
@@ -76,3 +79,11 @@ class Replicas:
             self._open.clear()
         for replica in replicas:
             self._close(replica)
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what a killed receiver had half written: files that were to be renamed. The replica's lock is held."""
+    for path in directory.glob(".*"):
+        if path.is_file():
+            with contextlib.suppress(OSError):
+                path.unlink()
