@@ -1,7 +1,7 @@
 """The errors of all programs as the control plane's error pages show them, written from their classes.
 
-``python -m tools.error_codes > src/wherry/contract/program_errors.json``. The control plane may import neither the
-agent nor the receiver nor what they stand on, so that it reads what this wrote. A unit test holds the file to the
+``python -m tools.error_codes`` writes ``src/wherry/contract/program_errors.json``. The control plane may import neither
+the agent nor the receiver nor what they stand on, so that it reads what this wrote. A unit test holds the file to the
 classes.
 """
 
@@ -10,12 +10,13 @@ import inspect
 import json
 import pkgutil
 import string
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import wherry
 from wherry.errors import WherryError
 
+WRITTEN = Path(wherry.__path__[0]) / "contract" / "program_errors.json"
 _NOT_TO_IMPORT = "wherry.ledger.migrations."  # Alembic runs them; they do things when they are imported
 
 
@@ -65,4 +66,4 @@ def _below(error: type[WherryError]) -> Iterator[type[WherryError]]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(render())
+    WRITTEN.write_text(render(), encoding="utf-8")

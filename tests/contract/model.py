@@ -159,7 +159,8 @@ class ModelSource:
         task = self.its_task
         task.subtasks[subtask] = progress
         launch = [done for name, done in task.subtasks.items() if name in tables.LAUNCH_NAMES]
-        if task.state in tables.AT_WORK and "DETTACH_AGENT_IMAGE" in task.subtasks and min(launch) >= 100:
+        launched = subtask in tables.LAUNCH_NAMES and "DETTACH_AGENT_IMAGE" in task.subtasks and min(launch) >= 100
+        if task.state in tables.AT_WORK and launched:
             self._task("MIGRATE_SUCCESS")
             self._source("finished", "cutovered")
 

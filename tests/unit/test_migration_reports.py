@@ -185,6 +185,17 @@ def test_the_last_launch_subtask_finishes(configured: int, name: Subtask, done: 
     assert (SetTaskState(TaskState.MIGRATE_SUCCESS) in changes) == finishes
 
 
+@pytest.mark.parametrize("name", [Subtask.SYNC_LINUX_BLOCK, Subtask.MIGRATE_LINUX_BLOCK])
+def test_a_restarted_task_is_not_finished_by_the_launch_before(name: Subtask) -> None:
+    steps = [
+        SubtaskRecord(name, 0),
+        SubtaskRecord(Subtask.CONFIGURE_LINUX_BLOCK, 100),
+        SubtaskRecord(Subtask.DETACH_AGENT_IMAGE, 100),
+    ]
+    report = SetSubtask(name, 100)
+    assert progress.apply(TaskState.SYNCING, steps, report) == [report]
+
+
 def test_a_late_report_on_a_stopped_task_moves_nothing() -> None:
     report = SetSubtask(Subtask.DETACH_AGENT_IMAGE, 100)
     assert progress.apply(TaskState.ABORT, [], report) == [report]

@@ -28,8 +28,12 @@ def apply(state: TaskState, steps: Sequence[SubtaskRecord], report: SetSubtask) 
 
 
 def _launched(steps: Sequence[SubtaskRecord], report: SetSubtask) -> bool:
-    """Whether every step of the launch that the task has, the detaching among them, is done after this report."""
+    """Whether *report* is of the launch, and every step of it that the task has, the detaching among them, is done now.
+
+    Only the launch itself ends it: a task that was restarted after its success still shows the steps of the first one.
+    """
+    if report.name not in subtasks.LAUNCH:
+        return False
     done = {step.name: step.progress for step in steps if step.name in subtasks.LAUNCH}
-    if report.name in subtasks.LAUNCH:
-        done[report.name] = report.progress
+    done[report.name] = report.progress
     return Subtask.DETACH_AGENT_IMAGE in done and all(progress >= 100 for progress in done.values())
