@@ -11,7 +11,7 @@ from wherry.cli.joining import Joining
 from wherry.cli.program import run_until_signalled
 from wherry.client.state_folder import private_folder
 from wherry.receiver.main import run_receiver
-from wherry.receiver.settings import ReceiverSettings
+from wherry.receiver.settings import ImageFormat, ReceiverSettings
 
 
 def receiver(
@@ -22,6 +22,7 @@ def receiver(
     data_host: Annotated[str, Parameter(show_default=False)] = "",
     max_connections: Annotated[int, Parameter(validator=Number(gte=1, lte=4096))] = 64,
     keep_checkpoints: Annotated[int, Parameter(validator=Number(gte=0, lte=1000))] = 0,
+    image_format: ImageFormat = ImageFormat.RAW,
 ) -> None:
     """Run a receiver: it takes the disks of migrating servers and keeps them as raw images.
 
@@ -37,6 +38,8 @@ def receiver(
         How many connections of agents are served at the same time; one task may have a quarter of them.
     keep_checkpoints:
         How many consistent checkpoints of each task to keep beside its images, as reflinks (xfs, btrfs).
+    image_format:
+        With qcow2 (xfs, btrfs; needs the package qemu-utils) kept checkpoints are converted too; one at least is kept.
     """
     host, port = parse_address(listen)
     settings = ReceiverSettings(
@@ -47,5 +50,6 @@ def receiver(
         data_host=data_host,
         max_connections=max_connections,
         keep_checkpoints=keep_checkpoints,
+        image_format=image_format,
     )
     run_until_signalled(lambda stop: run_receiver(settings, stop))

@@ -6,7 +6,7 @@ goes on. A folder appears as a whole or not at all; only the newest ones stay.
 
 import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -39,7 +39,9 @@ class Shelf(Protocol):
 class CheckpointKeeper:
     """Keeps the *most* newest consistent checkpoints of each task; 0 keeps none."""
 
-    def __init__(self, driver: Driver, replicas: Shelf, most: int) -> None:
+    def __init__(self, driver: Driver, replicas: Shelf, most: int, kept: Callable[[str], None] | None = None) -> None:
+        """*kept* is told the task's id after each; it mustn't take long."""
+        self._kept = kept
         self._driver = driver
         self._replicas = replicas
         self._most = most
@@ -60,6 +62,8 @@ class CheckpointKeeper:
             log.warning("checkpoint_not_kept", task_id=task_id, checkpoint=checkpoint.number, reason=str(error))
         else:
             log.info("checkpoint_kept", task_id=task_id, checkpoint=checkpoint.number)
+            if self._kept is not None:
+                self._kept(task_id)
 
     def _keep(self, replica: Snapping, directory: Path, number: int) -> None:
         fresh = directory / _NEW

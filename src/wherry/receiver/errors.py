@@ -39,3 +39,12 @@ class TooManyConnections(WherryError):
     default_fix = (
         "Nothing to do: the agent comes again. If it lasts, let the receiver serve more with --max-connections."
     )
+
+
+class ConversionRoomMissing(WherryError):
+    """There's no room for a qcow2 beside a kept checkpoint."""
+
+    code = "WHERRY.3007"
+    template = "{path} isn't converted: it may take {needed} bytes, and {free} are free."
+    default_cause = "The images folder is nearly full; the replica needs what is left."
+    default_fix = "Make room under the images folder; the next checkpoint or start of the receiver tries again."

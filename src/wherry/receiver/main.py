@@ -13,12 +13,13 @@ from wherry.receiver.admission import Admission
 from wherry.receiver.announcing import Announcer, describer
 from wherry.receiver.assignments import AssignmentWatch
 from wherry.receiver.checkpoints import CheckpointKeeper
+from wherry.receiver.conversions import Conversions, convert_image, require_converter
 from wherry.receiver.drivers.image import ImageDriver
 from wherry.receiver.listener import Listener
 from wherry.receiver.proofs import Proofs
 from wherry.receiver.replicas import Replicas
 from wherry.receiver.sessions import Sessions
-from wherry.receiver.settings import ReceiverSettings
+from wherry.receiver.settings import ImageFormat, ReceiverSettings
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,8 @@ RETRY_CEILING_S = 15.0
 def run_receiver(settings: ReceiverSettings, stop: threading.Event | None = None) -> None:
     """Be a receiver until *stop* is set. Raises WherryError when it can't begin."""
     stop = threading.Event() if stop is None else stop
+    if settings.image_format is ImageFormat.QCOW2:
+        require_converter()
     with joined(settings.membership, JoinRole.RECEIVER, stop) as member:
         _live(settings, member.control_plane, member.identity.receiver_id, stop)
 
@@ -44,7 +47,14 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
     driver = ImageDriver(settings.images)
     replicas = Replicas(driver)
     admission = Admission()
-    keeper = CheckpointKeeper(driver, replicas, settings.keep_checkpoints)
+    converts = settings.image_format is ImageFormat.QCOW2
+    conversions = Conversions(driver, convert_image)
+    keeper = CheckpointKeeper(
+        driver,
+        replicas,
+        max(settings.keep_checkpoints, int(converts)),
+        conversions.kept if converts else None,
+    )
     proofs = Proofs(
         driver, replicas, lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half), patient()
     )
@@ -69,11 +79,15 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
     )
     listener.start()
     log.info("listening", host=settings.listen_host, port=listener.port, receiver_id=receiver_id)
-    for task, run in (("announcer", announcer.run), ("assignments", watch.run), ("proofs", proofs.run)):
+    threads = [("announcer", announcer.run), ("assignments", watch.run), ("proofs", proofs.run)]
+    if converts:
+        threads.append(("conversions", conversions.run))
+    for task, run in threads:
         threading.Thread(target=_guarded, args=(task, run, stop), name=task, daemon=True).start()
     stop.wait()
     listener.stop()
     proofs.end()
+    conversions.end()
     replicas.close()
     if not listener.join(JOIN_S):
         log.warning("sessions_left", note="a session didn't end in time; what it acknowledged is safe")

@@ -1,9 +1,17 @@
 """What the operator told the receiver on its command line."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from wherry.client.membership import Membership
+
+
+class ImageFormat(StrEnum):
+    """What a landed server can be had as."""
+
+    RAW = "raw"
+    QCOW2 = "qcow2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,7 @@ class ReceiverSettings:
         max_connections: how many agents' connections are served at the same time.
         heartbeat_s: how often the receiver announces itself, in seconds.
         keep_checkpoints: how many consistent checkpoints of each task are kept as reflinks.
+        image_format: with qcow2 each kept checkpoint is converted too, and at least one is kept.
         poll_wait_s: how long one look at the assignments may hang, in seconds.
     """
 
@@ -29,5 +38,6 @@ class ReceiverSettings:
     data_host: str = ""
     max_connections: int = 64
     keep_checkpoints: int = 0
+    image_format: ImageFormat = ImageFormat.RAW
     heartbeat_s: float = 10.0
     poll_wait_s: int = 30
