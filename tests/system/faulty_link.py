@@ -68,7 +68,7 @@ class FaultyLink:
         self._held = False
         self._ended = False
         self.struck = 0
-        """How many faults have happened since they were armed (a hold: has begun; a drip: has ended)."""
+        """How many faults have begun since they were armed."""
         self._pairs: list[_Pair] = []
         self._threads: list[threading.Thread] = []
         self._begin(self._accept)
@@ -106,7 +106,7 @@ class FaultyLink:
 
     @property
     def has_fired(self) -> bool:
-        """True once a fault has happened."""
+        """True once a fault has begun."""
         return self.struck > 0
 
     @property
@@ -168,6 +168,8 @@ class FaultyLink:
                 fault = None
             else:
                 self._armed.popleft()
+                self.struck += 1
+                self._held = fault.kind is Kind.HOLD
                 self._count = 0  # the rest of this piece goes along with the fault
         if before:
             yield content[:before]
@@ -175,29 +177,22 @@ class FaultyLink:
             yield from self._strike(fault, pair, content[before:])
 
     def _strike(self, fault: Fault, pair: _Pair, rest: bytes) -> Iterator[bytes]:
-        try:
-            if fault.kind is Kind.HOLD:
-                yield from self._hold(rest)
-            elif fault.kind is Kind.CUT:
-                pair.reset()
-                raise ConnectionResetError
-            elif fault.kind is Kind.FLIP:
-                yield bytes([rest[0] ^ 0x10]) + rest[1:]
-            elif fault.kind is Kind.DRIP:
-                yield from (rest[place : place + 1] for place in range(min(fault.length, len(rest))))
-                yield rest[fault.length :]
-            else:
-                for each in self._pairs:
-                    each.silent = True
-        finally:
-            # Also when the receiver takes no more of it.
-            if fault.kind is not Kind.HOLD:
-                self.struck += 1
+        if fault.kind is Kind.HOLD:
+            yield from self._hold(rest)
+        elif fault.kind is Kind.CUT:
+            pair.reset()
+            raise ConnectionResetError
+        elif fault.kind is Kind.FLIP:
+            yield bytes([rest[0] ^ 0x10]) + rest[1:]
+        elif fault.kind is Kind.DRIP:
+            yield from (rest[place : place + 1] for place in range(min(fault.length, len(rest))))
+            yield rest[fault.length :]
+        else:
+            for each in self._pairs:
+                each.silent = True
 
     def _hold(self, rest: bytes) -> Iterator[bytes]:
         with self._changed:
-            self._held = True
-            self.struck += 1
             self._wait_while_held()
         yield rest
 
