@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -76,24 +77,25 @@ class Mover:
         return self.rig.plane.show_replication(task_id)
 
 
+@contextmanager
+def running(mover: Mover) -> Iterator[Mover]:
+    try:
+        mover.rig.start()
+        yield mover
+    finally:
+        mover.rig.end()
+
+
 @pytest.fixture
 def mover(disks: list[LoopDisk], tmp_path: Path) -> Iterator[Mover]:
-    made = Mover(tmp_path, disks, 2)
-    try:
-        made.rig.start()
+    with running(Mover(tmp_path, disks, 2)) as made:
         yield made
-    finally:
-        made.rig.end()
 
 
 @pytest.fixture
 def first_alone(disks: list[LoopDisk], tmp_path: Path) -> Iterator[Mover]:
-    made = Mover(tmp_path, disks, 1)
-    try:
-        made.rig.start()
+    with running(Mover(tmp_path, disks, 1)) as made:
         yield made
-    finally:
-        made.rig.end()
 
 
 def grow(disk: LoopDisk, size: int) -> bytes:

@@ -2,30 +2,16 @@
 
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo.loopdisk import MIB, obstacle
-from demo.mounting import attached, mounted
 from tests.system.migration_rig import Rig
-from wherry.process import run
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
 
 SIZE = 32 * MIB
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Iterator[Path]:
-    image = tmp_path / "images.img"
-    with image.open("wb") as file:
-        file.truncate(400 * MIB)
-    with attached(image) as device:
-        run(["mkfs.xfs", "-q", str(device)], timeout_s=60)
-        with mounted(device, tmp_path / "images") as place:
-            yield place
 
 
 def test_a_kept_checkpoint_is_the_proven_image_and_takes_no_room(images: Path, tmp_path: Path) -> None:

@@ -3,13 +3,11 @@
 import os
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo.loopdisk import MIB, obstacle
-from demo.mounting import attached, mounted
 from tests.system.migration_rig import Rig
 from wherry.process import run
 
@@ -17,17 +15,6 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obst
 
 SIZE = 32 * MIB
 WRITTEN = 4 * MIB
-
-
-@pytest.fixture
-def images(tmp_path: Path) -> Iterator[Path]:
-    image = tmp_path / "images.img"
-    with image.open("wb") as file:
-        file.truncate(400 * MIB)
-    with attached(image) as device:
-        run(["mkfs.xfs", "-q", str(device)], timeout_s=60)
-        with mounted(device, tmp_path / "images") as place:
-            yield place
 
 
 def slow_converter(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from wherry.agent.cutover import Cutover, CutoverSettings
 from wherry.agent.decisions import MAX_EXTRA_PASSES
 from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused, TrackingDoubtful
 from wherry.agent.figures import FiguresBook
-from wherry.agent.frozen import LATE_ROUNDS
+from wherry.agent.frozen import LATE_ROUNDS, FrozenPass
 from wherry.agent.hooks import Hooks, HookSettings
 from wherry.agent.outlook import Outlook
 from wherry.agent.passes import Passes
@@ -74,26 +74,36 @@ class Stage:
         disks = Disks(self.journal, ["/srv"] if mounted else [])
         self.tracker = tracker or Tracker(Journal())
         self.tracking = Tracking([DISK], tracker, "an image")
+        passes = Passes(
+            disks=disks,
+            tracking=self.tracking,
+            book=self.book,
+            pace=Pace(),
+            outlook=Outlook(2.5, look=dict),
+            stop=self.stop,
+        )
         self.cutover = Cutover(
             settings=CutoverSettings(max_freeze_s=2.5, attempts=3, refused_pause_s=0.0, proof_poll_s=0.0),
-            hooks=Hooks(hooks, state),
-            make_freeze=self.make_freeze,
-            disks=disks,
-            passes=Passes(
+            frozen=FrozenPass(
+                limit_s=2.5,
+                hooks=Hooks(hooks, state),
+                make_freeze=self.make_freeze,
                 disks=disks,
+                passes=passes,
                 tracking=self.tracking,
                 book=self.book,
-                pace=Pace(),
-                outlook=Outlook(2.5, look=dict),
-                stop=self.stop,
+                trace=self.trace,
             ),
-            tracking=self.tracking,
+            passes=passes,
             book=self.book,
             control=self.control,
             sure=Steadfast(self.stop, Patience(first_s=0.0)),
             stop=self.stop,
-            trace=lambda text: self.journal(f"trace {text}"),
+            trace=self.trace,
         )
+
+    def trace(self, text: str) -> None:
+        self.journal(f"trace {text}")
 
     def make_freeze(self, mount_points: Iterable[str], limit_s: float) -> AbstractContextManager[Freeze]:
         self.limits.append((list(mount_points), limit_s))

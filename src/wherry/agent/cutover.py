@@ -11,12 +11,9 @@ from wherry.agent.decisions import MAX_EXTRA_PASSES, settled, small_enough
 from wherry.agent.desks import Notary
 from wherry.agent.errors import FreezeExpired, FreezeForecast, ProofRefused, TrackingDoubtful
 from wherry.agent.figures import FiguresBook
-from wherry.agent.frozen import FrozenPass, MakeFreeze
-from wherry.agent.hooks import Hooks
+from wherry.agent.frozen import FrozenPass
 from wherry.agent.passes import Passes
 from wherry.agent.session import Session
-from wherry.agent.survey import Disks
-from wherry.agent.tracking import Tracking
 from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Steadfast, Stopped
 from wherry.contract.enumerations import ReplicationPhase
@@ -48,11 +45,8 @@ class Cutover:
         self,
         *,
         settings: CutoverSettings,
-        hooks: Hooks,
-        make_freeze: MakeFreeze,
-        disks: Disks,
+        frozen: FrozenPass,
         passes: Passes,
-        tracking: Tracking,
         book: FiguresBook,
         control: Notary,
         sure: Steadfast,
@@ -60,16 +54,7 @@ class Cutover:
         trace: Callable[[str], None],
     ) -> None:
         self._settings = settings
-        self._frozen = FrozenPass(
-            limit_s=settings.max_freeze_s,
-            hooks=hooks,
-            make_freeze=make_freeze,
-            disks=disks,
-            passes=passes,
-            tracking=tracking,
-            book=book,
-            trace=trace,
-        )
+        self._frozen = frozen
         self._passes = passes
         self._book = book
         self._control = control
@@ -123,9 +108,11 @@ class Cutover:
             self._trace(f"the frozen pass {self._tries} did not fit into {limit}; trying again")
             self._book.enter(ReplicationPhase.SYNCING)
             self._passes.run(session)
-        writers = self._passes.outlook.busiest
-        cause = f"{FreezeExpired.default_cause} Most is written by: {writers}." if writers else None
-        raise FreezeExpired(limit_s=self._settings.max_freeze_s, attempts=self._settings.attempts, cause=cause)
+        raise FreezeExpired(
+            limit_s=self._settings.max_freeze_s,
+            attempts=self._settings.attempts,
+            cause=self._and_writers(FreezeExpired.default_cause),
+        )
 
     def _quieten(self, session: Session) -> None:
         """Run passes until the frozen one will be short; each one writes the filesystems of the disks back before.
@@ -149,9 +136,13 @@ class Cutover:
             changed.append(figures.changed_bytes)
             quickest = min(quickest, figures.seconds)
         if quickest > limit_s:
-            writers = self._passes.outlook.busiest
-            cause = f"{FreezeForecast.default_cause} Most is written by: {writers}." if writers else None
+            cause = self._and_writers(FreezeForecast.default_cause)
             raise FreezeForecast(seconds=quickest, limit_s=limit_s, cause=cause)
+
+    def _and_writers(self, cause: str) -> str:
+        """Return *cause* with the processes that write most, where they are known."""
+        writers = self._passes.outlook.busiest
+        return f"{cause} Most is written by: {writers}." if writers else cause
 
     def _prove(self, task_id: str, half: ProofHalf) -> None:
         self._trace("waiting for the receiver's half of the proof")

@@ -19,6 +19,24 @@ class Load:
     agent_memory_mb: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The server's memory in KiB; what can be had at any time doesn't count as used."""
+
+    used_kb: int
+    total_kb: int
+
+
+def read_memory(proc: Path) -> Memory | None:
+    """Return how full the server's memory is; None where it can't be told."""
+    try:
+        lines = (proc / "meminfo").read_text().splitlines()
+        sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
+        return Memory(sizes["MemTotal"] - sizes["MemAvailable"], sizes["MemTotal"])
+    except (OSError, ValueError, LookupError):
+        return None
+
+
 class LoadMeter:
     """Measures the load between two calls."""
 
@@ -29,11 +47,11 @@ class LoadMeter:
 
     def __call__(self) -> Load:
         """Return the load since the last call."""
-        machine, agent = self._machine(), _agent()
+        machine, agent, memory = self._machine(), _agent(), read_memory(self._proc)
         load = Load(
             total_cpu=_share(machine, self._last_machine),
             agent_cpu=_share(agent, self._last_agent),
-            total_memory_mb=self._total_memory(),
+            total_memory_mb=None if memory is None else round(memory.used_kb / 1024, 1),
             agent_memory_mb=self._agent_memory(),
         )
         self._last_machine, self._last_agent = machine, agent
@@ -49,16 +67,6 @@ class LoadMeter:
         if len(ticks) < 5:
             return None
         return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
-
-    def _total_memory(self) -> float | None:
-        try:
-            lines = (self._proc / "meminfo").read_text().splitlines()
-            sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
-        except (OSError, ValueError, IndexError):
-            return None
-        if "MemTotal" not in sizes or "MemAvailable" not in sizes:
-            return None
-        return round((sizes["MemTotal"] - sizes["MemAvailable"]) / 1024, 1)
 
     def _agent_memory(self) -> float | None:
         try:

@@ -18,7 +18,7 @@ from wherry.agent.decisions import SpeedWindows, Step, TaskView, next_step, resu
 from wherry.agent.desks import TaskDesk
 from wherry.agent.errors import TargetOutgrown
 from wherry.agent.figures import FiguresBook
-from wherry.agent.frozen import MakeFreeze
+from wherry.agent.frozen import FrozenPass, MakeFreeze
 from wherry.agent.hooks import Hooks
 from wherry.agent.load import LoadMeter
 from wherry.agent.outlook import Outlook
@@ -153,11 +153,17 @@ class Work:
         self._passes.on_scan = lambda reason: self._reporter.trace(f"all that is in use is read: {reason}")
         self._cutover = Cutover(
             settings=settings.cutover,
-            hooks=hooks,
-            make_freeze=make_freeze,
-            disks=disks,
+            frozen=FrozenPass(
+                limit_s=settings.cutover.max_freeze_s,
+                hooks=hooks,
+                make_freeze=make_freeze,
+                disks=disks,
+                passes=self._passes,
+                tracking=tracking,
+                book=book,
+                trace=self._reporter.trace,
+            ),
             passes=self._passes,
-            tracking=tracking,
             book=book,
             control=control,
             sure=self._sure,

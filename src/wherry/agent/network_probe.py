@@ -4,7 +4,7 @@ Source: SMS v3 UpdateNetworkCheckInfo. The verdict's words are Wherry's own, as 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -12,7 +12,7 @@ import structlog
 
 from wherry.agent.decisions import Answer
 from wherry.agent.desks import ChannelDesk
-from wherry.agent.load import LoadMeter
+from wherry.agent.load import LoadMeter, read_memory
 from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import passing
 from wherry.contract.enumerations import CommandResult
@@ -103,20 +103,17 @@ class NetworkProbe:
             return None
         identity = self._desk.channel_identity(task_id)
         try:
-            with _closing(self._reach(route, identity)) as stream:
+            with contextlib.closing(self._reach(route, identity)) as stream:
                 return measure(stream)
         except _UNREACHABLE as error:
             _warn(task_id, error)
             return None
 
     def _memory_percent(self) -> float:
-        try:
-            lines = (self._proc / "meminfo").read_text().splitlines()
-            sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
-            used = 100 * (1 - sizes["MemAvailable"] / sizes["MemTotal"])
-        except (OSError, ValueError, LookupError, ZeroDivisionError):
+        memory = read_memory(self._proc)
+        if memory is None or not memory.total_kb:
             return 0.0
-        return round(max(0.0, min(100.0, used)), 1)
+        return round(max(0.0, min(100.0, 100 * memory.used_kb / memory.total_kb)), 1)
 
 
 def verdict(quality: Quality | None) -> str:
@@ -126,14 +123,6 @@ def verdict(quality: Quality | None) -> str:
     if quality.loss_percent > _LOSSY_PERCENT or quality.jitter_ms > max(quality.delay_ms, 1.0):
         return "unstable"
     return "limited" if quality.speed_mbit < _SLOW_MBIT else "normal"
-
-
-@contextlib.contextmanager
-def _closing(stream: FrameStream) -> Iterator[FrameStream]:
-    try:
-        yield stream
-    finally:
-        stream.close()
 
 
 def _warn(task_id: str, error: WherryError) -> None:

@@ -20,9 +20,9 @@ def find(connection: Connection, task_id: str, *, at: int) -> bytes | None:
     return connection.execute(query).scalar()
 
 
-def remove(connection: Connection, task_id: str) -> bool:
-    """Remove the log of a task; tell whether there was one."""
-    return connection.execute(_log.delete().where(_log.c.task_id == task_id)).rowcount > 0
+def remove(connection: Connection, task_id: str) -> None:
+    """Remove the log of a task, if there is one."""
+    connection.execute(_log.delete().where(_log.c.task_id == task_id))
 
 
 def any_expired(connection: Connection, *, at: int) -> bool:
