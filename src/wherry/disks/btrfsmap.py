@@ -87,15 +87,6 @@ def free_extents(descriptor: int, device_number: int) -> list[Extent]:
     return complement(used, device.size)
 
 
-def is_btrfs_device(descriptor: int, device_number: int) -> bool:
-    """Return whether *descriptor* is open on a btrfs that has the device *device_number* (as in `st_rdev`)."""
-    try:
-        _inspect(descriptor, device_number)
-    except (OSError, MapUnsupported):
-        return False
-    return True
-
-
 def _inspect(descriptor: int, device_number: int) -> tuple[int, _Device]:
     """Return the size of a tree node, and the device."""
     features = _ask(descriptor, _FEATURES, bytes(_FEATURES_SIZE))

@@ -127,14 +127,6 @@ class Cut:
         return all(dirty.trust.exact for dirty in self.disks.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """What tracking cost so far: events, and seconds of CPU for reading and marking them."""
-
-    events: int
-    seconds: float
-
-
 class Tracker:
     """Tracks several disks. Its methods are for one thread; a thread of its own drains the ring."""
 
@@ -154,8 +146,6 @@ class Tracker:
         self._epoch = 1
         self._failure = ""
         self._missed = 0
-        self._events = 0
-        self._seconds = 0.0
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -223,11 +213,6 @@ class Tracker:
         """The channels in use: "ftrace", "ebpf" (that one perhaps not for every disk)."""
         ebpf = any(watched.program is not None for watched in self._watched.values())
         return (("ftrace",) if self._instance is not None else ()) + (("ebpf",) if ebpf else ())
-
-    @property
-    def effort(self) -> Effort:
-        """What tracking cost so far in this process."""
-        return Effort(self._events, self._seconds)
 
     # --- passes ------------------------------------------------------------------------------------------------
 
@@ -339,12 +324,10 @@ class Tracker:
     def _drain(self) -> None:
         if self._instance is None:
             return
-        began = time.thread_time()
         for completions, missed in self._instance.drain(self._note_batch):
             self._missed += int(missed)
             for watched in self._watched.values():
-                self._events += watched.take(completions)
-        self._seconds += time.thread_time() - began
+                watched.take(completions)
 
     def _note_batch(self) -> None:
         for watched in self._watched.values():
