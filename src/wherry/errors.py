@@ -1,7 +1,8 @@
 """The root of Wherry's errors: each has a code, a message, a cause and a fix.
 
-Ranges of the codes: 1xxx disks, 2xxx replication, 3xxx receiver, 4xxx agent, 5xxx control plane, 6xxx command line,
-9xxx the machine itself. Errors that travel over the SMS wire carry the codes of `wherry.contract.catalogue` instead.
+Ranges of the codes: 1xxx disks, 2xxx replication, 3xxx receiver, 4xxx agent, 5xxx control plane, 60xx command line,
+61xx conversion, 62xx virtual machines and rehearsals, 9xxx the machine itself. Errors that travel over the SMS wire
+carry the codes of `wherry.contract.catalogue` instead.
 """
 
 import re

@@ -1,0 +1,1 @@
+"""Virtual machines by QEMU: what they consist of, and one that runs."""
