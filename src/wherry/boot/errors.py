@@ -1,0 +1,30 @@
+"""What can go wrong when a landed system is converted, for people: codes 6101 to 6199."""
+
+from wherry.errors import WherryError
+
+
+class WorkbenchFailed(WherryError):
+    """The disks of a landed system can't be opened, or a file in them can't be changed."""
+
+    code = "WHERRY.6101"
+    template = "The landed system can't be worked on: {reason}."
+    default_cause = "A filesystem of the copy is damaged, or this machine lacks what is needed to open it."
+    default_fix = "Read the reason; compare the copy with its proof by `wherry verify`, then try again."
+
+
+class LinkLoop(WorkbenchFailed):
+    """The symbolic links of a path in the landed system lead in a circle."""
+
+    code = "WHERRY.6102"
+    template = "The symbolic links at {path} in the landed system lead in a circle."
+    default_cause = "The source has the same links, or its disk is damaged."
+    default_fix = "Mend the links on the source; the next pass carries them over."
+
+
+class NoSystem(WherryError):
+    """The disks hold no system: there's nothing to boot."""
+
+    code = "WHERRY.6103"
+    template = "None of the {count} disk(s) holds a root filesystem."
+    default_cause = "They are data disks, or the root lies on something that can't be opened here."
+    default_fix = "Name all disks of the server. Data disks need no conversion: attach them as they are."
