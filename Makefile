@@ -10,7 +10,7 @@ READY := .venv/.ready
 # Options of the demo: `make demo STAY=1 CHAOS=1 SMALL=1 ARGS="--picture demo.svg"`.
 DEMO_OPTIONS := $(if $(STAY),--stay) $(if $(CHAOS),--chaos) $(if $(SMALL),--small) $(ARGS)
 
-.PHONY: help demo test lint format unit contract system test-keystone contract-long contract-postgresql soak bench docs lock changelog clean
+.PHONY: help demo test lint format unit contract system test-vm test-keystone contract-long contract-postgresql soak bench docs lock changelog clean
 
 help: ## Show these targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ contract: $(READY)-test ## Run the vendor's SDK against a running server.
 
 system: $(READY)-test ## Run real processes on loop devices and filesystems.
 	@$(BIN)/pytest -q --durations=8 tests/system
+
+test-vm: $(READY)-vm ## Boot servers in virtual machines: rehearsals of sound and of broken copies (ARGS="-k ...").
+	@$(BIN)/pytest -q --durations=8 --timeout 1200 $(ARGS) tests/vm
 
 test-keystone: $(READY) ## Run the identity back end against a real OpenStack Keystone.
 	@tools/keystone.sh install

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prepare this machine: Debian packages where a program is missing (root only), then .venv from uv.lock.
-# Called by the Makefile; safe to run again. With `test` or `bench` it installs what only those need: a browser and a
-# database server, or the peers that are raced against.
+# Called by the Makefile; safe to run again. With `test`, `vm` or `bench` it installs what only those need: a browser and
+# a database server, virtual machines and what builds their disks, or the peers that are raced against.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +14,12 @@ NEEDED=(
 )
 case "${1:-}" in
   test) NEEDED+=(chromium:chromium /usr/lib/postgresql/*/bin/postgres:postgresql "/usr/lib/*/libfuse3.so.3:libfuse3-3") ;;
+  vm)
+    NEEDED+=(
+      qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils "/usr/share/OVMF/OVMF_CODE*.fd:ovmf" mmdebstrap:mmdebstrap
+      mformat:mtools ssh:openssh-client ssh-keygen:openssh-client tar:tar
+    )
+    ;;
   bench)
     NEEDED+=(
       rsync:rsync qemu-img:qemu-utils nbdcopy:libnbd-bin zstd:zstd partclone.ext4:partclone fio:fio ip:iproute2

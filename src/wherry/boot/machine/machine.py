@@ -1,0 +1,202 @@
+"""A virtual machine that runs: a QEMU with a folder of its own, told what to do over QMP.
+
+The folder holds the monitor's socket, the console's text, what came out of each port, QEMU's own words and its
+process id, so that whoever knows the folder can find the machine again.
+"""
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+
+from wherry.boot.machine.errors import MachineGone, MachineNotStarted, MonitorRefused
+from wherry.boot.machine.hardware import (
+    CONSOLE_LOG,
+    MONITOR_DESCRIPTOR,
+    MONITOR_SOCKET,
+    PID_FILE,
+    UEFI_VARIABLES,
+    MachineSpec,
+    command,
+    port_file,
+)
+from wherry.boot.machine.monitor import listen, order
+from wherry.boot.machine.picture import png_from_ppm
+from wherry.process import ProgramMissing
+
+log = structlog.get_logger(__name__)
+
+QEMU_LOG: Final = "qemu.log"
+QUIT_S: Final = 20.0
+"""How long QEMU may take to end when it's told to, in seconds; it's killed then."""
+
+_DIE_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A QEMU by its descriptor, which stands for no other process even when the number is given out again."""
+
+    descriptor: int
+    """-1 once it's known that the process is no more."""
+
+    def ended(self, wait_s: float) -> bool:
+        """Whether it ended, after waiting for that up to *wait_s* seconds."""
+        if self.descriptor < 0:
+            return True
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        return bool(poll.poll(round(wait_s * 1000)))
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
+
+
+class Machine:
+    """A running virtual machine. As a context manager it's killed at the end."""
+
+    def __init__(self, name: str, folder: Path, process: _Process, child: "subprocess.Popen[bytes] | None") -> None:
+        """For `start` and `find`."""
+        self.name = name
+        self.folder = folder
+        self._process = process
+        self._child = child
+
+    @classmethod
+    def start(cls, spec: MachineSpec, folder: Path, *, with_owner: bool) -> Self:
+        """Start a machine in *folder*, which is made; what an earlier machine left there is overwritten.
+
+        *with_owner*: the machine is killed when the thread that calls this ends, even by SIGKILL to the whole
+        process. Without, it goes on, to be found by `find`. Raises MachineNotStarted, ProgramMissing, OSError.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if spec.uefi is not None and not (folder / UEFI_VARIABLES).exists():
+            shutil.copyfile(spec.uefi.variables, folder / UEFI_VARIABLES)
+        with listen(folder / MONITOR_SOCKET) as listener, (folder / QEMU_LOG).open("wb") as words:
+            number = str(listener.fileno())
+            arguments = [word.replace(MONITOR_DESCRIPTOR, number) for word in command(spec)]
+            child = _launch(
+                [*(_DIE_WITH_US if with_owner else ()), *arguments], folder, listener.fileno(), words.fileno()
+            )
+        log.info("machine_started", machine=spec.name, pid=child.pid)
+        machine = cls(spec.name, folder, _Process(os.pidfd_open(child.pid)), child)
+        try:
+            machine.order("query-status")
+        except MachineGone as error:
+            machine.kill()
+            raise MachineNotStarted(name=spec.name, reason=_last_words(folder) or error.message) from error
+        except BaseException:
+            machine.kill()
+            raise
+        return machine
+
+    @classmethod
+    def find(cls, name: str, folder: Path) -> Self | None:
+        """Return the machine that runs in *folder*, None where none does."""
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((folder / PID_FILE).read_text())
+            process = _Process(os.pidfd_open(pid))
+            # Asked after the descriptor was opened: so it's this process that works in the folder.
+            if Path(f"/proc/{pid}/cwd").samefile(folder) and not process.ended(0):
+                return cls(name, folder, process, None)
+            os.close(process.descriptor)
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def order(self, what: str, **arguments: object) -> object:
+        """Give QEMU an order of QMP and return its answer. Raises MachineGone, MonitorRefused."""
+        return order(self.name, self.folder / MONITOR_SOCKET, what, arguments)
+
+    def status(self) -> str:
+        """Return QEMU's word for the machine's state, such as running, paused, shutdown, guest-panicked.
+
+        Raises MachineGone.
+        """
+        answer = self.order("query-status")
+        return str(answer["status"]) if isinstance(answer, dict) else ""
+
+    def read_operations(self) -> int:
+        """Return how often the guest and its firmware have read from the disks. Raises MachineGone."""
+        answer = self.order("query-blockstats")
+        return sum(int(each["stats"]["rd_operations"]) for each in answer) if isinstance(answer, list) else 0
+
+    def screenshot(self, picture: Path) -> None:
+        """Write what the machine's screen shows to *picture*, as PNG. Raises MachineGone, MonitorRefused, OSError."""
+        ppm = self.folder / "screen.ppm"
+        self.order("screendump", filename=str(ppm.absolute()))
+        try:
+            picture.write_bytes(png_from_ppm(ppm.read_bytes()))
+        except ValueError as error:
+            raise MonitorRefused(command="screendump", reason=str(error)) from error
+        finally:
+            ppm.unlink(missing_ok=True)
+
+    def console(self) -> Path:
+        """Return where the text of the serial console is written."""
+        return self.folder / CONSOLE_LOG
+
+    def port(self, name: str) -> Path:
+        """Return where what the guest writes to the port *name* is written."""
+        return self.folder / port_file(name)
+
+    def power_down(self) -> None:
+        """Press the power button: the guest may shut down. Raises MachineGone, MonitorRefused."""
+        self.order("system_powerdown")
+
+    def ended(self, wait_s: float = 0.0) -> bool:
+        """Whether QEMU ended, after waiting for that up to *wait_s* seconds."""
+        return self._process.ended(wait_s)
+
+    def stop(self) -> None:
+        """Have QEMU write what it holds and end, without asking the guest; kill it when it doesn't."""
+        with contextlib.suppress(MachineGone, MonitorRefused):
+            self.order("quit")
+            self.ended(QUIT_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the machine at once, as if its power failed. It may have ended already."""
+        if self._process.descriptor < 0:
+            return
+        self._process.kill()
+        self.ended(QUIT_S)
+        if self._child is not None:
+            self._child.wait()
+        os.close(self._process.descriptor)
+        self._process = _Process(-1)
+
+
+def _launch(arguments: Sequence[str], folder: Path, descriptor: int, words: int) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(
+            arguments,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
+            pass_fds=(descriptor,),
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise ProgramMissing(program=arguments[0]) from error
+
+
+def _last_words(folder: Path) -> str:
+    return (folder / QEMU_LOG).read_text(errors="replace").strip()[-500:]
