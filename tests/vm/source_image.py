@@ -1,0 +1,210 @@
+"""Builds the disk of a source server, and keeps it: the next who asks for the same gets the same file. For root.
+
+``python -m tests.vm.source_image`` builds the default one and prints where it lies.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from demo.mounting import unmount
+from tests.vm.debian_root import debian_root
+from tests.vm.disk import ROOT_PARTITION, ServerDisk, fill_esp, make_disk, mounted_root
+from tests.vm.recipe import Initramfs, Recipe, digest, recipe_digest
+from wherry.process import run
+
+CACHE: Final = Path(__file__).resolve().parents[2] / "build" / "vm-cache"
+PASSWORD: Final = "wherry-test"
+"""Of root and of the user, at the console of a guest without a network."""
+USER: Final = "ferry"
+INTERFACE: Final = "enp0s16"
+"""The name of the first card of our machines, which the server configures by DHCP."""
+
+_STEP_S: Final = 900.0
+_SATA_DRIVERS: Final = ("ahci", "sd_mod", "ext4", "xfs", "btrfs")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImage:
+    """A source server's disk. It's shared: copy it, or put an overlay over it, before a machine writes to it."""
+
+    path: Path
+    recipe: Recipe
+    key: Path
+    """A private key with which root and the user are reached by SSH."""
+
+
+def source_image(recipe: Recipe | None = None, cache: Path = CACHE) -> SourceImage:
+    """Return the disk of a server made by *recipe*, from the cache or made now, which takes minutes."""
+    wanted = Recipe() if recipe is None else recipe
+    cache.mkdir(parents=True, exist_ok=True)
+    with _alone(cache):
+        key = _key(cache)
+        image = cache / f"{wanted.name}-{digest(recipe_digest(wanted), _builders())}.raw"
+        if not image.exists():
+            fresh = image.with_suffix(".new")
+            _build(fresh, wanted, cache, key.with_suffix(".pub").read_text())
+            fresh.replace(image)
+    return SourceImage(image, wanted, key)
+
+
+def _build(image: Path, recipe: Recipe, cache: Path, public_key: str) -> None:
+    tarball = debian_root(recipe.suite, recipe.packages, cache)
+    disk = make_disk(image, recipe)
+    with tempfile.TemporaryDirectory(prefix="wherry-image-") as folder:
+        root = Path(folder) / "root"
+        with mounted_root(image, root) as device:
+            run(
+                ["tar", "--extract", "--numeric-owner", "--file", str(tarball), "--directory", str(root)], timeout_s=600
+            )
+            _configure(root, recipe, disk, public_key)
+            with _inside(root, device, disk):
+                _make_initramfs(root, recipe)
+                _install_grub(root, device, disk)
+
+
+def _configure(root: Path, recipe: Recipe, disk: ServerDisk, public_key: str) -> None:
+    """Write what makes the packages a server of its own."""
+    files = {
+        "etc/hostname": f"{recipe.hostname}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {recipe.hostname}\n",
+        "etc/fstab": (
+            f"UUID={disk.root_uuid} / {recipe.root} {_mount_options(recipe)} 0 1\n"
+            f"UUID={disk.esp_uuid} /boot/efi vfat umask=0077 0 1\n"
+        ),
+        "etc/network/interfaces": (
+            f"auto lo\niface lo inet loopback\n\nallow-hotplug {INTERFACE}\niface {INTERFACE} inet dhcp\n"
+        ),
+        "etc/default/grub": (
+            'GRUB_DEFAULT=0\nGRUB_TIMEOUT=1\nGRUB_DISTRIBUTOR=Debian\nGRUB_CMDLINE_LINUX_DEFAULT="quiet"\n'
+            'GRUB_CMDLINE_LINUX=""\nGRUB_DISABLE_OS_PROBER=true\n'
+        ),
+        "etc/initramfs-tools/update-initramfs.conf": "update_initramfs=yes\nbackup_initramfs=no\n",
+        "root/.ssh/authorized_keys": public_key,
+        "etc/apt/sources.list": "",
+    }
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text(content)
+    for listed in (root / "etc/apt/sources.list.d").glob("*"):
+        listed.unlink()
+    (root / "etc/machine-id").write_text(f"{os.urandom(16).hex()}\n")
+    (root / "boot/efi").mkdir(exist_ok=True)
+    run(["chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", USER])
+    passwords = f"root:{PASSWORD}\n{USER}:{PASSWORD}\n"
+    run(["chroot", str(root), "chpasswd"], stdin=passwords.encode())
+
+
+def _mount_options(recipe: Recipe) -> str:
+    return "errors=remount-ro" if recipe.root == "ext4" else "defaults"
+
+
+def _make_initramfs(root: Path, recipe: Recipe) -> None:
+    kernel = next((root / "lib/modules").iterdir()).name
+    configuration = root / "etc/initramfs-tools/conf.d/modules"
+    if recipe.initramfs is Initramfs.SATA_ONLY:
+        configuration.write_text("MODULES=list\n")
+        with (root / "etc/initramfs-tools/modules").open("a") as modules:
+            modules.write("".join(f"{driver}\n" for driver in _SATA_DRIVERS))
+    run(["chroot", str(root), "update-initramfs", "-c", "-k", kernel], timeout_s=_STEP_S)
+
+
+def _install_grub(root: Path, device: Path, disk: ServerDisk) -> None:
+    """Put GRUB for BIOS into the BIOS-boot partition, and the signed one for UEFI into the ESP, under both paths."""
+    # A machine whose firmware hasn't been told of EFI/debian boots from the fallback path.
+    run(["chroot", str(root), "grub-install", "--target=i386-pc", str(device)], timeout_s=_STEP_S)
+    run(["chroot", str(root), "grub-mkconfig", "-o", "/boot/grub/grub.cfg"], timeout_s=_STEP_S)
+    shim = root / "usr/lib/shim/shimx64.efi.signed"
+    grub = root / "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"
+    leading = root / "boot/grub/leading-to-root.cfg"
+    leading.write_text(
+        f"search.fs_uuid {disk.root_uuid} root\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n"
+    )
+    fill_esp(
+        disk.image,
+        {
+            "EFI/debian/shimx64.efi": shim,
+            "EFI/debian/grubx64.efi": grub,
+            "EFI/debian/grub.cfg": leading,
+            "EFI/BOOT/BOOTX64.EFI": shim,
+            "EFI/BOOT/grubx64.efi": grub,
+        },
+    )
+    leading.unlink()
+
+
+@contextlib.contextmanager
+def _inside(root: Path, device: Path, disk: ServerDisk) -> Iterator[None]:
+    """Make *root* a place where programs of the server can run: with /proc, /sys and a few devices of its own.
+
+    The device files are made by hand, with the name by UUID that udev would make: else grub-mkconfig writes the name
+    of the loop device into the kernel's line.
+    """
+    mounts = (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "dev"))
+    with contextlib.ExitStack() as stack:
+        for kind, name in mounts:
+            run(["mount", "-t", kind, kind, str(root / name)])
+            stack.callback(unmount, root / name)
+        partition = device.with_name(f"{device.name}p{ROOT_PARTITION}")
+        for node in (Path("/dev/null"), Path("/dev/zero"), Path("/dev/urandom"), device, *_partitions(device)):
+            status = node.stat()
+            os.mknod(root / "dev" / node.name, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
+        by_uuid = root / "dev/disk/by-uuid"
+        by_uuid.mkdir(parents=True)
+        (by_uuid / disk.root_uuid).symlink_to(f"../../{partition.name}")
+        (root / "dev/null").chmod(0o666)
+        yield
+
+
+def _partitions(device: Path) -> list[Path]:
+    return sorted(device.parent.glob(f"{device.name}p*"))
+
+
+def _key(cache: Path) -> Path:
+    key = cache / "id_ed25519"
+    if not key.exists():
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "wherry-test", "-f", str(key)])
+    return key
+
+
+def _builders() -> str:
+    """Return what stands for the code that builds, so that a change of it builds anew."""
+    here = Path(__file__).resolve().parent
+    return digest([(here / name).read_text() for name in ("disk.py", "source_image.py")])
+
+
+@contextlib.contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Have one process at a time build in *cache*."""
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache.glob("*.new*"):
+            left.unlink()
+        yield
+
+
+def copy_of(image: SourceImage, target: Path) -> Path:
+    """Copy the disk to *target*, sharing blocks where the filesystem can do that, sparse anyway; return *target*."""
+    run(["cp", "--reflink=auto", "--sparse=always", str(image.path), str(target)], timeout_s=_STEP_S)
+    return target
+
+
+def obstacle() -> str:
+    """Return why no image can be built here, "" when it can."""
+    if os.geteuid() != 0:
+        return "needs root for loop devices and mounts"
+    tools = ("mmdebstrap", "mformat", "mcopy", "sfdisk", "partx", "losetup", "ssh-keygen", "mkfs.ext4")
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    return f"missing programs: {', '.join(missing)}" if missing else ""
+
+
+if __name__ == "__main__":
+    print(source_image().path)  # noqa: T201 (a command line tool prints)
