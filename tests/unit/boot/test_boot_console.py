@@ -8,7 +8,9 @@ from wherry.boot.console import MOST_TEXT, Console, Stage, Trouble, plain
 
 SEABIOS = "\x1bc\x1b[?7l\x1b[2J\x1b[0mSeaBIOS (version 1.16.2-debian-1.16.2-1)\r\nBooting from Hard Disk..."
 GRUB = "\x1b[2J\x1b[01;01HGRUB loading..\r\nWelcome to GRUB!\r\n\r\n"
-KERNEL = "Loading Linux 6.1.0-13-amd64 ...\r\nLoading initial ramdisk ...\r\n[    0.000000] Linux version 6.1.0-13-amd64\r\n"
+KERNEL = (
+    "Loading Linux 6.1.0-13-amd64 ...\r\nLoading initial ramdisk ...\r\n[    0.000000] Linux version 6.1.0-13-amd64\r\n"
+)
 SYSTEMD = (
     "[    9.1] systemd[1]: systemd 252.38-1 running in system mode (+PAM)\r\n"
     "Welcome to \x1b[1mDebian GNU/Linux 12 (bookworm)\x1b[0m!\r\n"
@@ -20,7 +22,9 @@ UP = (
 SOUND = SEABIOS + GRUB + KERNEL + SYSTEMD + UP
 
 RESCUE = (
-    SEABIOS + "GRUB loading.\r\nWelcome to GRUB!\r\n\r\nerror: no such device: 1f0c.\r\nEntering rescue mode...\r\ngrub rescue> "
+    SEABIOS
+    + "GRUB loading.\r\nWelcome to GRUB!\r\n\r\nerror: no such device: 1f0c.\r\n"
+    + "Entering rescue mode...\r\ngrub rescue> "
 )
 NO_ROOT = (
     SEABIOS + GRUB + KERNEL + "Begin: Waiting for root file system ... done.\r\n"
@@ -29,22 +33,25 @@ NO_ROOT = (
     "BusyBox v1.35.0 built-in shell (ash)\r\n(initramfs) "
 )
 PANIC = (
-    SEABIOS + GRUB + KERNEL + "[    2.1] VFS: Cannot open root device \"UUID=3f\" or unknown-block(0,0): error -6\r\n"
+    SEABIOS + GRUB + KERNEL + '[    2.1] VFS: Cannot open root device "UUID=3f" or unknown-block(0,0): error -6\r\n'
     "[    2.2] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n"
 )
 INIT_DIED = KERNEL + "[    3.3] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\r\n"
 EMERGENCY = (
     SEABIOS + GRUB + KERNEL + SYSTEMD + "[ TIME ] Timed out waiting for device /dev/disk/by-uuid/0000-1111.\r\n"
     "[DEPEND] Dependency failed for /data.\r\n[DEPEND] Dependency failed for Local File Systems.\r\n"
-    "You are in emergency mode. After logging in, type \"journalctl -xb\" to view\r\n"
+    'You are in emergency mode. After logging in, type "journalctl -xb" to view\r\n'
     "Press Enter for maintenance\r\n"
 )
 DRACUT = (
     KERNEL + "[  190.1] dracut-initqueue[300]: Warning: /dev/disk/by-uuid/3f2a0d58 does not exist\r\n"
     "Entering emergency mode. Exit the shell to continue.\r\ndracut:/# "
 )
-NO_DISK = "SeaBIOS (version 1)\r\nBooting from Hard Disk...\r\nBoot failed: not a bootable disk\r\n\r\nNo bootable device.\r\n"
-NO_OPTION = "BdsDxe: failed to load Boot0001 \"UEFI Misc Device\": Not Found\r\nBdsDxe: No bootable option or device was found.\r\n"
+NO_DISK = "SeaBIOS\r\nBooting from Hard Disk...\r\nBoot failed: not a bootable disk\r\n\r\nNo bootable device.\r\n"
+NO_OPTION = (
+    'BdsDxe: failed to load Boot0001 "UEFI Misc Device": Not Found\r\n'
+    "BdsDxe: No bootable option or device was found.\r\n"
+)
 
 
 def read(text: str) -> Console:

@@ -1,0 +1,40 @@
+"""Overlays: what is changed in a landed system is written beside it, in qcow2 files over its disks.
+
+The disks beneath have to stand still for as long as the overlay is used.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from wherry.boot.machine.hardware import DiskFormat
+from wherry.process import run
+
+_MAKING_S: Final = 300.0
+
+
+def make_overlay(disks: Sequence[Path], folder: Path, beneath: DiskFormat = DiskFormat.RAW) -> list[Path]:
+    """Make an empty overlay over each of *disks* in *folder*, which is made, and return them in the same order.
+
+    Raises FileExistsError where the folder is there already, ProgramFailed, ProgramMissing.
+    """
+    folder.mkdir(mode=0o700, parents=True)
+    try:
+        return [_make(disk, folder / f"disk-{number}.qcow2", beneath) for number, disk in enumerate(disks)]
+    except BaseException:
+        remove_overlay(folder)
+        raise
+
+
+def remove_overlay(folder: Path) -> None:
+    """Remove an overlay with all that was written to it. It may be gone already."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _make(disk: Path, overlay: Path, beneath: DiskFormat) -> Path:
+    # An absolute path can't be taken for the name of a protocol.
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", beneath, "-b", str(disk.absolute()), str(overlay)]
+    run(command, timeout_s=_MAKING_S)
+    return overlay
