@@ -28,3 +28,14 @@ class NoSystem(WherryError):
     template = "None of the {count} disk(s) holds a root filesystem."
     default_cause = "They are data disks, or the root lies on something that can't be opened here."
     default_fix = "Name all disks of the server. Data disks need no conversion: attach them as they are."
+
+
+class InitramfsUnreadable(WherryError):
+    """What an initramfs carries can't be told."""
+
+    code = "WHERRY.6104"
+    template = "The initramfs can't be read: {reason}."
+    default_cause = "It's damaged, or packed in a way that Wherry doesn't know."
+    default_fix = (
+        "Rebuild it on the source (`update-initramfs -u`, `dracut --force`) and let the next pass carry it over."
+    )
