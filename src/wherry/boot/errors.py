@@ -39,3 +39,39 @@ class InitramfsUnreadable(WherryError):
     default_fix = (
         "Rebuild it on the source (`update-initramfs -u`, `dracut --force`) and let the next pass carry it over."
     )
+
+
+class PlanOutdated(WherryError):
+    """The landed system isn't what the change set was planned for."""
+
+    code = "WHERRY.6105"
+    template = "{path} in the landed system isn't what it was when the change set was planned."
+    default_cause = "The disks were changed since, or the change set belongs to others."
+    default_fix = "Plan again on the disks as they are; undo an earlier change set first."
+
+
+class GuestProgramFailed(WherryError):
+    """A program of the landed system, run for a change, failed."""
+
+    code = "WHERRY.6106"
+    template = "{program} of the landed system ended with status {status}: {words}"
+    default_cause = "Its last words tell: often a full /boot, or a package that is broken on the source too."
+    default_fix = "Mend it on the source, where the same program fails too, and let the next pass carry it over."
+
+
+class InitramfsIncomplete(WherryError):
+    """The rebuilt initramfs still lacks a driver."""
+
+    code = "WHERRY.6107"
+    template = "{path} was rebuilt, and still lacks {modules}."
+    default_cause = "The system's configuration of its initramfs leaves the driver out."
+    default_fix = "Look for lists of left out drivers (omit_drivers of dracut, blacklists) on the source."
+
+
+class PlanBlocked(WherryError):
+    """The system can't boot on the target machine, whatever is changed."""
+
+    code = "WHERRY.6108"
+    template = "The system can't be made to boot there: {reason}"
+    default_cause = "The target machine and the system don't fit together."
+    default_fix = "See `wherry boot plan`; choose another firmware or disk bus for the target."

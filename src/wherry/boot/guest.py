@@ -71,6 +71,10 @@ class GuestPartition:
     size: int
     """In bytes."""
     device: str
+    part_uuid: str = ""
+    """The partition's own id, as blkid's PARTUUID; "" where there's none."""
+    offset: int = 0
+    """Where it begins on the disk, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,14 @@ class Guest(Protocol):
         A program that isn't there ends with status 127. Raises WorkbenchFailed where it's still running after
         *timeout_s* seconds; it's killed then.
         """
+
+    @abstractmethod
+    def read_disk(self, disk: int, offset: int, size: int) -> bytes:
+        """Return *size* bytes of one of the disks from *offset* on, past all filesystems."""
+
+    @abstractmethod
+    def write_disk(self, disk: int, offset: int, content: bytes) -> None:
+        """Write bytes to one of the disks, past all filesystems: for boot sectors."""
 
     @abstractmethod
     def exists(self, path: str) -> bool:

@@ -38,6 +38,7 @@ class MemoryGuest(Guest):
     ) -> None:
         self.nodes: dict[str, Node] = {"/": Node(FileKind.DIRECTORY, mode=0o755)}
         self.calls: list[tuple[str, ...]] = []
+        self.sectors: dict[int, bytearray] = {number: bytearray(4 << 20) for number in range(len(disks))}
         self.programs = dict(programs or {})
         self._disks, self._filesystems, self._writable = tuple(disks), tuple(filesystems), True
         for path, content in (files or {}).items():
@@ -87,7 +88,8 @@ class MemoryGuest(Guest):
 
     def remove(self, path: str) -> None:
         place = self._changing(self._resolve(path, follow_last=False))
-        if place in self.nodes and self.list(place) and self.nodes[place].kind is FileKind.DIRECTORY:
+        node = self.nodes.get(place)
+        if node is not None and node.kind is FileKind.DIRECTORY and self.list(place):
             raise WorkbenchFailed(reason=f"{place} isn't empty")
         self.nodes.pop(place, None)
 
@@ -120,6 +122,13 @@ class MemoryGuest(Guest):
         self.calls.append(tuple(argv))
         program = self.programs.get(argv[0])
         return Output(127, "", f"{argv[0]}: not found") if program is None else program(self, argv, stdin)
+
+    def read_disk(self, disk: int, offset: int, size: int) -> bytes:
+        return bytes(self.sectors[disk][offset : offset + size])
+
+    def write_disk(self, disk: int, offset: int, content: bytes) -> None:
+        self._changing("/")
+        self.sectors[disk][offset : offset + len(content)] = content
 
     def exists(self, path: str) -> bool:
         return self._resolve(path) in self.nodes

@@ -116,8 +116,8 @@ def test_netplan() -> None:
     assert yaml.safe_load(netplan.with_mac(NETPLAN, OLD, NEW))["network"]["ethernets"]["lan"]["match"] == {
         "macaddress": NEW
     }
-    without = netplan.without_match(NETPLAN, OLD)
-    assert yaml.safe_load(without)["network"]["ethernets"]["lan"] == {"dhcp4": True}
+    by_name = netplan.with_match_by_name(NETPLAN, OLD)
+    assert by_name == NETPLAN.replace("macaddress: 00:50:56:AA:BB:CC", 'name: "lan0"')
     dhcp = netplan.with_dhcp(NETPLAN, lambda interface: interface.name == "ens3")
     assert yaml.safe_load(dhcp)["network"]["ethernets"]["ens3"] == {"dhcp4": True, "mtu": 1400}
     assert "# uplink" in dhcp
@@ -132,6 +132,8 @@ def test_networkd() -> None:
     ]
     assert networkd.read_network("[Match]\nName=br0\n") == []
     assert networkd.with_dhcp(NETWORK) == f"[Match]\nMACAddress={OLD}\n\n[Network]\nDHCP=yes\nIPForward=yes\n\n"
+    assert networkd.with_mac(NETWORK, OLD, NEW) == NETWORK.replace(OLD, NEW)
+    assert networkd.with_mac(NETWORK, OLD, "") == NETWORK.replace(f"MACAddress={OLD}", "Path=pci-* virtio-pci-*")
     link = f"[Match]\nMACAddress={OLD}\n[Link]\nName=up0\n"
     assert (networkd.match_macs(link), networkd.link_name(link)) == ([OLD], "up0")
 
@@ -143,7 +145,8 @@ def test_networkmanager() -> None:
     assert networkmanager.read_profile(changed) == [Interface("ens192", OLD, Addressing.DHCP)]
     assert "10.0.0" not in changed
     assert changed.endswith("[ipv4]\nmethod=auto\nmay-fail=false\n")
-    assert "mac-address" not in networkmanager.without_mac(PROFILE)
+    assert "mac-address" not in networkmanager.with_mac(PROFILE, "")
+    assert networkmanager.with_mac(PROFILE, NEW) == PROFILE.replace(OLD.upper(), NEW)
 
 
 def test_ifcfg() -> None:
@@ -199,7 +202,7 @@ UNCHANGED: tuple[Callable[[str], str], ...] = (
     lambda text: ifupdown.with_dhcp(text, lambda _: False),
     lambda text: netplan.with_dhcp(text, lambda _: False),
     lambda text: netplan.with_mac(text, OLD, NEW),
-    lambda text: netplan.without_match(text, OLD),
+    lambda text: netplan.with_match_by_name(text, OLD),
     lambda text: udev_names.with_mac(text, OLD, NEW),
 )
 

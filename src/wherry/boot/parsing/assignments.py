@@ -24,7 +24,8 @@ def set_variable(text: str, name: str, value: str) -> str:
     for number in range(len(lines) - 1, -1, -1):
         match = _ASSIGNMENT.fullmatch(lines[number].rstrip("\r\n"))
         if match and match[1] == name:
-            lines[number] = f"{lines[number][: match.start(2)]}{quote(value)}{_ending(lines[number])}"
+            word = quote(value, double=match[2].startswith('"'))
+            lines[number] = f"{lines[number][: match.start(2)]}{word}{_ending(lines[number])}"
             return "".join(lines)
     gap = "" if not text or text.endswith("\n") else "\n"
     return f"{text}{gap}{name}={quote(value)}\n"
@@ -46,9 +47,9 @@ def unquote(word: str) -> str:
     return " ".join(parts)
 
 
-def quote(value: str) -> str:
-    """Return *value* so that a shell reads it back."""
-    if _PLAIN.fullmatch(value):
+def quote(value: str, *, double: bool = False) -> str:
+    """Return *value* so that a shell reads it back: plain if it can be and *double* quotes aren't asked for."""
+    if _PLAIN.fullmatch(value) and not double:
         return value
     return shlex.quote(value) if set(value) & set('"\\$`') else f'"{value}"'
 

@@ -50,27 +50,20 @@ def with_mac(text: str, old: str, new: str) -> str:
     return text
 
 
-def without_match(text: str, old: str) -> str:
-    """Return the file without the match of the MAC address *old* and the name that it gave: found by name again."""
-    lines = text.splitlines(keepends=True)
-    for _, mapping in reversed(list(_ethernets(text))):
-        place = _mac_node(mapping)
-        if mapping is None or mapping.flow_style or place is None or read_mac(place.value) != old:
-            continue
-        for key, content in reversed(mapping.value):
-            if key.value in {"match", "set-name"}:
-                del lines[key.start_mark.line : _end(content, key)]
-    return "".join(lines)
+def with_match_by_name(text: str, old: str) -> str:
+    """Return the file with a match by name where it matches the MAC address *old*.
 
-
-def set_name(text: str, key: str) -> str:
-    """Return the name that the interface under *key* has in the running system."""
-    for name, mapping in _ethernets(text):
-        given = _scalar(_child(mapping, "set-name"))
-        matched = _scalar(_child(_child(mapping, "match"), "name"))
-        if name == key:
-            return given or matched or key
-    return key
+    It's the name that the card had; where it had none from here, any name of an Ethernet card.
+    """
+    for _, mapping in _ethernets(text):
+        match = _child(mapping, "match")
+        pairs = match.value if isinstance(match, yaml.MappingNode) else []
+        for key, content in pairs:
+            if _scalar(key) == "macaddress" and read_mac(_scalar(content)) == old:
+                name = _scalar(_child(mapping, "set-name")) or _scalar(_child(match, "name")) or "e*"
+                begin, end = key.start_mark.index, content.end_mark.index
+                return with_match_by_name(f'{text[:begin]}name: "{name}"{text[end:]}', old)
+    return text
 
 
 def _interface(name: str, mapping: yaml.MappingNode | None) -> Interface:

@@ -39,6 +39,28 @@ def netdev_name(text: str) -> str:
     return ini.value(text, "NetDev", "Name")
 
 
+def with_mac(text: str, old: str, new: str) -> str:
+    """Return a .network or .link file with *new* in the place of the MAC address *old*.
+
+    Where *new* is "", nothing stands in its place, and a match that is empty then becomes one of all cards.
+    """
+    for key in _MAC_KEYS:
+        words = [word for line in ini.values(text, "Match", key) for word in line.split()]
+        kept = [new if read_mac(word) == old else word for word in words]
+        if kept != words and any(kept):
+            text = ini.put(text, "Match", key, " ".join(filter(None, kept)))
+        elif kept != words:
+            text = _without_match(text, key)
+    return text
+
+
+def _without_match(text: str, key: str) -> str:
+    text = ini.remove(text, "Match", lambda name, _: name == key)
+    if ini.values(text, "Match", "Name") or match_macs(text):
+        return text
+    return ini.put(text, "Match", "Path", "pci-* virtio-pci-*")
+
+
 def with_dhcp(text: str) -> str:
     """Return a .network file with DHCP in the place of its addresses, routes and name servers."""
     for section in _ADDRESS_SECTIONS:

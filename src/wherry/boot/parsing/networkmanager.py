@@ -27,10 +27,13 @@ def is_static(text: str) -> bool:
     return "manual" in {ini.value(text, "ipv4", "method"), ini.value(text, "ipv6", "method")}
 
 
-def without_mac(text: str) -> str:
-    """Return a profile that no longer asks for a certain card."""
+def with_mac(text: str, mac: str) -> str:
+    """Return a profile for the card with the address *mac*; with "", for any card of its name."""
     for section in _ETHERNET_SECTIONS:
-        text = ini.remove(text, section, lambda key, _: key == "mac-address")
+        if mac and ini.values(text, section, "mac-address"):
+            text = ini.put(text, section, "mac-address", mac.upper())
+        else:
+            text = ini.remove(text, section, lambda key, _: key == "mac-address")
     return text
 
 
