@@ -3,11 +3,7 @@
 from wherry.errors import WherryError
 
 
-class RehearsalFailed(WherryError):
-    """A rehearsal didn't show that the server boots. The root of what it can find."""
-
-
-class BootLoaderMissing(RehearsalFailed):
+class BootLoaderMissing(WherryError):
     """The firmware finds nothing on the disks that it could start, or what it starts does nothing."""
 
     code = "WHERRY.6210"
@@ -21,7 +17,7 @@ class BootLoaderMissing(RehearsalFailed):
     )
 
 
-class BootLoaderStuck(RehearsalFailed):
+class BootLoaderStuck(WherryError):
     """The boot loader started and can't go on."""
 
     code = "WHERRY.6211"
@@ -32,7 +28,7 @@ class BootLoaderStuck(RehearsalFailed):
     default_fix = "See that the disk with /boot is migrated; have the boot loader installed anew on the target."
 
 
-class RootNotFound(RehearsalFailed):
+class RootNotFound(WherryError):
     """The kernel runs and doesn't find the root filesystem."""
 
     code = "WHERRY.6212"
@@ -46,7 +42,7 @@ class RootNotFound(RehearsalFailed):
     )
 
 
-class InitramfsStuck(RehearsalFailed):
+class InitramfsStuck(WherryError):
     """The initramfs gave up for another reason than a missing root."""
 
     code = "WHERRY.6213"
@@ -55,7 +51,7 @@ class InitramfsStuck(RehearsalFailed):
     default_fix = "Read the console's text of the rehearsal; see that all disks of the server are migrated."
 
 
-class KernelPanicked(RehearsalFailed):
+class KernelPanicked(WherryError):
     """The kernel stopped by itself."""
 
     code = "WHERRY.6214"
@@ -66,7 +62,7 @@ class KernelPanicked(RehearsalFailed):
     default_fix = "Read the console's text of the rehearsal; rebuild the initramfs, or boot another installed kernel."
 
 
-class EmergencyEntered(RehearsalFailed):
+class EmergencyEntered(WherryError):
     """The server fell into emergency mode instead of coming up."""
 
     code = "WHERRY.6215"
@@ -78,7 +74,7 @@ class EmergencyEntered(RehearsalFailed):
     )
 
 
-class ServerWentDown(RehearsalFailed):
+class ServerWentDown(WherryError):
     """The server reset or switched itself off, or its virtual machine ended."""
 
     code = "WHERRY.6216"
@@ -87,7 +83,7 @@ class ServerWentDown(RehearsalFailed):
     default_fix = "Read the console's text of the rehearsal and look at its screenshot."
 
 
-class RehearsalTimeUp(RehearsalFailed):
+class RehearsalTimeUp(WherryError):
     """The server was neither up nor in a trouble that shows when the time was up."""
 
     code = "WHERRY.6217"
@@ -96,7 +92,7 @@ class RehearsalTimeUp(RehearsalFailed):
     default_fix = "Look at the console's text and the screenshot; rehearse again with a longer limit."
 
 
-class ChecksFailed(RehearsalFailed):
+class ChecksFailed(WherryError):
     """The server is up, and a check of the user's failed in it."""
 
     code = "WHERRY.6218"
@@ -105,7 +101,7 @@ class ChecksFailed(RehearsalFailed):
     default_fix = "Read the check's output in the rehearsal; run the same command on the source."
 
 
-class UnitsFailed(RehearsalFailed):
+class UnitsFailed(WherryError):
     """The server is up, and units failed in it that hadn't failed on the source."""
 
     code = "WHERRY.6219"
@@ -116,7 +112,7 @@ class UnitsFailed(RehearsalFailed):
     )
 
 
-class ProbeSilent(RehearsalFailed):
+class ProbeSilent(WherryError):
     """The server shows its login prompt, and nothing is told from inside."""
 
     code = "WHERRY.6220"
@@ -125,7 +121,7 @@ class ProbeSilent(RehearsalFailed):
     default_fix = "Look at the screenshot; leave out the checks for this server, and check it by hand after the launch."
 
 
-class RehearsalStopped(RehearsalFailed):
+class RehearsalStopped(WherryError):
     """Somebody stopped the rehearsal."""
 
     code = "WHERRY.6221"

@@ -19,12 +19,12 @@ from wherry.boot.troubles import (
     InitramfsStuck,
     KernelPanicked,
     ProbeSilent,
-    RehearsalFailed,
     RehearsalTimeUp,
     RootNotFound,
     ServerWentDown,
     UnitsFailed,
 )
+from wherry.errors import WherryError
 
 SETTLE_S: Final = 3.0
 """How long words may follow a sign of trouble, in seconds: the next line often says more."""
@@ -78,7 +78,7 @@ class Conclusion:
     """A verdict and, unless it's passed, why."""
 
     verdict: Verdict
-    reason: RehearsalFailed | None = None
+    reason: WherryError | None = None
 
 
 def conclude(question: Question, seen: Observation) -> Conclusion | None:
@@ -87,7 +87,7 @@ def conclude(question: Question, seen: Observation) -> Conclusion | None:
     return next((conclusion for conclusion in concluded if conclusion is not None), None)
 
 
-def _failed(reason: RehearsalFailed) -> Conclusion:
+def _failed(reason: WherryError) -> Conclusion:
     return Conclusion(Verdict.FAILED, reason)
 
 
@@ -139,7 +139,7 @@ def _sign(question: Question, seen: Observation) -> Conclusion | None:
     return _failed(_reason(question, sign)) if seen.since_trouble_s >= SETTLE_S or seen.standing else None
 
 
-def _reason(question: Question, sign: Sign) -> RehearsalFailed:
+def _reason(question: Question, sign: Sign) -> WherryError:
     match sign.trouble:
         case Trouble.NO_BOOTABLE_DISK:
             return BootLoaderMissing(firmware=question.firmware, words=sign.words)
