@@ -132,7 +132,7 @@ def test_full_access_covers_sms_and_of_wherry_what_belongs_to_tasks() -> None:
     refused = {name for name in WHERRY_OPERATIONS if not may(user(SMS_FULL_ACCESS), name)}
     assert refused == {
         *("CreateJoinToken", "UpdateReceiver", "ListAssignments", "UpdateReplication", "StoreLog"),
-        *("SubmitSourceHalf", "SubmitReceiverHalf", "DecodeRefusal"),
+        *("SubmitSourceHalf", "SubmitReceiverHalf", "DecodeRefusal", "BeginLanding", "UpdateOrder"),
     }
 
 
@@ -189,7 +189,7 @@ def test_an_agent_may_what_agents_call_on_its_own_source_and_nothing_else() -> N
     wherry = {name for name in WHERRY_OPERATIONS if may(agent(), name, own)}
     assert wherry == {
         *("ShowRoute", "UpdateReplication", "ShowReplication", "SubmitSourceHalf", "ShowProof"),
-        *("StoreLog", "ListProjects", "ListDomains", "ShowToken"),
+        *("ShowLanding", "BeginLanding", "StoreLog", "ListProjects", "ListDomains", "ShowToken"),
     }
 
 
@@ -212,7 +212,10 @@ def test_an_agent_that_is_not_bound_may_register_only_and_not_as_somebody_else()
 def test_a_receiver_may_act_on_its_record_and_its_tasks() -> None:
     own, other = Resource("x", receiver_id="r1"), Resource("x", receiver_id="r2")
     allowed = {name for name in OPERATIONS if may(receiver(), name, own) and OPERATIONS[name].action}
-    assert allowed == {"ShowTask", "UpdateReceiver", "ListAssignments", "SubmitReceiverHalf", "ShowProof"}
+    assert allowed == {
+        *("ShowTask", "UpdateReceiver", "ListAssignments", "SubmitReceiverHalf", "ShowProof"),
+        *("ShowLanding", "UpdateOrder"),
+    }
     assert not {name for name in OPERATIONS if may(receiver(), name, other) and OPERATIONS[name].action}
     assert not {name for name in OPERATIONS if may(receiver(), name) and OPERATIONS[name].action}
     assert not {name for name in OPERATIONS if may(receiver(""), name) and OPERATIONS[name].action}

@@ -184,6 +184,10 @@ def test_append_only_tables_refuse_any_other_statement(tmp_path: Path, table: st
     connection.execute(
         "INSERT INTO consistency_result (task_id, source_id, finished_time, document) VALUES ('t', 's', 1, '[]')"
     )
+    connection.execute(
+        "INSERT INTO rehearsal (order_id, account_id, task_id, source_id, verdict, finished_at, document)"
+        " VALUES ('o', 'a', 't', 's', 'passed', 1, '{}')"
+    )
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         connection.execute(statement.format(table))
     connection.close()

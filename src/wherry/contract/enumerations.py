@@ -344,6 +344,102 @@ class ProofSide(StrEnum):
     RECEIVER = "receiver"
 
 
+class OrderKind(StrEnum):
+    """What a receiver is told to do with a landed system. Wherry's own, as all below.
+
+    `land`: make the checkpoint of the cutover boot, rehearse it, make the target of it. `drill`: the same before the
+    migration, without a target. `rehearse`: one that a user asked for. `clear`: remove what was kept for a roll back.
+    """
+
+    LAND = "land"
+    LAUNCH = "launch"
+    ROLL_BACK = "roll_back"
+    CLEAR = "clear"
+    DRILL = "drill"
+    REHEARSE = "rehearse"
+    CLONE = "clone"
+
+
+class OrderStage(StrEnum):
+    """How far a receiver is with an order. `waiting`: for a consistent checkpoint."""
+
+    ORDERED = "ordered"
+    WAITING = "waiting"
+    PREPARING = "preparing"
+    REHEARSING = "rehearsing"
+    LAUNCHING = "launching"
+    DONE = "done"
+    NOTHING_TO_BOOT = "nothing_to_boot"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+class LandingState(StrEnum):
+    """What became of a task's landed system. `not_booted`: delivered as disks, by a receiver that boots nothing."""
+
+    NONE = "none"
+    NOT_BOOTED = "not_booted"
+    ORDERED = "ordered"
+    PREPARING = "preparing"
+    REHEARSING = "rehearsing"
+    PASSED = "passed"
+    FAILED = "failed"
+    NOTHING_TO_BOOT = "nothing_to_boot"
+    LAUNCHING = "launching"
+    LAUNCHED = "launched"
+    LAUNCH_FAILED = "launch_failed"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
+    ROLL_BACK_FAILED = "roll_back_failed"
+    WITHDRAWN = "withdrawn"
+
+
+class LandingOutcome(StrEnum):
+    """What a landing means for who waits for it."""
+
+    WAIT = "wait"
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class LandingAction(StrEnum):
+    """What a user may do with a landed system beside the task's actions."""
+
+    LAUNCH = "launch"
+    ROLL_BACK = "roll_back"
+
+
+class Verdict(StrEnum):
+    """What a rehearsal came to."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class DiskBus(StrEnum):
+    """By what the disks of a target machine are attached."""
+
+    VIRTIO_BLK = "virtio-blk"
+    VIRTIO_SCSI = "virtio-scsi"
+    SATA = "sata"
+    NVME = "nvme"
+
+
+class NicModel(StrEnum):
+    """The network card of a target machine."""
+
+    VIRTIO = "virtio-net-pci"
+    E1000E = "e1000e"
+
+
+class NetworkWish(StrEnum):
+    """How the target gets its addresses: anew, or those of the source."""
+
+    DHCP = "dhcp"
+    KEEP = "keep"
+
+
 # Clients send empty texts where they know nothing, so these fields take the enumeration's words and "".
 FirmwareText = Literal["BIOS", "UEFI", ""]
 BootLoaderText = Literal["GRUB", "LILO", ""]

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wherry.contract import explanations, iam, task_log, wherry
+from wherry.contract import explanations, iam, landing, task_log, values, wherry
 from wherry.contract.operations import OperationShape
 
 _TASK = "/wherry/v1/tasks/{task_id}"
 _CHECKPOINT = f"{_TASK}/checkpoints/{{checkpoint}}"
+_REHEARSAL = "/wherry/v1/rehearsals/{rehearsal_id}"
 _RECEIVER = "/wherry/v1/receivers/{receiver_id}"
 
 IAM_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
@@ -40,6 +41,22 @@ WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
         "SubmitReceiverHalf": OperationShape("PUT", f"{_CHECKPOINT}/halves/receiver", body=wherry.ProofHalf),
         "ShowProof": OperationShape("GET", f"{_CHECKPOINT}/proof", wherry.Proof),
         "ShowNewestProof": OperationShape("GET", f"{_TASK}/proof", wherry.Proof),
+        "ShowLanding": OperationShape("GET", f"{_TASK}/landing", landing.Landing, query=landing.LandingQuery),
+        "BeginLanding": OperationShape("POST", f"{_TASK}/landing", landing.Landing, landing.LandingRequest),
+        "LaunchTarget": OperationShape("POST", f"{_TASK}/launch"),
+        "RollBackTarget": OperationShape("POST", f"{_TASK}/rollback"),
+        "ShowTargetMachine": OperationShape("GET", f"{_TASK}/target-machine", landing.TargetMachine),
+        "UpdateTargetMachine": OperationShape(
+            "PUT", f"{_TASK}/target-machine", landing.TargetMachine, landing.TargetMachineWish
+        ),
+        "UpdateOrder": OperationShape("PUT", f"{_RECEIVER}/orders/{{order_id}}", body=landing.OrderReport),
+        "OrderRehearsal": OperationShape("POST", f"{_TASK}/rehearsals", values.CreatedId, landing.RehearsalRequest),
+        "ListRehearsals": OperationShape(
+            "GET", "/wherry/v1/rehearsals", landing.RehearsalList, query=landing.RehearsalsQuery
+        ),
+        "ShowRehearsal": OperationShape("GET", _REHEARSAL, landing.Rehearsal),
+        "ShowRehearsalConsole": OperationShape("GET", f"{_REHEARSAL}/console", None),
+        "ShowRehearsalScreenshot": OperationShape("GET", f"{_REHEARSAL}/screenshot", None),
     }
 )
 """Wherry's own API, by ids."""

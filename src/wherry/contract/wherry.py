@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from wherry.contract.enumerations import JoinRole, ReplicationPhase
+from wherry.contract.landing import LandingOrder
 from wherry.contract.values import MAX_ITEMS, FilledText, Int32, Int64, LongText, PathId, Text, Wire
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -114,6 +115,7 @@ class Assignment(Wire, frozen=True, kw_only=True):
     """A task that lands on a receiver, with the secrets of its channel.
 
     The private key is PEM, encrypted with the passphrase. `server_name` is the TLS name by which the agent asks for it.
+    `orders`: what the receiver is to do with what landed, the oldest first.
     """
 
     task_id: str
@@ -124,6 +126,7 @@ class Assignment(Wire, frozen=True, kw_only=True):
     private_key: str
     passphrase: str
     ca: str
+    orders: list[LandingOrder] = field(default_factory=list)
 
 
 class Assignments(Wire, frozen=True, kw_only=True):
@@ -253,7 +256,7 @@ class Proof(Wire, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class StateEvent(Wire, frozen=True, kw_only=True):
-    """One state change of a source or a task. `entity` is "source" or "task"."""
+    """One state change. `entity` is "source", "task" or "landing"."""
 
     at: int
     entity: str

@@ -1,9 +1,9 @@
 """The tables of the ledger.
 
 What is filtered or joined is a column, the rest of a record is a JSON document. Times are epoch milliseconds, ids
-UUIDs as text. Everything belongs to an account. `command_result`, `state_change` and `audit` are append-only; triggers
-hold that against any statement (see `migrations`). They and `proof` have no foreign keys: they outlive what they tell
-of.
+UUIDs as text. Everything belongs to an account. `command_result`, `state_change`, `audit` and `rehearsal` are
+append-only; triggers hold that against any statement (see `migrations`). They, `proof` and `landing_order` have no
+foreign keys: they outlive what they tell of.
 
 A change here needs a migration in `migrations/versions`; a test compares the two.
 """
@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from wherry.ledger.documents import Document, JsonText
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest script in `migrations/versions`: what a database with this schema is at."""
 
 METADATA = MetaData(
@@ -45,7 +45,7 @@ MS = BigInteger
 SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
 """A key that counts up by itself: SQLite does that for INTEGER alone."""
 
-APPEND_ONLY = ("command_result", "state_change", "audit", "consistency_result")
+APPEND_ONLY = ("command_result", "state_change", "audit", "consistency_result", "rehearsal")
 
 
 def _account() -> Column[str]:
@@ -416,4 +416,67 @@ consistency_result = Table(
     Column("document", Document, nullable=False),
     Index(None, "task_id", "sequence"),
     Index(None, "source_id"),
+)
+
+# ---- what becomes of a landed system
+
+landing = Table(
+    "landing",
+    METADATA,
+    Column("task_id", ID, ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("state", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("checkpoint", BigInteger),
+    Column("order_id", ID, nullable=False),
+    Column("server_id", NAME, nullable=False),
+    Column("progress", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("error", Document),
+    Column("version", BigInteger, nullable=False),
+    Column("changed_at", MS, nullable=False),
+)
+
+landing_order = Table(
+    "landing_order",
+    METADATA,
+    Column("sequence", SEQUENCE, primary_key=True, autoincrement=True),
+    Column("id", ID, nullable=False, unique=True),
+    Column("account_id", ID, nullable=False),
+    Column("task_id", ID, nullable=False),
+    Column("source_id", ID, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("checkpoint", BigInteger),
+    Column("stage", String(32), nullable=False),
+    Column("progress", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("error", Document),
+    Column("request", Document, nullable=False),
+    Column("ordered_at", MS, nullable=False),
+    Column("changed_at", MS, nullable=False),
+    Column("ended_at", MS),
+    Index(None, "task_id", "sequence"),
+    Index(None, "account_id", "sequence"),
+)
+
+rehearsal = Table(
+    "rehearsal",
+    METADATA,
+    Column("sequence", SEQUENCE, primary_key=True, autoincrement=True),
+    Column("order_id", ID, nullable=False, unique=True),
+    Column("account_id", ID, nullable=False),
+    Column("task_id", ID, nullable=False),
+    Column("source_id", ID, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("finished_at", MS, nullable=False),
+    Column("document", Document, nullable=False),
+    Index(None, "account_id", "sequence"),
+)
+
+rehearsal_record = Table(
+    "rehearsal_record",
+    METADATA,
+    Column("order_id", ID, primary_key=True),
+    Column("task_id", ID, ForeignKey("task.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("console", LargeBinary, nullable=False),
+    Column("screenshot", LargeBinary, nullable=False),
 )

@@ -12,7 +12,7 @@ _change = schema.state_change
 
 
 class StateChange(msgspec.Struct, frozen=True, gc=False):
-    """One change. `entity` is ``source`` or ``task``; `from_state` is empty where it came into being."""
+    """One change. `entity` is ``source``, ``task`` or ``landing``; `from_state` is empty where it came into being."""
 
     at: int
     source_id: str

@@ -254,6 +254,11 @@ def set_log_collect_status(connection: Connection, task_id: str, status: str, *,
     change(connection, task_id, values)
 
 
+def receiver_of(connection: Connection, task_id: str) -> str | None:
+    """Return the receiver that the task is assigned to."""
+    return connection.execute(select(_task.c.receiver_id).where(_task.c.id == task_id)).scalar()
+
+
 def delete(connection: Connection, task_id: str) -> None:
     """Remove the task with all that hangs on it; its history and its proofs stay."""
     connection.execute(_task.delete().where(_task.c.id == task_id))

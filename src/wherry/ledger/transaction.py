@@ -4,16 +4,23 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from wherry.ledger import audit, commands, receivers, sources, tasks
+from wherry.ledger import audit, commands, landings, receivers, sources, tasks
 from wherry.migration.records import (
     AnswerCommand,
     Change,
     IssueCommand,
+    LandingChange,
+    OrderLanding,
+    SetClone,
+    SetLanding,
     SetLogCollectStatus,
+    SetOrder,
     SetSourceState,
     SetSubtask,
+    SetTarget,
     SetTaskState,
     WithdrawCommands,
+    WithdrawOrders,
 )
 
 EVERYTHING = "*"
@@ -29,8 +36,8 @@ class Transaction:
     Attributes:
         connection: for the queries and statements of this package's resource modules.
         scope: what the unit may change, as given to `Ledger.write`; empty: everything.
-        topics: what changed, for those who wait or remember: ``source:ID``, ``receiver:ID``, ``key:ID``, ``user:ID``.
-            Published after the commit, to all processes.
+        topics: what changed, for those who wait or remember: ``source:ID``, ``receiver:ID``, ``landing:TASK_ID``,
+            ``key:ID``, ``user:ID``. Published after the commit, to all processes.
     """
 
     __slots__ = ("_entries", "connection", "scope", "topics")
@@ -94,6 +101,31 @@ class Transaction:
                 commands.answer(self.connection, change.command_id, at=at)
             case WithdrawCommands():
                 commands.withdraw(self.connection, source_id, change.names, at=at)
+            case _:
+                self._apply_to_landing(change, task_id, at, reason)
+
+    def _apply_to_landing(self, change: LandingChange, task_id: str, at: int, reason: str) -> None:
+        self.topics.add(f"landing:{task_id}")
+        match change:
+            case SetLanding():
+                landings.set_landing(self.connection, task_id, change, at=at, reason=reason)
+            case OrderLanding():
+                landings.order(self.connection, task_id, change, at=at)
+                self._orders_changed(task_id)
+            case WithdrawOrders():
+                landings.withdraw(self.connection, task_id, change.kinds, at=at)
+                self._orders_changed(task_id)
+            case SetOrder():
+                landings.set_order(self.connection, task_id, change, at=at)
+            case SetTarget():
+                landings.set_target(self.connection, task_id, change)
+            case SetClone():
+                landings.set_clone(self.connection, task_id, change)
+
+    def _orders_changed(self, task_id: str) -> None:
+        receiver_id = tasks.receiver_of(self.connection, task_id)
+        if receiver_id is not None:
+            self.assignments_changed(receiver_id)
 
 
 def source_scope(source_id: str) -> str:

@@ -92,7 +92,7 @@ _CLEAR = Allowed(
     None,
     SourceState.CLEARED,
     MigrationCycle.CUTOVERED,
-    note="Wherry keeps no snapshots of a landed target, so the source passes `clearing` at once",
+    note="where a receiver keeps something for a roll back the source stays `clearing` until that is removed",
 )
 _DRILL = Allowed(None, SourceState.DRILL_READY, None, CommandName.PREMIGRATE)
 
@@ -241,7 +241,7 @@ def apply(source: SourceRecord, task: TaskRecord, request: TaskAction) -> list[C
         changes.append(SetTaskState(outcome.task, outcome.error_code))
     if outcome.source is SourceState.CLEARED:
         changes.append(SetSourceState(SourceState.CLEARING, outcome.cycle))
-    if outcome.source is not None:
+    if outcome.source is not None and not (outcome.source is SourceState.CLEARED and task.landed):
         changes.append(SetSourceState(outcome.source, outcome.cycle))
     changes.extend(SetSubtask(name, 0, action) for name in _new_subtasks(task, request))
     if outcome.command is not None:

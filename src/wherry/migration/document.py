@@ -6,8 +6,8 @@ A unit test holds the file up to date.
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from wherry.contract.enumerations import Action, SourceState, TaskState
-from wherry.migration import actions, commands, copystate, deletion, progress
+from wherry.contract.enumerations import Action, LandingState, OrderStage, SourceState, TaskState
+from wherry.migration import actions, commands, copystate, deletion, landing, progress
 
 _INTRODUCTION = """\
 # States, actions and commands
@@ -33,6 +33,7 @@ def render() -> str:
             _conditions(),
             _results(),
             _reports(),
+            _landings(),
             _deleting(),
         )
     )
@@ -184,6 +185,31 @@ def _reports() -> str:
         "earlier stage change nothing either. A failed task shows the code with which the agent's last progress "
         "report begins (process_trace), with message, cause and fix as its parameters; where it begins with none, "
         f"it's {fallback}.\n\n" + _table(["report", "task in", "task becomes"], rows)
+    )
+
+
+def _landings() -> str:
+    moved = [
+        [f"**{kind}**", *(f"`{stages[stage]}`" if stage in stages else "" for stage in OrderStage)]
+        for kind, stages in landing.AFTER.items()
+    ]
+    acted = [
+        [f"**{action}**", ", ".join(f"`{state}`" for state in LandingState if state in allowed), kind, f"`{state}`"]
+        for action, (kind, state, allowed) in landing.ACTIONS.items()
+    ]
+    meant = [[f"`{state}`", landing.OUTCOMES[state]] for state in LandingState]
+    return (
+        "## What becomes of a landed system\n\n"
+        "A receiver that boots what lands there (driver `qemu`) gets orders. What it reports of the order that the "
+        "landing follows moves the landing (`GET /wherry/v1/tasks/{task_id}/landing`); an order that has ended moves "
+        "nothing any more.\n\n"
+        + _table(["order", *OrderStage], moved)
+        + "A task at work whose landing has `passed` gets the order launch at once, unless it was created with "
+        "start_target_server false. Its agent may report the launch as done when the outcome is success; sooner it's "
+        "refused with WHERRY.5604. A landing that has `passed` is a success where no launch follows. The actions stop, "
+        "start, restart and error_for_overspeed take back what is under way.\n\n"
+        + _table(["landing", "outcome"], meant)
+        + _table(["a user's order", "only in", "order", "landing becomes"], acted)
     )
 
 

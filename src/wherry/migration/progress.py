@@ -27,6 +27,11 @@ def apply(state: TaskState, steps: Sequence[SubtaskRecord], report: SetSubtask) 
     return changes
 
 
+def succeeds(changes: Sequence[Change]) -> bool:
+    """Whether *changes* have the task succeed, which is worth asking whether it may."""
+    return any(isinstance(change, SetTaskState) and change.state is TaskState.MIGRATE_SUCCESS for change in changes)
+
+
 def _launched(steps: Sequence[SubtaskRecord], report: SetSubtask) -> bool:
     """Whether *report* is of the launch, and every step of it that the task has, the detaching among them, is done now.
 

@@ -4,11 +4,16 @@ The ledger builds the snapshots from its rows and carries the changes out, all i
 each request, so they're msgspec's: a frozen dataclass takes ten times as long to make.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
-from wherry.contract.enumerations import SourceState, TaskState
+from wherry.contract.enumerations import CloneState, LandingState, OrderKind, OrderStage, SourceState, TaskState
+from wherry.contract.landing import LandingError
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class SourceRecord(msgspec.Struct, frozen=True):
@@ -28,7 +33,10 @@ class SubtaskRecord(msgspec.Struct, frozen=True):
 
 
 class TaskRecord(msgspec.Struct, frozen=True):
-    """What the rules need to know of a task. *last_words*: the text for people of its agent's last progress report."""
+    """What the rules need to know of a task.
+
+    *last_words*: the text for people of its agent's last progress report. *landed*: a receiver keeps a landing of it.
+    """
 
     id: str
     source_id: str
@@ -44,6 +52,26 @@ class TaskRecord(msgspec.Struct, frozen=True):
     error_code: str = ""
     error_params: Sequence[str] = ()
     last_words: str = ""
+    landed: bool = False
+
+
+class LandingRecord(msgspec.Struct, frozen=True):
+    """What the rules need to know of a task's landing. *kind*: of the order that it follows, empty before the first."""
+
+    state: LandingState = LandingState.NONE
+    kind: str = ""
+    checkpoint: int | None = None
+    order_id: str = ""
+
+
+class OrderRecord(msgspec.Struct, frozen=True):
+    """What the rules need to know of an order. *request*: what was ordered, in the words of `contract.landing`."""
+
+    id: str
+    kind: OrderKind
+    stage: OrderStage
+    checkpoint: int | None = None
+    request: Mapping[str, Any] = _NOTHING
 
 
 class CommandRecord(msgspec.Struct, frozen=True):
@@ -109,6 +137,70 @@ class SetLogCollectStatus(msgspec.Struct, frozen=True):
     status: str
 
 
+class OrderLanding(msgspec.Struct, frozen=True):
+    """The task's receiver is told to do something with a landed system. *leads*: the landing follows this order."""
+
+    kind: OrderKind
+    request: Mapping[str, Any]
+    checkpoint: int | None = None
+    leads: bool = False
+
+
+class SetOrder(msgspec.Struct, frozen=True):
+    """A receiver is at *stage* with an order, *progress* in per cent; *checkpoint* None leaves it as it is."""
+
+    id: str
+    stage: OrderStage
+    progress: int = 0
+    note: str = ""
+    checkpoint: int | None = None
+    error: LandingError | None = None
+
+
+class WithdrawOrders(msgspec.Struct, frozen=True):
+    """Orders of these kinds that haven't ended are no longer wanted."""
+
+    kinds: Sequence[OrderKind]
+
+
+class SetLanding(msgspec.Struct, frozen=True):
+    """The task's landing goes over to *state*; None leaves kind, checkpoint and server as they are."""
+
+    state: LandingState
+    progress: int = 0
+    note: str = ""
+    error: LandingError | None = None
+    kind: str | None = None
+    checkpoint: int | None = None
+    server_id: str | None = None
+
+
+class SetTarget(msgspec.Struct, frozen=True):
+    """The receiver has made the task's target server."""
+
+    server_id: str
+    name: str = ""
+
+
+class SetClone(msgspec.Struct, frozen=True):
+    """The clone of the task's server is at *state*."""
+
+    state: CloneState
+    vm_id: str = ""
+    name: str = ""
+    error: LandingError | None = None
+
+
+LandingChange = OrderLanding | SetOrder | WithdrawOrders | SetLanding | SetTarget | SetClone
+"""What may change of a task's landing."""
+
 Change = (
-    SetSourceState | SetTaskState | IssueCommand | AnswerCommand | WithdrawCommands | SetSubtask | SetLogCollectStatus
+    SetSourceState
+    | SetTaskState
+    | IssueCommand
+    | AnswerCommand
+    | WithdrawCommands
+    | SetSubtask
+    | SetLogCollectStatus
+    | LandingChange
 )

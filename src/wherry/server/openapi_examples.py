@@ -14,6 +14,7 @@ SOURCE_ID = "3e1f6c1a-5d0b-4a53-9a0e-6a3a0f6f2c11"
 TASK_ID = "8c4b2d7e-1f3a-4e6b-b1c9-0d5e7f9a2b44"
 TEMPLATE_ID = "d2a9c0b6-7e58-4c1d-8f37-5b6a4c3d2e1f"
 PROJECT_ID = "5f7d3b1c-9a8e-4d2f-a6b4-1c0e2d4f6a88"
+ORDER_ID = "4b1e9a77-6c52-4d0f-9f8e-2a7c3d1b5e60"
 RECEIVER_ID = "b7c6d5e4-3f2a-4b1c-9d8e-7f6a5b4c3d2e"
 
 PARAMETERS: Mapping[str, Any] = {
@@ -23,6 +24,8 @@ PARAMETERS: Mapping[str, Any] = {
     "id": TEMPLATE_ID,
     "mig_project_id": PROJECT_ID,
     "receiver_id": RECEIVER_ID,
+    "order_id": ORDER_ID,
+    "rehearsal_id": ORDER_ID,
     "version": "v3",
     "checkpoint": 3,
     "code": "SMS.0515",
@@ -211,6 +214,13 @@ BODIES: Mapping[str, Any] = {
     "StoreLog": {"taken_at": 1_760_000_000_000, "content": "H4sIAAAAAAAC/8tIzcnJ5wIAIDA6NgYAAAA="},
     "SubmitSourceHalf": _HALF,
     "SubmitReceiverHalf": _HALF,
+    "BeginLanding": {"checkpoint": 3},
+    "UpdateTargetMachine": {"vcpus": 2, "memory_mb": 4096, "disk_bus": "virtio-blk", "network": "dhcp"},
+    "OrderRehearsal": {
+        "checks": [{"name": "shop answers", "command": "systemctl is-active shop", "timeout_s": 60}],
+        "limit_s": 1800,
+    },
+    "UpdateOrder": {"stage": "rehearsing", "progress": 40, "note": "the kernel has started", "checkpoint": 3},
     **openapi_access_examples.BODIES,
 }
 """Examples of bodies, by operation."""

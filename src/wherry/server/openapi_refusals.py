@@ -27,6 +27,7 @@ _PROVEN_BY_THE_BODY = frozenset({"CreateToken", "Join", "CreateTemporaryKey"})
 _CONFLICTS = frozenset(
     {
         *("RegisterServer", "SubmitSourceHalf", "SubmitReceiverHalf", "ShowProof", "StoreLog"),
+        *("UpdateCopyState", "UpdateTaskSpeed", "OrderRehearsal"),
         *("CreateAccount", "CreateUser", "UpdateUser", "DeleteUser", "CreateAccessKey"),
         *("CreateGroup", "CreatePolicy", "UpdatePolicy", "DeletePolicy"),
     }

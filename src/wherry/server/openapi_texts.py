@@ -24,6 +24,7 @@ TAGS: Sequence[tuple[str, str]] = (
     ("Accounts", "Accounts, users, access keys, groups and policies, and why somebody was refused."),
     ("Target servers", "A target server in the words of ECS, as clients look it up."),
     ("Replication", "Figures, history and proofs of a task."),
+    ("Landing", "What becomes of a landed system: rehearsals, the launch of the target, rolling it back."),
     ("Control plane", "What the control plane says of itself."),
     ("Other", "Everything else."),
 )
@@ -47,7 +48,14 @@ _TAGS_BY_PATH: Sequence[tuple[str, str]] = (
     ("/wherry/v1/groups", "Accounts"),
     ("/wherry/v1/policies", "Accounts"),
     ("/wherry/v1/decode", "Accounts"),
+    ("/wherry/v1/receivers/{receiver_id}/orders", "Landing"),
     ("/wherry/v1/receivers", "Receivers"),
+    ("/wherry/v1/rehearsals", "Landing"),
+    ("/wherry/v1/tasks/{task_id}/landing", "Landing"),
+    ("/wherry/v1/tasks/{task_id}/launch", "Landing"),
+    ("/wherry/v1/tasks/{task_id}/rollback", "Landing"),
+    ("/wherry/v1/tasks/{task_id}/target-machine", "Landing"),
+    ("/wherry/v1/tasks/{task_id}/rehearsals", "Landing"),
     ("/wherry/v1/join", "Receivers"),
     ("/wherry/v1/tasks", "Replication"),
     ("/readyz", "Control plane"),
@@ -125,6 +133,7 @@ _OPTIONAL_TOKEN = {
 HEADERS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "ShowCommand": (_WAIT,),
     "ListAssignments": (_WAIT,),
+    "ShowLanding": (_WAIT,),
     "ExportConsistencyResults": (_LANGUAGE,),
     "ShowToken": (_SUBJECT, _NO_CATALOG),
     "CreateToken": (_NO_CATALOG,),
@@ -144,6 +153,8 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FILES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "ExportConsistencyResults": {_XLSX: _BINARY, "text/csv": {"type": "string"}},
     "DownloadLog": {"application/gzip": _BINARY},
+    "ShowRehearsalConsole": {"text/plain": {"type": "string"}},
+    "ShowRehearsalScreenshot": {"image/png": _BINARY},
     "ShowOpenApi": {"application/json": {"type": "object"}},
 }
 """Answers that are no struct: schemas by their media types, by operation."""

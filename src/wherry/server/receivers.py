@@ -1,5 +1,7 @@
 """Receivers: their announcements, what is assigned to them, and the way an agent takes to one."""
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import to_builtins
 from sqlalchemy import Connection
 
@@ -14,7 +16,8 @@ from wherry.contract.wherry import (
     Route,
 )
 from wherry.iam.certificates import task_server_name
-from wherry.ledger import receivers, tasks
+from wherry.ledger import landings, receivers, tasks
+from wherry.ledger.landings import OrderRow
 from wherry.ledger.receivers import ReceiverRow
 from wherry.ledger.tasks import TaskRow
 from wherry.ledger.transaction import Transaction
@@ -23,6 +26,7 @@ from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
 from wherry.server.certificates import channel_secrets
 from wherry.server.contacts import RECEIVER_WINDOW_S
+from wherry.server.landing_orders import order_to_send
 from wherry.server.waiting import wait_preference
 
 _WINDOW_MS = RECEIVER_WINDOW_S * 1000
@@ -61,7 +65,7 @@ async def list_receivers(call: Call) -> Answer:
 
 
 async def list_assignments(call: Call) -> Answer:
-    """Return the tasks that land on a receiver, with the secrets of their channels.
+    """Return the tasks that land on a receiver, with the secrets of their channels and what is ordered for them.
 
     With ``Prefer: wait=N`` a receiver that knows the newest version waits for N seconds at most.
     """
@@ -69,11 +73,11 @@ async def list_assignments(call: Call) -> Answer:
     receiver_id, ledger = call.parameters["receiver_id"], call.services.ledger
     wait_s = wait_preference(call.headers)
     with call.services.waiters.expect(f"receiver:{receiver_id}") as expectation:
-        row, assigned = await ledger.read(lambda connection: _assigned(connection, call, receiver_id))
+        row, assigned, orders = await ledger.read(lambda connection: _assigned(connection, call, receiver_id))
         await _heard_of(call, row)
         if row.assignments_version == query.known and wait_s and await expectation.wait(wait_s):
-            row, assigned = await ledger.read(lambda connection: _assigned(connection, call, receiver_id))
-    shown = [await _assignment(call, task) for task in assigned]
+            row, assigned, orders = await ledger.read(lambda connection: _assigned(connection, call, receiver_id))
+    shown = [await _assignment(call, task, orders.get(task.id, ())) for task in assigned]
     return json_answer(Assignments(version=row.assignments_version, assignments=shown))
 
 
@@ -119,9 +123,11 @@ def _assign(tx: Transaction, call: Call, task_id: str) -> TaskRow:
     return task
 
 
-def _assigned(connection: Connection, call: Call, receiver_id: str) -> tuple[ReceiverRow, list[TaskRow]]:
+def _assigned(
+    connection: Connection, call: Call, receiver_id: str
+) -> tuple[ReceiverRow, Sequence[TaskRow], Mapping[str, Sequence[OrderRow]]]:
     row = receiver_of(connection, call, receiver_id)
-    return row, list(tasks.of_receiver(connection, receiver_id))
+    return row, tasks.of_receiver(connection, receiver_id), landings.orders_of_receiver(connection, receiver_id)
 
 
 async def _heard_of(call: Call, row: ReceiverRow) -> None:
@@ -135,7 +141,7 @@ async def _heard_of(call: Call, row: ReceiverRow) -> None:
     await call.services.ledger.write(unit)
 
 
-async def _assignment(call: Call, task: TaskRow) -> Assignment:
+async def _assignment(call: Call, task: TaskRow, orders: Sequence[OrderRow]) -> Assignment:
     secrets = await channel_secrets(call.services, task)
     return Assignment(
         task_id=task.id,
@@ -146,6 +152,7 @@ async def _assignment(call: Call, task: TaskRow) -> Assignment:
         private_key=secrets.target_key,
         passphrase=secrets.passphrase,
         ca=call.services.authority.certificate_pem,
+        orders=[order_to_send(order) for order in orders],
     )
 
 

@@ -13,6 +13,7 @@ from wherry.migration.records import SetSubtask
 from wherry.server.access import allow, heard_of, own_scope, record_of, source_of
 from wherry.server.answers import EMPTY, Answer
 from wherry.server.call import Call
+from wherry.server.landings import check_verdict
 
 
 async def update_copy_state(call: Call) -> Answer:
@@ -25,6 +26,8 @@ async def update_copy_state(call: Call) -> Answer:
         task = tasks.of_source(tx.connection, source_id)
         record = record_of(tx.connection, task)
         changes = copystate.apply(source.record(), record, update.copy_state, update.migration_cycle)
+        if task is not None and progress.succeeds(changes):
+            check_verdict(tx.connection, task)
         tx.apply(
             changes,
             source_id=source_id,
@@ -60,6 +63,8 @@ async def update_task_speed(call: Call) -> Answer:
             raise ApiError("SMS.7703", status=404)
         allow(call, Resource(task.id, task.source_id, task.receiver_id or "", task.enterprise_project_id))
         changes = progress.apply(task.state, task.subtasks, wanted)
+        if progress.succeeds(changes) and (whole := tasks.find(tx.connection, call.account_id, task_id)) is not None:
+            check_verdict(tx.connection, whole)
         tx.apply(changes, source_id=task.source_id, task_id=task_id, at=call.at, reason=reason)
         tasks.change(tx.connection, task_id, {"figures": {**task.figures, **figures, "at": call.at}})
         sources.change(tx.connection, task.source_id, sizes)

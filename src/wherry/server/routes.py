@@ -11,9 +11,12 @@ from wherry.server import (
     consistency_export,
     identity,
     joining,
+    landing_orders,
+    landings,
     migprojects,
     receivers,
     registration,
+    rehearsals,
     replication,
     reports,
     service,
@@ -38,6 +41,7 @@ _OWN_TASK = "/wherry/v1/tasks/{task_id}"
 _TEMPLATE = "/v3/vm/templates/{id}"
 _PROJECT = "/v3/migprojects/{mig_project_id}"
 _RECEIVER = "/wherry/v1/receivers/{receiver_id}"
+_REHEARSAL = "/wherry/v1/rehearsals/{rehearsal_id}"
 _HALVES = f"{_OWN_TASK}/checkpoints/{{checkpoint}}/halves"
 
 SOURCES = (
@@ -277,6 +281,41 @@ WHERRY = (
     Route("ShowProof", "GET", f"{_OWN_TASK}/proof", replication.show_newest_proof),
 )
 
+LANDING = (
+    Route("ShowLanding", "GET", f"{_OWN_TASK}/landing", landings.show_landing),
+    Route("BeginLanding", "POST", f"{_OWN_TASK}/landing", landings.begin_landing, AuditName("landing", "beginLanding")),
+    Route("LaunchTarget", "POST", f"{_OWN_TASK}/launch", landings.launch, AuditName("landing", "launchTarget")),
+    Route(
+        "RollBackTarget", "POST", f"{_OWN_TASK}/rollback", landings.roll_back, AuditName("landing", "rollBackTarget")
+    ),
+    Route("ShowTargetMachine", "GET", f"{_OWN_TASK}/target-machine", landings.show_target_machine),
+    Route(
+        "UpdateTargetMachine",
+        "PUT",
+        f"{_OWN_TASK}/target-machine",
+        landings.update_target_machine,
+        AuditName("landing", "updateTargetMachine"),
+    ),
+    Route(
+        "UpdateOrder",
+        "PUT",
+        f"{_RECEIVER}/orders/{{order_id}}",
+        landing_orders.update_order,
+        AuditName("landing", "updateOrder"),
+    ),
+    Route(
+        "OrderRehearsal",
+        "POST",
+        f"{_OWN_TASK}/rehearsals",
+        rehearsals.order_rehearsal,
+        AuditName("rehearsal", "orderRehearsal"),
+    ),
+    Route("ListRehearsals", "GET", "/wherry/v1/rehearsals", rehearsals.list_rehearsals),
+    Route("ShowRehearsal", "GET", _REHEARSAL, rehearsals.show_rehearsal),
+    Route("ShowRehearsalConsole", "GET", f"{_REHEARSAL}/console", rehearsals.show_console),
+    Route("ShowRehearsalScreenshot", "GET", f"{_REHEARSAL}/screenshot", rehearsals.show_screenshot),
+)
+
 _OPERATIONS = (
     *SOURCES,
     *TASKS,
@@ -289,6 +328,7 @@ _OPERATIONS = (
     *IAM,
     *ECS,
     *WHERRY,
+    *LANDING,
     *ACCESS,
 )
 

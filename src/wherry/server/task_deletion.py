@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from wherry.contract.enumerations import OrderKind
 from wherry.contract.tasks import TaskIds
-from wherry.ledger import sources, tasks, templates
+from wherry.ledger import landings, sources, tasks, templates
 from wherry.ledger.tasks import TaskRow
 from wherry.ledger.transaction import Transaction
 from wherry.migration.deletion import delete_task as decide_deletion
@@ -42,6 +43,7 @@ def remove_task(tx: Transaction, call: Call, task: TaskRow) -> None:
     if task.receiver_id is not None:
         tx.assignments_changed(task.receiver_id)
     template = templates.find(tx.connection, call.account_id, task.template_id) if task.template_id else None
+    landings.withdraw(tx.connection, task.id, tuple(OrderKind), at=call.at)
     tasks.delete(tx.connection, task.id)
     if template is not None and template.document.get("is_template") is False:
         templates.delete(tx.connection, template.id)  # a private template goes with its task

@@ -4,21 +4,23 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from msgspec import convert, to_builtins
+from msgspec import convert, structs, to_builtins
 from sqlalchemy import Connection
 
-from wherry.contract.enumerations import LogCollectStatus, TaskState, TaskType
+from wherry.contract.enumerations import Action, LogCollectStatus, TaskState, TaskType
 from wherry.contract.errors import ApiError
 from wherry.contract.sources import Registration
 from wherry.contract.tasks import ListTasksQuery, TaskAction, TaskCreation, TaskList, TaskUpdate
 from wherry.contract.values import CreatedId
 from wherry.iam.permissions import Resource
+from wherry.ledger import landings as stored_landings
 from wherry.ledger import sources, tasks
 from wherry.ledger.sources import SourceRow
 from wherry.ledger.tasks import TaskFilter, TaskRow
 from wherry.ledger.transaction import Transaction, source_scope
 from wherry.migration import actions, commands, creation
-from wherry.server import task_views
+from wherry.migration import landing as landing_rules
+from wherry.server import landings, task_views
 from wherry.server.access import allow, listable, record_of, task_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
@@ -130,7 +132,18 @@ async def update_task_status(call: Call) -> Answer:
         record = record_of(tx.connection, row)
         if source is None or record is None:
             raise ApiError("SMS.7602", status=404)
-        changes = actions.apply(source.record(), record, action)
+        boots = landings.receiver_boots(tx.connection, row)
+        landing = stored_landings.of_task(tx.connection, row.id).record()
+        landed = boots and landing_rules.kept(landing)
+        changes = actions.apply(source.record(), structs.replace(record, landed=landed), action)
+        changes += landing_rules.on_action(
+            action.operation,
+            landing,
+            receiver_boots=boots,
+            request=landings.clone_request_of(tx.connection, row, source, action.template_id or "")
+            if action.operation is Action.CLONE_TEST
+            else landings.request_of(tx.connection, row, source),
+        )
         tx.apply(changes, source_id=source.id, task_id=row.id, at=call.at, reason=f"action {action.operation}")
         call.record(tx, row.id, action.operation)
 
