@@ -429,7 +429,7 @@ class DiskBus(StrEnum):
 class NicModel(StrEnum):
     """The network card of a target machine."""
 
-    VIRTIO = "virtio-net-pci"
+    VIRTIO = "virtio-net"
     E1000E = "e1000e"
 
 
