@@ -5,11 +5,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from wherry.agent.survey import Survey
+from wherry.contract.enumerations import LandingOutcome, LandingState
+from wherry.contract.landing import Landing, OrderSummary
 from wherry.contract.wherry import DiskRoot, ProofHalf
 from wherry.disks.direct import WritableBuffer
 from wherry.disks.extents import Extent
@@ -18,11 +20,37 @@ from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.tracker import Cut
 from wherry.disks.tracking.tracker import Dirty as DirtyDisk
 from wherry.disks.tracking.trust import Reason, Trust
+from wherry.migration.landing import OUTCOMES
 from wherry.replication.guarding import LatencyGuard
 from wherry.replication.pacing import Pace
 from wherry.replication.sending import Commit, Dirty, Observer, PassFigures, PassMemory, PassReport, SourceDisk
 
 MIB = 1 << 20
+
+
+class Receiver:
+    """What lands at it goes the way that the test says; without a word, it delivers disks and boots nothing."""
+
+    def __init__(self, journal: "Journal", *script: Landing) -> None:
+        self.journal = journal
+        self.script = list(script)
+        self.wishes: list[OrderSummary] = []
+
+    def begin_landing(self, task_id: str, checkpoint: int) -> Landing:
+        self.journal(f"land {checkpoint}")
+        return self._next()
+
+    def landing(self, task_id: str, known: int | None, wait_s: float) -> Landing:
+        return landing(LandingState.NONE, orders=self.wishes) if known is None else self._next()
+
+    def _next(self) -> Landing:
+        return self.script.pop(0) if self.script else landing(LandingState.NOT_BOOTED)
+
+
+def landing(state: LandingState, *, passed: bool = False, **changes: Any) -> Landing:
+    """Return a landing of task-1; *passed*: as far as an agent has to wait."""
+    outcome = LandingOutcome.SUCCESS if passed else OUTCOMES[state]
+    return Landing(task_id="task-1", state=state, outcome=outcome, **{"kind": "land", **changes})
 
 
 class Nothing:

@@ -68,8 +68,8 @@ class Hands:
     def view(self) -> WorkerView:
         return WorkerView(self.task_id)
 
-    def start(self, task_id: str) -> None:
-        self.deeds.append(f"start {task_id}")
+    def start(self, task_id: str, *, drill: bool = False) -> None:
+        self.deeds.append(f"{'drill' if drill else 'start'} {task_id}")
         self.task_id = task_id
 
     def nudge(self) -> None:
@@ -149,11 +149,10 @@ def test_a_deleted_task_is_stopped_and_forgotten() -> None:
     assert plane.answers[0][1].result == "success"
 
 
-def test_what_is_not_built_is_answered_with_a_reason() -> None:
-    plane = Stage([command("PREMIGRATE")]).run()
-    name, answer = plane.answers[0]
-    assert (name, answer.result) == ("PREMIGRATE", "fail")
-    assert "rehearse" in answer.detail["msg"]
+def test_a_drill_is_begun_once_and_gives_its_answer_itself() -> None:
+    stage = Stage([command("PREMIGRATE"), command("PREMIGRATE")])
+    plane = stage.run()
+    assert (stage.hands.deeds, plane.answers) == (["drill task-1"], [])
 
 
 def test_the_log_is_handed_in_and_that_is_the_answer() -> None:
@@ -221,9 +220,14 @@ class Shop:
         self.jobs: list[Job] = []
         self.refused: list[tuple[str, WherryError]] = []
         self.refuse_with: WherryError | None = None
-        self.worker = Worker(self.make, lambda task_id, error: self.refused.append((task_id, error)))
+        self.worker = Worker(self.make, self.refuse)
 
-    def make(self, _task_id: str, signals: Signals) -> Job:
+    def refuse(self, task_id: str, error: WherryError, *, drill: bool) -> None:
+        assert not drill
+        self.refused.append((task_id, error))
+
+    def make(self, task_id: str, signals: Signals, *, drill: bool) -> Job:
+        assert (task_id, drill) == ("task-1", False)
         if self.refuse_with is not None:
             raise self.refuse_with
         self.jobs.append(Job(signals, self.act))

@@ -73,9 +73,9 @@ def test_a_skip_frees_the_task_from_skipping() -> None:
     assert decision.answer.result == "success"
 
 
-@pytest.mark.parametrize("command", ["PREMIGRATE", "DANCE"])
-def test_what_is_not_built_is_answered_honestly(command: str) -> None:
-    decision = decide(command, "task-1", IDLE)
+@pytest.mark.parametrize(("command", "task_id"), [("PREMIGRATE", ""), ("DANCE", "task-1")])
+def test_what_cannot_be_done_is_answered_honestly(command: str, task_id: str) -> None:
+    decision = decide(command, task_id, IDLE)
     assert decision.deed is Deed.NOTHING
     assert decision.answer is not None
     assert decision.answer.result == "fail"

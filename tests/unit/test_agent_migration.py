@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.unit.agent_doubles import DISK, ROOT, Disks, Freeze, Journal, Session
+from tests.unit.agent_doubles import DISK, ROOT, Disks, Freeze, Journal, Receiver, Session
 from wherry.agent.channel import Stagehand
 from wherry.agent.cutover import CutoverSettings
-from wherry.agent.decisions import TaskView
+from wherry.agent.decisions import Answer, TaskView
 from wherry.agent.figures import FiguresBook
 from wherry.agent.hooks import Hooks, HookSettings
 from wherry.agent.migration import FRUITLESS_TRIES, Signals, Work, WorkSettings
@@ -22,6 +22,7 @@ from wherry.agent.tracking import Tracking
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
 from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import ReplicationPhase
+from wherry.contract.landing import Landing
 from wherry.contract.tasks import TaskProgress
 from wherry.contract.wherry import Proof, ProofHalf, ReplicationFigures
 from wherry.errors import read_explanation
@@ -51,6 +52,19 @@ class Plane:
         self.unreachable = 0
         self.gone = False
         self.on_state: Callable[[str], None] = lambda _state: None
+        self.receiver = Receiver(journal)
+        self.answers: list[tuple[str, Answer]] = []
+
+    def begin_landing(self, task_id: str, checkpoint: int) -> Landing:
+        self._answer()
+        return self.receiver.begin_landing(task_id, checkpoint)
+
+    def landing(self, task_id: str, known: int | None, wait_s: float) -> Landing:
+        self._answer()
+        return self.receiver.landing(task_id, known, wait_s)
+
+    def answer(self, source_id: str, command: str, answer: Answer) -> None:
+        self.answers.append((command, answer))
 
     def _answer(self) -> None:
         if self.unreachable:
@@ -108,7 +122,7 @@ class Road:
 class Stage:
     """A work and everything around it."""
 
-    def __init__(self, state: Path, view: TaskView, *, checkpoint: int | None = None) -> None:
+    def __init__(self, state: Path, view: TaskView, *, checkpoint: int | None = None, kind: type[Work] = Work) -> None:
         self.journal = Journal()
         self.signals = Signals(stop=threading.Event(), wake=threading.Event(), look=threading.Event())
         self.plane = Plane(self.journal, view)
@@ -116,7 +130,7 @@ class Stage:
         self.session = Session(self.journal)
         self.session.checkpoint = checkpoint
         self.road = Road([self.session])
-        self.work = Work(
+        self.work = kind(
             task_id="task-1",
             source_id="source-1",
             control=self.plane,

@@ -117,7 +117,28 @@ async def everything(harness: Harness) -> None:
     await do(admin, "PUT", f"/v3/migprojects/{system}/default")
     await do(admin, "DELETE", f"/v3/migprojects/{project}")
     await do(admin, "POST", "/v3/privacy-agreements")
+    booting = {**announcement, "drivers": ["image", "qemu"]}
+    await do(admin, "PUT", f"/wherry/v1/receivers/{joined['receiver_id']}", booting)
+    await land(admin, f"/wherry/v1/receivers/{joined['receiver_id']}")
     await decide_who_may_what(harness, admin)
+
+
+async def land(admin: httpx.AsyncClient, receiver: str) -> None:
+    source = await created(admin, "/v3/sources", registration("three"))
+    moving = await created(admin, "/v3/tasks", task(source, start_target_server=False))
+    own = f"/wherry/v1/tasks/{moving}"
+    await do(admin, "GET", f"{own}/route")
+    await do(admin, "PUT", f"{own}/target-machine", {"vcpus": 1})
+    await do(admin, "POST", f"{own}/rehearsals", {})
+    await do(admin, "POST", f"/v3/tasks/{moving}/action", {"operation": "start"})
+    for state, cycle in (("syncing", "syncing"), ("cutovering", "cutovering")):
+        body = {"copystate": state, "migrationcycle": cycle}
+        await do(admin, "PUT", f"/v3/sources/{source}/changestate", body)
+    order = (await do(admin, "POST", f"{own}/landing", {"checkpoint": 1}))["order_id"]
+    for path in ("launch", "rollback"):
+        await do(admin, "PUT", f"{receiver}/orders/{order}", {"stage": "done"})
+        await do(admin, "POST", f"{own}/{path}")
+        order = (await do(admin, "GET", f"{own}/landing"))["order_id"]
 
 
 async def decide_who_may_what(harness: Harness, admin: httpx.AsyncClient) -> None:

@@ -34,8 +34,8 @@ class Hands(Protocol):
     def view(self) -> WorkerView:
         """Return which task is worked on now."""
 
-    def start(self, task_id: str) -> None:
-        """Begin the work on a task. Raises StopTimedOut when another one's doesn't end."""
+    def start(self, task_id: str, *, drill: bool = False) -> None:
+        """Begin the work on a task, or its drill. Raises StopTimedOut when another one's doesn't end."""
 
     def nudge(self) -> None:
         """Have the task looked at now."""
@@ -145,6 +145,8 @@ class PollLoop:
         """Do it, and return what the command is answered with."""
         if decision.deed is Deed.START:
             self._worker.start(decision.task_id)
+        elif decision.deed is Deed.DRILL:
+            self._worker.start(decision.task_id, drill=True)
         elif decision.deed is Deed.NUDGE:
             self._worker.nudge()
         elif decision.deed in {Deed.STOP, Deed.FORGET}:

@@ -63,8 +63,10 @@ class Cutover:
         self._trace = trace
         self._tries = 0
 
-    def run(self, session: Session, task_id: str) -> None:
+    def run(self, session: Session, task_id: str) -> int:
         """Take the consistent checkpoint, unless an earlier agent took it already, and wait for its signed proof.
+
+        Returns the checkpoint.
 
         Raises FreezeExpired, FreezeForecast, TrackingDoubtful, HookFailed, ProofRefused, Stopped, and what the session
         raises.
@@ -75,6 +77,14 @@ class Cutover:
             self._book.hold(half)
         self._book.enter(ReplicationPhase.PROVING)
         self._prove(task_id, half)
+        return half.checkpoint
+
+    def take_checkpoint(self, session: Session) -> int:
+        """Take a consistent checkpoint while the task goes on, and return its number. Raises what `run` does."""
+        try:
+            return self._consistent_checkpoint(session).checkpoint
+        finally:
+            self._tries = 0  # it's no try of the cutover
 
     def _consistent_checkpoint(self, session: Session) -> ProofHalf:
         self._book.enter(ReplicationPhase.SYNCING)

@@ -29,6 +29,7 @@ class Deed(enum.Enum):
     NUDGE = "nudge"
     STOP = "stop"
     FORGET = "forget"
+    DRILL = "drill"
     UPLOAD_LOG = "upload log"
     CHECK_NETWORK = "check network"
 
@@ -60,16 +61,12 @@ class WorkerView:
     task_id: str = ""
 
 
-_UNBUILT: Mapping[str, str] = {
-    CommandName.PREMIGRATE: "this agent can't rehearse a migration yet",
-}
-
-
 _ERRANDS: Mapping[str, Deed] = {
     CommandName.UPLOAD_LOG: Deed.UPLOAD_LOG,
     CommandName.NETWORK_CHECK: Deed.CHECK_NETWORK,
+    CommandName.PREMIGRATE: Deed.DRILL,
 }
-"""What is done beside the work on tasks, and gives its own answer."""
+"""What gives its own answer."""
 
 
 def decide(command: str, task_id: str, worker: WorkerView) -> Decision:
@@ -89,17 +86,23 @@ def decide(command: str, task_id: str, worker: WorkerView) -> Decision:
             decision = Decision(Deed.FORGET, task_id or worker.task_id, _success("forgotten", task_id))
         case CommandName.SKIP:
             decision = Decision(Deed.NOTHING, task_id, _success("no consistency check was running", task_id))
-        case CommandName.UPLOAD_LOG | CommandName.NETWORK_CHECK if task_id:
-            decision = Decision(_ERRANDS[command], task_id)
+        case CommandName.UPLOAD_LOG | CommandName.NETWORK_CHECK | CommandName.PREMIGRATE:
+            decision = _errand(command, task_id, worker)
         case CommandName.RESET_LOG_ACL:
             # The log is the control plane's, which has closed it already; there's no bucket of this agent's.
             decision = Decision(Deed.NOTHING, task_id, _success("closed", task_id))
-        case CommandName.UPLOAD_LOG | CommandName.NETWORK_CHECK:
-            decision = Decision(Deed.NOTHING, "", _fail("the command names no task", ""))
         case _:
-            reason = _UNBUILT.get(command, "the command is unknown to this agent")
-            decision = Decision(Deed.NOTHING, task_id, _fail(reason, task_id))
+            decision = Decision(Deed.NOTHING, task_id, _fail("the command is unknown to this agent", task_id))
     return decision
+
+
+def _errand(command: str, task_id: str, worker: WorkerView) -> Decision:
+    if not task_id:
+        return Decision(Deed.NOTHING, "", _fail("the command names no task", ""))
+    if command == CommandName.PREMIGRATE and worker.task_id == task_id:
+        # The drill gives the answer when it's over; until then the command is handed out again and again.
+        return Decision(Deed.NOTHING, task_id)
+    return Decision(_ERRANDS[command], task_id)
 
 
 def _begin(task_id: str, worker: WorkerView) -> Decision:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from wherry.agent.decisions import Answer, TaskView
 from wherry.agent.log_upload import LogDesk
+from wherry.agent.verdict import LandingDesk
 from wherry.contract.commands import Command
 from wherry.contract.network_check import NetworkCheck
 from wherry.contract.sources import Registration, SourceDetail
@@ -60,7 +61,7 @@ class Notary(Protocol):
         """Return the signed proof of a checkpoint; None while a half is missing."""
 
 
-class TaskDesk(ReportDesk, Notary, Protocol):
+class TaskDesk(ReportDesk, Notary, LandingDesk, Protocol):
     """All that the work on a task needs, the way to the receiver excepted."""
 
     def task(self, task_id: str) -> TaskView:
@@ -68,6 +69,9 @@ class TaskDesk(ReportDesk, Notary, Protocol):
 
     def report_state(self, source_id: str, copy_state: str, cycle: str) -> None:
         """Report the state of the source and its stage."""
+
+    def answer(self, source_id: str, command: str, answer: Answer) -> None:
+        """Post the result of a command that is as long as the work."""
 
 
 class Control(CommandDesk, ChannelDesk, TaskDesk, LogDesk, Protocol):

@@ -1,5 +1,6 @@
 """What can go wrong on the source, for people: codes 4001 to 4099."""
 
+from wherry.contract.landing import Landing
 from wherry.errors import WherryError
 
 
@@ -94,6 +95,23 @@ class ProofRefused(WherryError):
     template = "The proof of checkpoint {checkpoint} was refused: {reason}."
     default_cause = "The digests that the source sent and those the receiver read from its medium differ."
     default_fix = "Start the task again: the next pass compares every granule; look at the receiver's medium."
+
+
+class LandingFailed(WherryError):
+    """What landed doesn't boot, or its target couldn't be launched. Code, cause and fix are the receiver's."""
+
+    code = "WHERRY.4014"
+    template = "{reason}"
+    default_cause = "The receiver said no more."
+    default_fix = "Look at the landing and its rehearsal by GET /wherry/v1/tasks/{task_id}/landing."
+
+    def __init__(self, landing: Landing) -> None:
+        error = landing.error
+        if error is None:
+            super().__init__(reason=f"The landing of checkpoint {landing.checkpoint} has ended: {landing.state}.")
+            return
+        super().__init__(reason=error.message, cause=error.cause or None, fix=error.fix or None)
+        self.code = error.code
 
 
 class StopTimedOut(WherryError):

@@ -12,8 +12,9 @@ from wherry import logs
 from wherry.agent.channel import Channel
 from wherry.agent.commands import Errands, PollLoop
 from wherry.agent.cutover import CutoverSettings
-from wherry.agent.decisions import Deed
+from wherry.agent.decisions import Answer, Deed
 from wherry.agent.desks import Control
+from wherry.agent.drill import Drill
 from wherry.agent.errors import StopTimedOut
 from wherry.agent.figures import FiguresBook, forget_figures, tables_folder
 from wherry.agent.hooks import Hooks
@@ -31,7 +32,7 @@ from wherry.agent.tracking import Keeper
 from wherry.agent.worker import Worker
 from wherry.client.membership import Member, joined
 from wherry.client.patience import Patience, Steadfast, Stopped
-from wherry.contract.enumerations import JoinRole, MigrationCycle, SourceState, Subtask
+from wherry.contract.enumerations import CommandName, CommandResult, JoinRole, MigrationCycle, SourceState, Subtask
 from wherry.contract.tasks import TaskProgress
 from wherry.disks.freezing import Freeze
 from wherry.disks.layout import DiskLayout
@@ -86,8 +87,10 @@ def _register(settings: AgentSettings, control: Control, member: Member, sure: S
 
 def _live(settings: AgentSettings, control: Control, source_id: str, errands: Errands, stop: threading.Event) -> None:
     worker = Worker(
-        lambda task_id, signals: _work(settings, control, source_id, task_id, signals),
-        lambda task_id, error: _refuse(control, source_id, task_id, error, Steadfast(stop, Patience())),
+        lambda task_id, signals, *, drill: _work(settings, control, source_id, task_id, signals, drill=drill),
+        lambda task_id, error, *, drill: _refuse(
+            control, source_id, task_id, error, Steadfast(stop, Patience()), drill=drill
+        ),
     )
     loop = PollLoop(
         control=control,
@@ -125,7 +128,10 @@ def _poll(loop: PollLoop, failures: list[Exception], stop: threading.Event) -> N
         stop.set()
 
 
-def _work(settings: AgentSettings, control: Control, source_id: str, task_id: str, signals: Signals) -> Work:
+def _work(
+    settings: AgentSettings, control: Control, source_id: str, task_id: str, signals: Signals, *, drill: bool
+) -> Work:
+    kind = Drill if drill else Work
     book = FiguresBook(settings.membership.state, task_id)
     sure = Steadfast(signals.stop, Patience())
     if sure(lambda: control.task(task_id)).wants_network_check:
@@ -136,7 +142,7 @@ def _work(settings: AgentSettings, control: Control, source_id: str, task_id: st
     layouts = in_order(chosen(inventory, record), book.disks)
     disks = OpenDisks(layouts)
     book.note_disks([key_of(layout) for layout in layouts])
-    return Work(
+    return kind(
         task_id=task_id,
         source_id=source_id,
         control=control,
@@ -192,8 +198,14 @@ def _forget(settings: AgentSettings, task_id: str) -> None:
     forget_figures(settings.membership.state, task_id)
 
 
-def _refuse(control: Control, source_id: str, task_id: str, error: WherryError, sure: Steadfast) -> None:
+def _refuse(
+    control: Control, source_id: str, task_id: str, error: WherryError, sure: Steadfast, *, drill: bool
+) -> None:
     """Tell the control plane that the work on a task couldn't even begin, and why."""
+    if drill:
+        answer = Answer(CommandResult.FAIL, {"msg": error.message, "task_id": task_id, "error_code": error.code})
+        sure(lambda: control.answer(source_id, CommandName.PREMIGRATE, answer))
+        return
     words = TaskProgress(
         subtask_name=Subtask.SSL_CONFIG,
         progress=0,

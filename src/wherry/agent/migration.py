@@ -16,7 +16,7 @@ from wherry.agent.channel import Stagehand
 from wherry.agent.cutover import Cutover, CutoverSettings
 from wherry.agent.decisions import SpeedWindows, Step, TaskView, next_step, resumable
 from wherry.agent.desks import TaskDesk
-from wherry.agent.errors import TargetOutgrown
+from wherry.agent.errors import LandingFailed, TargetOutgrown
 from wherry.agent.figures import FiguresBook
 from wherry.agent.frozen import FrozenPass, MakeFreeze
 from wherry.agent.hooks import Hooks
@@ -28,6 +28,8 @@ from wherry.agent.session import Opener, Session
 from wherry.agent.survey import Disks
 from wherry.agent.taskwatch import TaskWatch
 from wherry.agent.tracking import Tracking
+from wherry.agent.verdict import VerdictWait
+from wherry.agent.wishes import CheckpointWishes
 from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import MigrationCycle, ReplicationPhase, SourceState, Subtask
@@ -58,6 +60,7 @@ _CYCLES = {
     ReplicationPhase.SYNCING: MigrationCycle.SYNCING,
     ReplicationPhase.FREEZING: MigrationCycle.CUTOVERING,
     ReplicationPhase.PROVING: MigrationCycle.CUTOVERING,
+    ReplicationPhase.LANDING: MigrationCycle.CUTOVERING,
 }
 """The stage that a failure belongs to; all else is the first copy."""
 
@@ -171,13 +174,18 @@ class Work:
             trace=self._reporter.trace,
         )
         self._fruitless = 0
+        self._proven = 0
+        self._wishes = CheckpointWishes(self._control, task_id, self._cutover.take_checkpoint, self._reporter.trace)
+
+    def _is_due(self, task: TaskView) -> bool:
+        return resumable(task.state)
 
     def run(self) -> None:
         """Work until the task is done.
 
         Raises Stopped when it's stopped or its task is gone, and the WherryError that it can't get over.
         """
-        if not resumable(self._look().state):
+        if not self._is_due(self._look()):
             # A START that is handed out again after the end must not turn the figures back.
             raise Stopped("the task isn't to be worked on")
         self._book.enter(ReplicationPhase.CONNECTING)
@@ -187,6 +195,7 @@ class Work:
             while not self._connected_once():
                 if not self._patience.wait(self._signals.stop):
                     raise Stopped
+            self._finish()
         finally:
             self._watch.stop()
             self._reporter.stop()
@@ -201,8 +210,7 @@ class Work:
             self._weigh(error)
             return False
         except ControlPlaneError as error:
-            if error.status == 404:
-                raise Stopped(error.message) from error
+            _unless_gone(error)
             raise
         return True
 
@@ -244,6 +252,9 @@ class Work:
 
     def _full_copy(self, session: Session) -> None:
         self._state(SourceState.REPLICATE, MigrationCycle.REPLICATING)
+        self._copy_all(session)
+
+    def _copy_all(self, session: Session) -> None:
         self._book.enter(ReplicationPhase.COPYING)
         self._reporter.show(Subtask.MIGRATE_LINUX_BLOCK, None)
         self._passes.run(session)
@@ -255,6 +266,7 @@ class Work:
         self._book.enter(ReplicationPhase.SYNCING)
         self._reporter.show(task.copying_subtask, 100, "synchronising")
         self._passes.run(session)
+        self._wishes(session)
         self._pause(self._settings.sync_interval_s)
         if self._signals.stop.is_set():
             raise Stopped
@@ -273,15 +285,38 @@ class Work:
         self._state(SourceState.CUTOVERING, MigrationCycle.CUTOVERING)
         self._report(task.copying_subtask, 100, "the last passes follow")
         self._report(Subtask.CONFIGURE_LINUX_BLOCK, 0, "last passes")
-        self._cutover.run(session, self._task_id)
+        self._proven = self._cutover.run(session, self._task_id)
+
+    def _finish(self) -> None:
+        """Wait until what landed runs, or is delivered as disks, and report the task as done.
+
+        The receiver's connection isn't needed any more. The disks are still tracked, so that a task whose copy doesn't
+        boot goes on without a scan.
+        """
+        self._book.enter(ReplicationPhase.LANDING)
+        words = self._await_verdict()
         self._book.enter(ReplicationPhase.DONE)
-        self._report(Subtask.CONFIGURE_LINUX_BLOCK, 100, "the disks are delivered as they are, and proven equal")
+        self._report(Subtask.CONFIGURE_LINUX_BLOCK, 100, words)
         # From the next report on the task is done; a half that was still held would spoil its next run.
         self._book.hold(None)
         self._report(Subtask.DETACH_AGENT_IMAGE, 100, "done")
         self._state(SourceState.FINISHED, MigrationCycle.CUTOVERED)
         self._tracking.discard()
-        log.info("finished", task_id=self._task_id, checkpoint=session.checkpoint)
+        log.info("finished", task_id=self._task_id, checkpoint=self._proven)
+
+    def _await_verdict(self) -> str:
+        wait = VerdictWait(self._control, self._sure, self._signals.stop, self._show_landing)
+        try:
+            return wait(self._task_id, self._proven)
+        except LandingFailed:
+            self._book.hold(None)  # another try is of a new checkpoint
+            raise
+        except ControlPlaneError as error:
+            _unless_gone(error)
+            raise
+
+    def _show_landing(self, progress: int, words: str) -> None:
+        self._reporter.show(Subtask.CONFIGURE_LINUX_BLOCK, progress, words)
 
     def report_failure(self, error: WherryError) -> None:
         """Tell the control plane why the task can't go on. Raises Stopped and the refusals of the control plane."""
@@ -300,8 +335,7 @@ class Work:
         try:
             task = self._sure(lambda: self._control.task(self._task_id))
         except ControlPlaneError as error:
-            if error.status == 404:
-                raise Stopped(error.message) from error
+            _unless_gone(error)
             raise
         self._keep_to(task)
         return task
@@ -338,3 +372,9 @@ class Work:
     def _report(self, subtask: Subtask, progress: int, trace: str) -> None:
         self._reporter.show(subtask, progress, trace)
         self._reporter.deliver(self._sure)
+
+
+def _unless_gone(error: ControlPlaneError) -> None:
+    """Raise Stopped for a refusal that says that the task is gone."""
+    if error.status == 404:
+        raise Stopped(error.message) from error

@@ -8,6 +8,7 @@ from wherry.client.control_plane import ControlPlane
 from wherry.client.errors import ControlPlaneError
 from wherry.contract.commands import Command
 from wherry.contract.enumerations import ProofSide
+from wherry.contract.landing import Landing
 from wherry.contract.network_check import NetworkCheck
 from wherry.contract.sources import Registration, SourceDetail
 from wherry.contract.speed import SpeedLimits
@@ -105,6 +106,14 @@ class Plane:
     def proof(self, task_id: str, checkpoint: int) -> Proof | None:
         """ShowProof. Raises ControlPlaneError with status 404 when it's the task that is missing."""
         return self._unless_too_early(task_id, lambda: self._plane.show_proof(task_id, checkpoint))
+
+    def begin_landing(self, task_id: str, checkpoint: int) -> Landing:
+        """BeginLanding."""
+        return self._plane.begin_landing(task_id, checkpoint)
+
+    def landing(self, task_id: str, known: int | None, wait_s: float) -> Landing:
+        """ShowLanding, as a long poll."""
+        return self._plane.show_landing(task_id, known=known, wait_s=wait_s)
 
     def _unless_too_early(self, task_id: str, look: Callable[[], T]) -> T | None:
         """Return what *look* finds, None while it isn't there yet. Raises ControlPlaneError when the task is gone."""

@@ -1,7 +1,6 @@
 """The worker: at most one task at a time, in a thread of its own. The poll loop outlives whatever happens to it."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,8 +31,18 @@ class Doable(Protocol):
         """Release what the work held."""
 
 
-MakeWork = Callable[[str, Signals], Doable]
-"""Prepares the work on a task. Raises WherryError when it can't be done at all."""
+class MakeWork(Protocol):
+    """Prepares the work on a task, or its drill. Raises WherryError when it can't be done at all."""
+
+    def __call__(self, task_id: str, signals: Signals, *, drill: bool) -> Doable:
+        """Return the work."""
+
+
+class Refuse(Protocol):
+    """Reports that the work on a task couldn't even be prepared; it may raise like `Doable.report_failure`."""
+
+    def __call__(self, task_id: str, error: WherryError, *, drill: bool) -> None:
+        """Report *error*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +55,8 @@ class _Run:
 class Worker:
     """Starts, nudges and stops the work. Called by one thread, the poll loop's."""
 
-    def __init__(self, make_work: MakeWork, refuse: Callable[[str, WherryError], None]) -> None:
-        """*refuse* reports that the work on a task couldn't even be prepared; it may raise like `report_failure`."""
+    def __init__(self, make_work: MakeWork, refuse: Refuse) -> None:
+        """Nothing is worked on yet."""
         self._make_work = make_work
         self._refuse = refuse
         self._current: _Run | None = None
@@ -59,11 +68,14 @@ class Worker:
             return WorkerView()
         return WorkerView(current.task_id)
 
-    def start(self, task_id: str) -> None:
-        """Begin the work on *task_id*; another task's is stopped before. Raises StopTimedOut when that doesn't end."""
+    def start(self, task_id: str, *, drill: bool = False) -> None:
+        """Begin the work on *task_id*, or its drill; what is worked on is stopped before.
+
+        Raises StopTimedOut when that doesn't end.
+        """
         self.stop()
         signals = Signals(stop=threading.Event(), wake=threading.Event(), look=threading.Event())
-        thread = threading.Thread(target=self._run, args=(task_id, signals), name=f"task-{task_id}", daemon=True)
+        thread = threading.Thread(target=self._run, args=(task_id, signals, drill), name=f"task-{task_id}", daemon=True)
         self._current = _Run(task_id, signals, thread)
         thread.start()
 
@@ -88,16 +100,16 @@ class Worker:
         if current.thread.is_alive():
             raise StopTimedOut(task_id=current.task_id, timeout_s=timeout_s)
 
-    def _run(self, task_id: str, signals: Signals) -> None:
+    def _run(self, task_id: str, signals: Signals, drill: bool) -> None:  # noqa: FBT001 - a thread's argument
         structlog.contextvars.bind_contextvars(task_id=task_id)
-        while self._run_once(task_id, signals):
+        while self._run_once(task_id, signals, drill=drill):
             pass
 
-    def _run_once(self, task_id: str, signals: Signals) -> bool:
+    def _run_once(self, task_id: str, signals: Signals, *, drill: bool) -> bool:
         """Work on the task; True when it has to begin anew, with the disks as they are now."""
         work: Doable | None = None
         try:
-            work = self._make_work(task_id, signals)
+            work = self._make_work(task_id, signals, drill=drill)
             work.run()
         except DisksChanged as change:
             log.info("disks_changed", **change.facts)
@@ -106,20 +118,20 @@ class Worker:
             log.info("work_stopped", reason=str(stopped))
         except WherryError as error:
             log.warning("work_failed", **error.facts)
-            self._tell(task_id, work, error)
+            self._tell(task_id, work, error, drill=drill)
         except Exception as error:
             # The outermost loop of the work: a fault of it must be told to the operator, and spare the poll loop.
             log.exception("work_failed")
-            self._tell(task_id, work, WorkerFailed(reason=f"{type(error).__name__}: {error}"))
+            self._tell(task_id, work, WorkerFailed(reason=f"{type(error).__name__}: {error}"), drill=drill)
         finally:
             if work is not None:
                 work.close()
         return False
 
-    def _tell(self, task_id: str, work: Doable | None, failure: WherryError) -> None:
+    def _tell(self, task_id: str, work: Doable | None, failure: WherryError, *, drill: bool) -> None:
         try:
             if work is None:
-                self._refuse(task_id, failure)
+                self._refuse(task_id, failure, drill=drill)
             else:
                 work.report_failure(failure)
         except (Stopped, WherryError) as error:

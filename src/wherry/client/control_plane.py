@@ -14,7 +14,7 @@ import msgspec
 from wherry.client.errors import AnswerUnreadable
 from wherry.client.retrying import RetryPolicy
 from wherry.client.transport import Call, Credentials, Transport, path_of
-from wherry.contract import commands, sources, speed, storage, tasks, wherry
+from wherry.contract import commands, landing, sources, speed, storage, tasks, wherry
 from wherry.contract.channel_secrets import CertKey, Passphrase
 from wherry.contract.enumerations import Action, JoinRole, ProofSide
 from wherry.contract.network_check import NetworkCheck
@@ -211,6 +211,42 @@ class ControlPlane:
         """Return the signed proof of a checkpoint, or the newest one. 404 while a half is missing."""
         middle = () if checkpoint is None else ("checkpoints", str(checkpoint))
         return self._get("ShowProof", path_of("wherry", "v1", "tasks", task_id, *middle, "proof"), wherry.Proof)
+
+    def show_landing(self, task_id: str, *, known: int | None = None, wait_s: float = 0.0) -> landing.Landing:
+        """Return what became of a task's landed system; waits up to *wait_s* while the version is still *known*."""
+        path = path_of("wherry", "v1", "tasks", task_id, "landing")
+        return self._get("ShowLanding", path, landing.Landing, {"known": known}, wait_s=wait_s)
+
+    def begin_landing(self, task_id: str, checkpoint: int) -> landing.Landing:
+        """Say that a consistent checkpoint is proven. Repeating it is harmless."""
+        path = path_of("wherry", "v1", "tasks", task_id, "landing")
+        return self._post("BeginLanding", path, landing.LandingRequest(checkpoint=checkpoint), landing.Landing)
+
+    def update_order(self, receiver_id: str, order_id: str, report: landing.OrderReport) -> None:
+        """Report how far a receiver is with an order. Repeating it is harmless."""
+        self._put(path_of("wherry", "v1", "receivers", receiver_id, "orders", order_id), report)
+
+    def order_rehearsal(self, task_id: str, request: landing.RehearsalRequest) -> str:
+        """Order a rehearsal and return its id. Not tried again once it may have arrived."""
+        path = path_of("wherry", "v1", "tasks", task_id, "rehearsals")
+        return self._post("OrderRehearsal", path, request, CreatedId, repeatable=False).id
+
+    def show_rehearsal(self, rehearsal_id: str) -> landing.Rehearsal:
+        """Return a rehearsal."""
+        path = path_of("wherry", "v1", "rehearsals", rehearsal_id)
+        return self._get("ShowRehearsal", path, landing.Rehearsal)
+
+    def list_rehearsals(self, **filters: object) -> landing.RehearsalList:
+        """Return the rehearsals that match; *filters* are the operation's query parameters."""
+        return self._get("ListRehearsals", path_of("wherry", "v1", "rehearsals"), landing.RehearsalList, filters)
+
+    def launch_target(self, task_id: str) -> None:
+        """Have a landed system started. Not tried again once it may have arrived."""
+        self._send_body("POST", path_of("wherry", "v1", "tasks", task_id, "launch"), {}, repeatable=False)
+
+    def roll_back_target(self, task_id: str) -> None:
+        """Have a launched target rolled back. Not tried again once it may have arrived."""
+        self._send_body("POST", path_of("wherry", "v1", "tasks", task_id, "rollback"), {}, repeatable=False)
 
     def list_events(self, task_id: str) -> wherry.StateEvents:
         """Return the state changes of a task and its source, oldest first."""

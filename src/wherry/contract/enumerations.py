@@ -334,6 +334,7 @@ class ReplicationPhase(StrEnum):
     SYNCING = "syncing"
     FREEZING = "freezing"
     PROVING = "proving"
+    LANDING = "landing"
     DONE = "done"
 
 
