@@ -129,6 +129,12 @@ def _migrate(described: Described, succeed: Any) -> None:
         "ListEvents",
     ):
         succeed(operation)
+    for operation in ("UpdateTargetMachine", "ShowTargetMachine", "ShowLanding", "ListRehearsals"):
+        succeed(operation)
+    for operation in ("BeginLanding", "OrderRehearsal", "LaunchTarget", "RollBackTarget"):
+        assert described.send(operation).status_code == 400, "nothing has landed"
+    for operation in ("ShowRehearsal", "ShowRehearsalConsole", "ShowRehearsalScreenshot", "UpdateOrder"):
+        assert described.send(operation).status_code == 404, operation
     for half in ("SubmitSourceHalf", "SubmitReceiverHalf"):
         succeed(half)
     assert succeed("ShowProof")["signature"] == succeed("ShowNewestProof")["signature"]
