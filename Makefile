@@ -10,7 +10,7 @@ READY := .venv/.ready
 # Options of the demo: `make demo STAY=1 CHAOS=1 SMALL=1 ARGS="--picture demo.svg"`.
 DEMO_OPTIONS := $(if $(STAY),--stay) $(if $(CHAOS),--chaos) $(if $(SMALL),--small) $(ARGS)
 
-.PHONY: help demo test lint format unit contract system test-vm test-keystone contract-long contract-postgresql soak bench docs lock changelog clean
+.PHONY: help demo test lint format unit contract system test-vm agent-bundle test-keystone contract-long contract-postgresql soak bench docs lock changelog clean
 
 help: ## Show these targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,8 +49,11 @@ contract: $(READY)-test ## Run the vendor's SDK against a running server.
 system: $(READY)-test ## Run real processes on loop devices and filesystems.
 	@$(BIN)/pytest -q --durations=8 tests/system
 
-test-vm: $(READY)-vm ## Boot servers in virtual machines: rehearsals of sound and of broken copies (ARGS="-k ...").
+test-vm: $(READY)-vm $(READY)-bundle ## Boot servers in virtual machines: rehearsals of sound and of broken copies (ARGS="-k ...").
 	@$(BIN)/pytest -q --durations=8 --timeout 1200 $(ARGS) tests/vm
+
+agent-bundle: $(READY)-bundle ## Build the agent as one file that needs no Python where it runs.
+	@$(BIN)/python -m tools.agent_bundle build/agent-bundle/wherry-agent-x86_64
 
 test-keystone: $(READY) ## Run the identity back end against a real OpenStack Keystone.
 	@tools/keystone.sh install

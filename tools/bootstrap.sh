@@ -20,6 +20,7 @@ case "${1:-}" in
       mformat:mtools ssh:openssh-client ssh-keygen:openssh-client tar:tar
     )
     ;;
+  bundle) NEEDED+=(strip:binutils ldd:libc-bin) ;;
   bench)
     NEEDED+=(
       rsync:rsync qemu-img:qemu-utils nbdcopy:libnbd-bin zstd:zstd partclone.ext4:partclone fio:fio ip:iproute2

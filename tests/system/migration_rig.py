@@ -30,18 +30,23 @@ PATIENCE_S = 60.0
 
 @dataclass
 class Program:
-    """One program of the house; its log is a file."""
+    """One program of the house; its log is a file. *command*: the words before its arguments."""
 
     name: str
     arguments: list[str]
     log: Path
     environment: Mapping[str, str]
+    command: Sequence[str] = (str(WHERRY),)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [WHERRY, *self.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment
+                [*self.command, *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
             )
 
     def terminate(self) -> int:
@@ -85,6 +90,8 @@ class Rig:
     """Where the receiver listens; with a port of a `FaultyLink`, agents come through that."""
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Further environment variables, by the name of a program."""
+    agent_command: Sequence[str] = (str(WHERRY), "agent")
+    """The words that start the agent, before its options."""
     programs: dict[str, Program] = field(default_factory=dict)
     without: set[str] = field(default_factory=set)
     """Programs that may be away for now."""
@@ -114,9 +121,11 @@ class Rig:
         way = ["--listen", f"{RECEIVER_SIDE}:{self.data_port}", *self.receiver_options]
         if self.data_port:
             way += ["--data-host", AGENT_SIDE]
-        self._add("receiver", [*self._joining("receiver"), "--images", str(self.images), *way])
+        self._add("receiver", ["receiver", *self._joining("receiver"), "--images", str(self.images), *way])
         self._add(
-            "agent", [*self._joining("agent"), "--disk", str(self.disk), "--sync-interval", "0.5", *self.agent_options]
+            "agent",
+            [*self._joining("agent"), "--disk", str(self.disk), "--sync-interval", "0.5", *self.agent_options],
+            self.agent_command,
         )
         self.until("the receiver", lambda: any(found.connected for found in self.plane.list_receivers().receivers))
         self.source = self.until("the source", self._source)
@@ -137,13 +146,13 @@ class Rig:
             "--output", str(token),
         )  # fmt: skip
         return [
-            role, "--server", self.admin.endpoint, "--ca-file", self.admin.ca_file,
+            "--server", self.admin.endpoint, "--ca-file", self.admin.ca_file,
             "--token-file", str(token), "--state", str(self.folder / role), "--name", f"the-{role}",
         ]  # fmt: skip
 
-    def _add(self, name: str, arguments: list[str]) -> None:
+    def _add(self, name: str, arguments: list[str], command: Sequence[str] = (str(WHERRY),)) -> None:
         environment = {**os.environ, **self.environments.get(name, {})}
-        self.programs[name] = Program(name, arguments, self.folder / f"{name}.log", environment)
+        self.programs[name] = Program(name, arguments, self.folder / f"{name}.log", environment, command)
         self.programs[name].start()
 
     def wherry(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,8 @@ from wherry.contract.wherry import Proof
 from wherry.iam.certificates import Authority, ProofSigner
 from wherry.replication.errors import ProofRefused
 from wherry.replication.granules import GRANULE_SIZE, granule_count, granule_digests
-from wherry.replication.proof import canonical_bytes, disk_root, merkle_root, pieces_of, table_pieces, verify
+from wherry.replication.proof import canonical_bytes, disk_root, merkle_root, pieces_of, table_pieces
+from wherry.replication.verification import verify
 
 SIZE = 600 * GRANULE_SIZE + 1024
 COVERED = [(0, 3), (200, 120), (599, 2)]

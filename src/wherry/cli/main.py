@@ -9,8 +9,7 @@ from importlib.metadata import version
 
 from cyclopts import App
 
-from wherry.cli.errors import Interrupted
-from wherry.errors import WherryError
+from wherry.cli.running import run_command_line
 
 app = App(
     name="wherry",
@@ -53,16 +52,8 @@ app.command("wherry.cli.join_token:app", name="join-token", help="Make the one-t
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit status; an error is explained on standard error."""
-    try:
-        status = app(list(arguments), result_action="return_value")
-    except WherryError as error:
-        sys.stderr.write(error.explain() + "\n")
-        return error.exit_status
-    except KeyboardInterrupt:
-        sys.stderr.write(Interrupted().explain() + "\n")
-        return Interrupted.exit_status
-    return status if isinstance(status, int) else 0
+    """Run one command line of `wherry` and return its exit status."""
+    return run_command_line(app, arguments)
 
 
 def main() -> None:

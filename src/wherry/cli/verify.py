@@ -12,8 +12,8 @@ from rich.text import Text
 
 from wherry.cli.errors import DiskUnnamed, FileUnreadable
 from wherry.contract.wherry import Proof
-from wherry.replication.proof import Verdict
-from wherry.replication.proof import verify as verify_proof
+from wherry.replication.verification import Verdict
+from wherry.replication.verification import verify as verify_proof
 
 PIPE_WIDTH = 1000
 """Width of the output, in characters, where it's no terminal."""

@@ -4,13 +4,13 @@ import contextlib
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 
 from wherry.disks import watchdog
 from wherry.disks.watchdog import MESSAGE
 from wherry.errors import WherryError
+from wherry.interpreter import this_interpreter
 
 _START_TIMEOUT_S = 20.0
 _END_TIMEOUT_S = 10.0
@@ -130,12 +130,13 @@ class Watch:
 def _start(descriptors: Sequence[int], standard_input: int, standard_output: int) -> "subprocess.Popen[bytes]":
     # By its file and without site packages, so that little is loaded. Not through wherry.process, which runs programs
     # to their end. Its standard error must not lead to a log on a filesystem that is going to be frozen.
+    python = this_interpreter()
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", watchdog.__file__],
+        [*python.command, "-I", "-S", watchdog.__file__],
         stdin=standard_input,
         stdout=standard_output,
         stderr=subprocess.DEVNULL,
         cwd="/",
         start_new_session=True,
-        pass_fds=tuple(descriptors),
+        pass_fds=(*descriptors, *python.descriptors),
     )

@@ -1,0 +1,133 @@
+"""The agent's bundle on a server that is older than the machine it was built on, and that has no Python."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from demo.loopdisk import obstacle
+from tests.system.disks_tracking_rig import check_filesystem
+from tests.system.migration_rig import Rig
+from tests.vm.chrooted import ChrootedServer, chrooted_server
+from tests.vm.debian_root import debian_root
+from tests.vm.recipe import Suite
+from tests.vm.source_image import CACHE
+from tools.agent_bundle.bundle_file import read_bundle
+from wherry.agent.tracking import Keeper
+from wherry.process import ProgramFailed, run
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
+
+PACKAGES = ("curl", "wget", "ca-certificates")
+AGENT = "/usr/local/bin/wherry-agent"
+NOT_THE_AGENTS = ("wherry/server", "wherry/iam", "wherry/ledger", "wherry/receiver", "wherry/boot")
+NOT_ITS_LIBRARIES = ("sqlalchemy", "uvicorn", "alembic", "psycopg", "cryptography", "argon2", "pytest", "qemu")
+
+BUSY = "while :; do date > /var/now.new && mv /var/now.new /var/now; done"
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("bundle") / "wherry-agent"
+    run([sys.executable, "-m", "tools.agent_bundle", str(target)], timeout_s=600)
+    return target
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A folder that server and machine both see."""
+    folder = tmp_path / "rig"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def server(bundle: Path, shared: Path) -> Iterator[ChrootedServer]:
+    tarball = debian_root(Suite.BULLSEYE, PACKAGES, CACHE)
+    with chrooted_server(tarball, shared / "server", shared) as made:
+        run(["cp", str(bundle), str(made.root / AGENT.lstrip("/"))])
+        yield made
+
+
+def test_it_holds_the_agent_and_nothing_of_the_other_programs(bundle: Path) -> None:
+    prefix = "lib/python3.11/site-packages/"
+    held = {name.removeprefix(prefix) for name in read_bundle(bundle) if name.startswith(prefix)}
+    assert {"wherry/agent/main.pyc", "wherry/disks/watchdog.pyc", "wherry/client/transport.pyc"} <= held
+    for name in (*NOT_THE_AGENTS, *NOT_ITS_LIBRARIES):
+        assert name not in held
+        assert f"{name}.pyc" not in held
+
+
+def test_the_same_sources_make_the_same_file(bundle: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    run([sys.executable, "-m", "tools.agent_bundle", str(again)], timeout_s=600)
+    assert again.read_bytes() == bundle.read_bytes()
+
+
+def test_it_runs_where_neither_a_python_nor_its_c_library_is(server: ChrootedServer) -> None:
+    with pytest.raises(ProgramFailed):
+        server.run("/bin/sh", "-c", "command -v python3")
+    assert "GLIBC 2.31" in server.run("ldd", "--version").splitlines()[0]
+    assert server.run(AGENT, "--version").startswith("wherry-agent ")
+    told = server.run(AGENT, "doctor", "--disk", str(server.disk.device))
+    assert "channel ftrace: works" in told
+    assert f"disk {server.disk.device}: works" in told
+
+
+def test_nothing_is_left_of_it_whoever_runs_it(server: ChrootedServer) -> None:
+    def remains() -> list[Path]:
+        return [
+            path for place in ("run", "tmp", "var/tmp", "dev/shm") for path in (server.root / place).glob("*agent*")
+        ]
+
+    mounts = Path("/proc/self/mountinfo").read_text
+    before = mounts()
+    server.run(AGENT, "--version")
+    assert (remains(), mounts()) == ([], before)
+    server.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", AGENT, "--version")
+    assert (remains(), mounts()) == ([], before)
+
+
+def test_a_server_moves_that_it_runs_on_with_its_own_root_frozen(
+    server: ChrootedServer, shared: Path, tmp_path: Path
+) -> None:
+    # What the hook takes is the disk while everything on it stands still: the agent's own root, and its state.
+    hook = f"cp --sparse=always {server.disk.image} {shared}/picture.img"
+    state = server.root / "var/lib/wherry-agent"
+    state.mkdir()
+    (shared / "agent").symlink_to("/var/lib/wherry-agent")
+    rig = Rig(
+        shared,
+        server.disk.device,
+        ("--max-freeze", "30", "--frozen-hook", hook),
+        agent_command=server.command(AGENT),
+    )
+    with subprocess.Popen(server.command("/bin/sh", "-c", BUSY)) as writer:
+        try:
+            rig.start()
+            task_id = rig.create_task(syncing=True)
+            rig.plane.update_task_status(task_id, "start")
+            rig.until("the synchronisation", lambda: rig.state(task_id) == "SYNCING", 120.0)
+            rig.plane.update_task_status(task_id, "cutover")
+            rig.until("the end", lambda: rig.state(task_id) == "MIGRATE_SUCCESS", 120.0)
+            figures = rig.plane.show_replication(task_id)
+            proof = tmp_path / "proof.json"
+            proof.write_bytes(msgspec.json.encode(rig.plane.show_proof(task_id)))
+            agent = rig.programs["agent"].words()
+        finally:
+            writer.kill()
+            rig.end()
+            if (state / "tracking").exists():
+                Keeper(state).forget((state / "tracking").read_text())
+    assert agent.count("thawed") == 1
+    assert not figures.watchdog_fired
+    assert figures.tracking.startswith("ftrace")
+    assert [done.consistent for done in figures.passes].count(True) == 1
+    copy = rig.images / task_id / "disk-0.raw"
+    for image in (copy, shared / "picture.img"):
+        judged = rig.wherry("verify", str(proof), str(image), "--ca-file", rig.admin.ca_file)
+        assert judged.returncode == 0, judged.stdout + judged.stderr
+    check_filesystem("ext4", copy, tmp_path / "mount")
