@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Final
 
+from wherry.boot.blocks import BIOS_BOOT
 from wherry.boot.changeset import (
     Change,
     ChangeSet,
@@ -18,7 +19,6 @@ from wherry.boot.changeset import (
 from wherry.boot.errors import GuestProgramFailed, PlanBlocked, PlanOutdated
 from wherry.boot.guest import Guest, GuestDisk
 from wherry.boot.rebuilding import rebuild
-from wherry.boot.rules.loader import BIOS_BOOT
 from wherry.boot.target import Firmware
 from wherry.boot.undo import Absent, Recorder, Undo, restore
 

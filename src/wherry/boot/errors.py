@@ -75,3 +75,12 @@ class PlanBlocked(WherryError):
     template = "The system can't be made to boot there: {reason}"
     default_cause = "The target machine and the system don't fit together."
     default_fix = "See `wherry boot plan`; choose another firmware or disk bus for the target."
+
+
+class LayoutUnknown(WherryError):
+    """The root filesystem lies in something that this workbench doesn't open."""
+
+    code = "WHERRY.6109"
+    template = "The disks hold {layout}, which isn't opened on this machine itself."
+    default_cause = "Volumes are opened inside of a small virtual machine only, away from this machine's own."
+    default_fix = "Leave --trusted out, so that libguestfs opens the disks."

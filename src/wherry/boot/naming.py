@@ -8,16 +8,29 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from wherry.boot.guest import GuestFilesystem, GuestPartition
-from wherry.boot.system import System
+from wherry.boot.guest import GuestDisk, GuestFilesystem, GuestPartition
 
 _LETTERS: Final = re.compile(r"/dev/(?:sd|vd|xvd|hd)([a-z]{1,3})(\d*)")
 _NUMBERS: Final = re.compile(r"/dev/(?:nvme(\d+)n1|mmcblk(\d+))(?:p(\d+))?")
 _LINKS: Final = re.compile(r"/dev/disk/by-(?:path|id)/(?!dm-|md-|lvm-)[^/]+?(?:-part(\d+))?")
+_IDENTITIES: Final = re.compile(r"/dev/disk/by-(uuid|label|partuuid)/(.+)")
+_FIELDS: Final = {"UUID": "uuid", "LABEL": "label", "PARTUUID": "part_uuid"}
 _SPLIT: Final = re.compile(r"(.*?)(?:p?(\d+))?")
 _EXT: Final = frozenset({"ext2", "ext3", "ext4"})
+
+
+class Landed(Protocol):
+    """Disks and what lies on them: of an opened guest, or of an inspected system."""
+
+    @property
+    def disks(self) -> Sequence[GuestDisk]:
+        """The disks in their order."""
+
+    @property
+    def filesystems(self) -> Sequence[GuestFilesystem]:
+        """What can be mounted, swapped to, or opened on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +46,28 @@ def is_of_the_host(spec: str) -> bool:
     return any(pattern.fullmatch(spec) for pattern in (_LETTERS, _NUMBERS, _LINKS))
 
 
-def stable_name(spec: str, system: System, source_disks: Sequence[str] = (), kind: str = "auto") -> str | None:
+def stable_name(spec: str, landed: Landed, source_disks: Sequence[str] = (), kind: str = "auto") -> str | None:
     """Return UUID= or PARTUUID= for what *spec* named on the source; None where that can't be told for sure.
 
     *kind* is the type that the filesystem should have, as fstab has it. A name that isn't of the host returns None.
     """
-    found = find(spec, system, source_disks, kind)
+    found = find(spec, landed, source_disks, kind)
     if found is None:
         return None
-    counts = Counter(each.uuid for each in system.filesystems)
+    counts = Counter(each.uuid for each in landed.filesystems)
     if found.uuid and counts[found.uuid] == 1:
         return f"UUID={found.uuid}"
     return f"PARTUUID={found.part_uuid}" if found.part_uuid else None
 
 
-def find(spec: str, system: System, source_disks: Sequence[str] = (), kind: str = "auto") -> GuestFilesystem | None:
+def find(spec: str, landed: Landed, source_disks: Sequence[str] = (), kind: str = "auto") -> GuestFilesystem | None:
     """Return the filesystem that *spec* named on the source; None where none or several may be meant."""
     place = _place(spec, source_disks)
     if place is None:
         return None
     candidates = [
         each
-        for each in system.filesystems
+        for each in landed.filesystems
         if each.partition == place.partition
         and (each.disk == place.disk if place.disk is not None else each.disk is not None)
         and fits(kind, each.type)
@@ -62,39 +75,46 @@ def find(spec: str, system: System, source_disks: Sequence[str] = (), kind: str 
     return candidates[0] if len(candidates) == 1 else None
 
 
-def find_partition(spec: str, system: System, source_disks: Sequence[str] = ()) -> GuestPartition | None:
+def find_partition(spec: str, landed: Landed, source_disks: Sequence[str] = ()) -> GuestPartition | None:
     """Return the partition that *spec* named on the source, whatever is on it; None where that can't be told."""
     place = _place(spec, source_disks)
     if place is None:
         return None
     candidates = [
         partition
-        for number, disk in enumerate(system.disks)
+        for number, disk in enumerate(landed.disks)
         for partition in disk.partitions
         if place.disk in {None, number} and partition.number == place.partition
     ]
     return candidates[0] if len(candidates) == 1 else None
 
 
-def is_known(spec: str, system: System) -> bool:
+def is_known(spec: str, landed: Landed) -> bool:
     """Whether a name that travels (UUID=, LABEL=, PARTUUID= and their links) is one of the landed disks.
 
     True for everything that isn't such a name.
     """
-    word = spec.strip('"')
-    tag, equals, value = word.partition("=")
-    link = re.fullmatch(r"/dev/disk/by-(uuid|label|partuuid)/(.+)", word)
-    if link:
-        tag, equals, value = link[1].upper(), "=", link[2]
-    value = value.strip('"')
-    fields = {"UUID": "uuid", "LABEL": "label", "PARTUUID": "part_uuid"}
-    if not equals or tag not in fields:
+    tag, value = _identity(spec)
+    if not tag:
         return True
-    known = {getattr(each, fields[tag]).lower() for each in system.filesystems}
-    known |= (
-        {each.part_uuid.lower() for disk in system.disks for each in disk.partitions} if tag == "PARTUUID" else set()
-    )
-    return value.lower() in known
+    partitions = {each.part_uuid.lower() for disk in landed.disks for each in disk.partitions}
+    return identified(spec, landed) is not None or (tag == "PARTUUID" and value in partitions)
+
+
+def identified(spec: str, landed: Landed) -> GuestFilesystem | None:
+    """Return the first filesystem that a name that travels stands for: of a btrfs, its first device. None for none."""
+    tag, value = _identity(spec)
+    field = _FIELDS.get(tag)
+    found = (each for each in landed.filesystems if field and getattr(each, field).lower() == value)
+    return next(found, None)
+
+
+def _identity(spec: str) -> tuple[str, str]:
+    """Return tag and value of a name that travels, the value in lower case; two empty words for another name."""
+    word = spec.strip('"')
+    link = _IDENTITIES.fullmatch(word)
+    tag, equals, value = (link[1].upper(), "=", link[2]) if link else word.partition("=")
+    return (tag, value.strip('"').lower()) if equals and tag in _FIELDS else ("", "")
 
 
 def fits(kind: str, actual: str) -> bool:

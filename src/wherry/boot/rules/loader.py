@@ -6,13 +6,11 @@ Source: UEFI specification 2.10, 3.5.1.1 (removable media); entries in a machine
 from collections.abc import Iterator
 from typing import Final
 
+from wherry.boot.blocks import BIOS_BOOT
 from wherry.boot.changeset import CopyFile, InstallLoader, Notice, Weight
 from wherry.boot.guest import GuestDisk
 from wherry.boot.system import LoaderKind, System
 from wherry.boot.target import Firmware, TargetMachine
-
-BIOS_BOOT: Final = "21686148-6449-6e6f-744e-656564454649"
-"""GPT type of the partition that GRUB puts its core into."""
 
 _FALLBACK: Final = "/EFI/BOOT/BOOTX64.EFI"
 _FIRST_STAGES: Final = ("shimx64.efi", "grubx64.efi", "systemd-bootx64.efi")

@@ -1,0 +1,1 @@
+"""A landed system opened by this machine's own kernel: fast, and only for systems whose disks are trusted."""

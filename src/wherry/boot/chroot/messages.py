@@ -1,0 +1,60 @@
+"""What the workbench and its worker say to each other: msgpack, each message behind its length."""
+
+import struct
+from collections.abc import Sequence
+from typing import IO, TypeVar
+
+import msgspec
+
+from wherry.boot.guest import GuestDisk, GuestFilesystem
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """The first message: which disks to open."""
+
+    disks: tuple[str, ...]
+    writable: bool
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """The answer to it: what is on them."""
+
+    disks: Sequence[GuestDisk]
+    filesystems: Sequence[GuestFilesystem]
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An operation and its arguments."""
+
+    name: str
+    arguments: tuple[object, ...]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came of an order, or why nothing did."""
+
+    result: object
+    refused: str = ""
+    error: str = ""
+    """Name of the error's class, where it's a known one."""
+    details: dict[str, str] = {}
+
+
+Message = TypeVar("Message")
+
+
+def send(stream: IO[bytes], message: object) -> None:
+    """Write one message."""
+    content = msgspec.msgpack.encode(message)
+    stream.write(struct.pack(">Q", len(content)) + content)
+    stream.flush()
+
+
+def receive(stream: IO[bytes], kind: type[Message]) -> Message | None:
+    """Read one message; None at the end of the stream."""
+    head = stream.read(8)
+    if len(head) < 8:
+        return None
+    (size,) = struct.unpack(">Q", head)
+    content = stream.read(size)
+    return msgspec.msgpack.decode(content, type=kind) if len(content) == size else None

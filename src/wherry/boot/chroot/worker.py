@@ -1,0 +1,129 @@
+"""The process in which a landed system is opened: alone with its mounts, its processes and no network.
+
+``python -m wherry.boot.chroot.worker``, started by `boot.chroot.workbench` in namespaces of its own. It's told which
+disks to open on its standard input, then what to do, one order after the other, and answers on its standard output.
+When it ends, however that is, the kernel takes mounts, programs and loop devices away.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from wherry.boot.blocks import scan
+from wherry.boot.chroot import files
+from wherry.boot.chroot.devices import attached
+from wherry.boot.chroot.messages import Answer, Facts, Opening, Order, receive, send
+from wherry.boot.chroot.mounts import Blocks, Jail, mounted
+from wherry.boot.errors import LayoutUnknown, NoSystem
+from wherry.errors import WherryError
+from wherry.process import run
+
+FOLDER: Final = Path("/run/wherry-workbench")
+"""Where the system is mounted. Nobody else sees it: the mounts are this process's own."""
+
+Operation = Callable[..., object]
+
+
+def main() -> None:
+    """Open, serve until the input ends, close."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    orders = sys.stdin.buffer
+    opening = receive(orders, Opening)
+    if opening is None:
+        return
+    try:
+        with _opened(opening) as facts:
+            send(answers, Answer(facts))
+            _serve(orders, answers)
+    except (WherryError, OSError) as error:
+        send(answers, _refusal(error))
+    else:
+        send(answers, Answer(None))  # closed: what was written is on the disks
+
+
+def _serve(orders: IO[bytes], answers: IO[bytes]) -> None:
+    while (order := receive(orders, Order)) is not None:
+        try:
+            result = _OPERATIONS[order.name](*order.arguments)
+        except subprocess.TimeoutExpired as error:
+            send(answers, Answer(None, f"{order.name}: not ended within {error.timeout:g} s, and killed"))
+        except OSError as error:
+            send(answers, Answer(None, str(error)))
+        else:
+            send(answers, Answer(result))
+
+
+@contextlib.contextmanager
+def _opened(opening: Opening) -> Iterator[Facts]:
+    FOLDER.mkdir(exist_ok=True)
+    run(["mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(FOLDER)])
+    with contextlib.ExitStack() as stack:
+        devices = [
+            stack.enter_context(attached(Path(disk), FOLDER, number, writable=opening.writable))
+            for number, disk in enumerate(opening.disks)
+        ]
+        disks, filesystems = scan(devices)
+        found = stack.enter_context(mounted(Blocks(disks, filesystems), FOLDER, writable=opening.writable))
+        descriptors = [
+            os.open(each.path, (os.O_RDWR if opening.writable else os.O_RDONLY) | os.O_CLOEXEC) for each in devices
+        ]
+        for descriptor in descriptors:
+            stack.callback(os.close, descriptor)
+        _OPERATIONS["read_disk"] = lambda disk, offset, size: os.pread(descriptors[disk], size, offset)
+        _OPERATIONS["write_disk"] = lambda disk, offset, content: os.pwrite(descriptors[disk], content, offset)
+        with Jail(FOLDER / "root"):
+            try:
+                yield Facts(disks, found)
+            finally:
+                _end_programs()
+        os.sync()
+
+
+def _end_programs() -> None:
+    """Kill what programs of the system left running: it would keep the filesystems busy."""
+    ours = {1, *_daemons()}
+    for name in os.listdir("/proc") if Path("/proc/1").exists() else []:  # noqa: PTH208 (names are what is needed)
+        if name.isdecimal() and int(name) not in ours:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(name), signal.SIGKILL)
+
+
+def _daemons() -> Iterator[int]:
+    """Yield the processes outside of the jail's reach that lend us the disks."""
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdecimal():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{name}/comm").read_text().startswith("qemu-storage-da"):
+                    yield int(name)
+
+
+def _refusal(error: Exception) -> Answer:
+    if isinstance(error, NoSystem | LayoutUnknown):
+        return Answer(None, str(error), type(error).__name__, {key: str(text) for key, text in error.details.items()})
+    return Answer(None, error.message if isinstance(error, WherryError) else str(error))
+
+
+_OPERATIONS: Final[dict[str, Operation]] = {
+    "read_bytes": files.read_bytes,
+    "write": files.write,
+    "make_directory": files.make_directory,
+    "make_link": files.make_link,
+    "remove": files.remove,
+    "set_mode": files.set_mode,
+    "set_owner": files.set_owner,
+    "status": files.status,
+    "names": files.names,
+    "readlink": files.readlink,
+    "exists": files.exists,
+    "is_dir": files.is_dir,
+    "run": files.run,
+}
+
+
+if __name__ == "__main__":
+    main()
