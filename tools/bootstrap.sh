@@ -13,7 +13,12 @@ NEEDED=(
   sfdisk:fdisk losetup:mount mount:mount partx:util-linux setpriv:util-linux cmp:diffutils
 )
 case "${1:-}" in
-  test) NEEDED+=(chromium:chromium /usr/lib/postgresql/*/bin/postgres:postgresql "/usr/lib/*/libfuse3.so.3:libfuse3-3") ;;
+  test)
+    NEEDED+=(
+      chromium:chromium /usr/lib/postgresql/*/bin/postgres:postgresql "/usr/lib/*/libfuse3.so.3:libfuse3-3"
+      mformat:mtools qemu-img:qemu-utils qemu-storage-daemon:qemu-system-common
+    )
+    ;;
   vm)
     NEEDED+=(
       qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils "/usr/share/OVMF/OVMF_CODE*.fd:ovmf" mmdebstrap:mmdebstrap

@@ -6,6 +6,7 @@ When it ends, however that is, the kernel takes mounts, programs and loop device
 """
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -25,6 +26,9 @@ from wherry.process import run
 
 FOLDER: Final = Path("/run/wherry-workbench")
 """Where the system is mounted. Nobody else sees it: the mounts are this process's own."""
+
+_NEW_MOUNT_NAMESPACE: Final = 0x00020000
+"""CLONE_NEWNS of linux/sched.h."""
 
 Operation = Callable[..., object]
 
@@ -68,6 +72,7 @@ def _opened(opening: Opening) -> Iterator[Facts]:
             for number, disk in enumerate(opening.disks)
         ]
         disks, filesystems = scan(devices)
+        _leave_the_daemons()
         found = stack.enter_context(mounted(Blocks(disks, filesystems), FOLDER, writable=opening.writable))
         descriptors = [
             os.open(each.path, (os.O_RDWR if opening.writable else os.O_RDONLY) | os.O_CLOEXEC) for each in devices
@@ -81,7 +86,16 @@ def _opened(opening: Opening) -> Iterator[Facts]:
                 yield Facts(disks, found)
             finally:
                 _end_programs()
-        os.sync()
+
+
+def _leave_the_daemons() -> None:
+    """Take a mount namespace of our own, in which QEMU's storage daemon isn't.
+
+    Were all of us killed, the last one in a namespace unmounts what is mounted in it. If that were the daemon, it would
+    wait for itself for ever: a filesystem's last words go to the disk that it serves.
+    """
+    if ctypes.CDLL(None, use_errno=True).unshare(_NEW_MOUNT_NAMESPACE):
+        raise OSError(ctypes.get_errno(), "unshare")
 
 
 def _end_programs() -> None:
