@@ -19,7 +19,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("serve", ["--data", "--listen", "--tls", "--no-tls"]),
+        ("serve", ["--data", "--listen", "--tls", "--no-tls", "--agent-bundle", "--known-as"]),
         (
             "agent",
             ["--server", "--ca-file", "--token-file", "--state", "--disk", "--name", "--max-freeze", "--frozen-hook"],
@@ -27,7 +27,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         ("agent doctor", ["--disk", "--listen", "--json"]),
         ("receiver", ["--server", "--ca-file", "--token-file", "--state", "--images", "--listen", "--name"]),
         ("verify", ["--ca-file"]),
-        ("join-token create", ["--admin-file", "--role", "--output"]),
+        ("join-token create", ["--admin-file", "--role", "--output", "--command", "--server"]),
     ],
 )
 def test_the_options_that_scripts_rely_on_are_there(
@@ -63,6 +63,12 @@ def test_an_error_is_explained_on_standard_error(tmp_path: Path, capsys: pytest.
     receiver = ["receiver", "--server", "x", "--state", str(tmp_path / "s"), "--images", str(tmp_path / "i")]
     status, words = explained([*receiver, "--listen", "nowhere"], capsys)
     assert (status, words.split(":")[0]) == (2, "WHERRY.6001")
+
+
+def test_only_agents_are_installed_by_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["join-token", "create", "--admin-file", str(tmp_path / "none.json"), "--role", "receiver", "--command"]
+    status, told = explained(words, capsys)
+    assert (status, told.split(":")[0]) == (2, "WHERRY.6007")
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"endpoint": 1}', "\xff"])

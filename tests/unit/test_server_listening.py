@@ -46,6 +46,8 @@ def test_the_certificate_names_this_machine_in_every_way() -> None:
     assert names[0] == "migrate.example.test"
     assert {"localhost", "127.0.0.1", "::1", socket.gethostname()} <= set(names)
     assert "0.0.0.0" not in certificate_names(Address("0.0.0.0", 1))
+    further = certificate_names(Address("0.0.0.0", 1), ["migrate.example.test", "192.0.2.1"])
+    assert {"migrate.example.test", "192.0.2.1", "localhost"} <= set(further)
 
 
 def test_a_port_that_is_taken_is_told_with_its_number() -> None:

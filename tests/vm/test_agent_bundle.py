@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,45 +10,25 @@ import pytest
 from demo.loopdisk import obstacle
 from tests.system.disks_tracking_rig import check_filesystem
 from tests.system.migration_rig import Rig
-from tests.vm.chrooted import ChrootedServer, chrooted_server
-from tests.vm.debian_root import debian_root
-from tests.vm.recipe import Suite
-from tests.vm.source_image import CACHE
+from tests.vm.chrooted import ChrootedServer
 from tools.agent_bundle.bundle_file import read_bundle
 from wherry.agent.tracking import Keeper
 from wherry.process import ProgramFailed, run
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
 
-PACKAGES = ("curl", "wget", "ca-certificates")
-AGENT = "/usr/local/bin/wherry-agent"
+AGENT = "/opt/wherry-agent"
 NOT_THE_AGENTS = ("wherry/server", "wherry/iam", "wherry/ledger", "wherry/receiver", "wherry/boot")
 NOT_ITS_LIBRARIES = ("sqlalchemy", "uvicorn", "alembic", "psycopg", "cryptography", "argon2", "pytest", "qemu")
 
 BUSY = "while :; do date > /var/now.new && mv /var/now.new /var/now; done"
 
 
-@pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("bundle") / "wherry-agent"
-    run([sys.executable, "-m", "tools.agent_bundle", str(target)], timeout_s=600)
-    return target
-
-
 @pytest.fixture
-def shared(tmp_path: Path) -> Path:
-    """A folder that server and machine both see."""
-    folder = tmp_path / "rig"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def server(bundle: Path, shared: Path) -> Iterator[ChrootedServer]:
-    tarball = debian_root(Suite.BULLSEYE, PACKAGES, CACHE)
-    with chrooted_server(tarball, shared / "server", shared) as made:
-        run(["cp", str(bundle), str(made.root / AGENT.lstrip("/"))])
-        yield made
+def server(old_server: ChrootedServer, bundle: Path) -> ChrootedServer:
+    """The old server, with the bundle in it."""
+    run(["cp", str(bundle), str(old_server.root / AGENT.lstrip("/"))])
+    return old_server
 
 
 def test_it_holds_the_agent_and_nothing_of_the_other_programs(bundle: Path) -> None:

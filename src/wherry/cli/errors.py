@@ -59,3 +59,13 @@ class Interrupted(WherryError):
     default_cause = "Ctrl-C was pressed."
     default_fix = "Run the command again when you want to go on."
     exit_status = 130
+
+
+class CommandForAgentsOnly(WherryError):
+    """There's a command that installs an agent, and none for the other programs."""
+
+    code = "WHERRY.6007"
+    template = "There is no command that installs a {role}."
+    default_cause = "Only agents are handed out by the control plane."
+    default_fix = "Make the token without --command, and start `wherry receiver` with it where Wherry is installed."
+    exit_status = 2

@@ -20,6 +20,8 @@ def serve(
     database: str | None = None,
     database_file: Path | None = None,
     workers: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))] = 1,
+    agent_bundle: Path | None = None,
+    known_as: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
 ) -> None:
     """Run the control plane: the SMS v3 API, the identity service and Wherry's own API.
 
@@ -41,7 +43,21 @@ def serve(
         environment counts where neither is given.
     workers:
         How many processes serve; more than one needs PostgreSQL.
+    agent_bundle:
+        The file of `make agent-bundle`, to be handed out to servers that are to be moved.
+    known_as:
+        Name or IP address under which agents and users reach it, for its certificate; may be given many times. The
+        host of --listen and this machine's own name are in it anyway.
     """
     logs.configure()
     address = read_database_address(database, database_file, os.environ)
-    run_server(data, listen, tls, keystone, database=address, workers=workers)
+    run_server(
+        data,
+        listen,
+        tls,
+        keystone,
+        database=address,
+        workers=workers,
+        agent_bundle=agent_bundle,
+        names=known_as,
+    )

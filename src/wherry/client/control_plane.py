@@ -170,6 +170,10 @@ class ControlPlane:
         path = path_of("wherry", "v1", "join-tokens")
         return self._post("CreateJoinToken", path, request, wherry.JoinToken)
 
+    def join_script(self) -> bytes:
+        """Return the script that installs the agent on a server."""
+        return self._transport.send(Call(method="GET", path=path_of("wherry", "v1", "join-script")))
+
     def update_receiver(self, receiver_id: str, announcement: wherry.ReceiverAnnouncement) -> None:
         """Announce a receiver, or say that it's still there."""
         self._put(path_of("wherry", "v1", "receivers", receiver_id), announcement)

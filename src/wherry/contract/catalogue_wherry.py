@@ -87,6 +87,13 @@ ENTRIES = (
         "Delete the source's record and join the agent again with a new token.",
     ),
     ErrorEntry(
+        "WHERRY.5512",
+        404,
+        "There is no agent to hand out",
+        "The control plane was started without the agent's bundle.",
+        "Start `wherry serve` with --agent-bundle and the file that `make agent-bundle` makes.",
+    ),
+    ErrorEntry(
         "WHERRY.5520",
         404,
         "No error has this code",

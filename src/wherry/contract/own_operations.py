@@ -25,6 +25,8 @@ WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
     {
         "CreateJoinToken": OperationShape("POST", "/wherry/v1/join-tokens", wherry.JoinToken, wherry.JoinTokenRequest),
         "Join": OperationShape("POST", "/wherry/v1/join", wherry.Joined, wherry.JoinRequest),
+        "DownloadAgent": OperationShape("GET", "/wherry/v1/agent", None),
+        "ShowJoinScript": OperationShape("GET", "/wherry/v1/join-script", None),
         "ListReceivers": OperationShape("GET", "/wherry/v1/receivers", wherry.ReceiverList),
         "UpdateReceiver": OperationShape("PUT", _RECEIVER, body=wherry.ReceiverAnnouncement),
         "ListAssignments": OperationShape(

@@ -1,6 +1,6 @@
 """What a handler hands back to the app: a status, headers and bytes."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -18,6 +18,13 @@ class Answer(msgspec.Struct, frozen=True):
     status: int = 200
     content_type: str = JSON
     headers: Mapping[str, str] = _NONE
+
+
+class StreamedAnswer(Answer, frozen=True, kw_only=True):
+    """An answer whose body is never in memory as a whole. *size*: of the body, in bytes; *pieces*: yields it."""
+
+    size: int
+    pieces: Callable[[], AsyncIterator[bytes]]
 
 
 EMPTY = Answer(b"{}")

@@ -22,7 +22,7 @@ from wherry.iam.permissions import require
 from wherry.iam.principals import Principal
 from wherry.iam.signature import SignedRequest
 from wherry.server.access_log import AccessLog, Line
-from wherry.server.answers import Answer
+from wherry.server.answers import Answer, StreamedAnswer
 from wherry.server.bodies import BodyTooLarge, ClientGone, Receive, read_body
 from wherry.server.call import Call
 from wherry.server.envelope import internal_error, refuse
@@ -72,7 +72,7 @@ class Application:
             self._access_log.note(exchange.line(started, 499, UNSET))
             return
         await exchange.send_answer(answer)
-        self._access_log.note(exchange.line(started, answer.status, len(answer.body)))
+        self._access_log.note(exchange.line(started, answer.status, _size_of(answer)))
 
     async def _answer(self, exchange: "_Exchange") -> Answer:
         try:
@@ -141,6 +141,10 @@ class Application:
         )
 
 
+def _size_of(answer: Answer) -> int:
+    return answer.size if isinstance(answer, StreamedAnswer) else len(answer.body)
+
+
 def _admit(route: Route, caller: Principal) -> None:
     """Refuse a kind of caller that may never call the operation, before its body is looked at."""
     if caller.kind not in route.callers:
@@ -188,7 +192,7 @@ class _Exchange:
                 return
         headers = [
             (b"content-type", answer.content_type.encode()),
-            (b"content-length", b"%d" % len(answer.body)),
+            (b"content-length", b"%d" % _size_of(answer)),
             (b"x-request-id", self.request_id.encode()),
             *((name.encode(), value.encode()) for name, value in {**self.headers, **answer.headers}.items()),
         ]
@@ -198,6 +202,10 @@ class _Exchange:
         if self.too_large:
             await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
             await self._drain()
+            await self._send({"type": "http.response.body", "body": b""})
+        elif isinstance(answer, StreamedAnswer) and self.method != "HEAD":
+            async for piece in answer.pieces():
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
             await self._send({"type": "http.response.body", "body": b""})
         else:
             await self._send({"type": "http.response.body", "body": answer.body})

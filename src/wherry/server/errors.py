@@ -85,3 +85,12 @@ class DatabaseFileUnreadable(WherryError):
     template = "The file {path} cannot be used as the database's address: {reason}."
     default_cause = "It's missing, not readable for this user, or holds something else than one line with a URL."
     default_fix = "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE into it, mode 0600."
+
+
+class AgentBundleUnusable(WherryError):
+    """The file of --agent-bundle can't be handed out."""
+
+    code = "WHERRY.5410"
+    template = "The agent's bundle {path} cannot be used: {reason}."
+    default_cause = "It's missing, not readable for this user, or isn't what `make agent-bundle` makes."
+    default_fix = "Build it by `make agent-bundle` and name build/agent-bundle/wherry-agent-x86_64 by --agent-bundle."

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wherry.server.errors import AddressMalformed, ListenRefused
@@ -58,9 +59,9 @@ def endpoint(address: Address, listener: socket.socket, *, tls: bool) -> str:
     return f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}"
 
 
-def certificate_names(address: Address) -> list[str]:
+def certificate_names(address: Address, further: Sequence[str] = ()) -> list[str]:
     """Return the names that the server's certificate has to hold; the first one becomes its common name."""
-    names = ["localhost", "127.0.0.1", "::1", socket.gethostname()]
+    names = [*further, "localhost", "127.0.0.1", "::1", socket.gethostname()]
     if not _is_any(address.host):
         names.insert(0, address.host)
     return list(dict.fromkeys(name for name in names if name))

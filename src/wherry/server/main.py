@@ -33,6 +33,7 @@ from wherry.ledger.ledger import Ledger, open_ledger
 from wherry.ledger.scoped_memory import ScopedMemory
 from wherry.ledger.transaction import EVERYTHING
 from wherry.server import installation, listening, task_logs
+from wherry.server.agent_bundle import AgentBundle
 from wherry.server.app import Application
 from wherry.server.contacts import Contacts
 from wherry.server.data_directory import DataDirectory
@@ -68,12 +69,15 @@ def serve(
     *,
     database: str = "",
     workers: int = 1,
+    agent_bundle: Path | None = None,
+    names: Sequence[str] = (),
 ) -> None:
     """Serve the control plane from the directory *data* at the address *listen* until SIGTERM or SIGINT.
 
     With the settings file *keystone*, users and tokens are those of an OpenStack Keystone. With the URL *database* the
-    ledger is in PostgreSQL, and then several *workers* may serve: processes on one listening socket. Requests that run
-    are finished, long polls are answered at once, and what was accepted is durable when this returns. Raises
+    ledger is in PostgreSQL, and then several *workers* may serve: processes on one listening socket. *agent_bundle* is
+    handed out to servers that are to be moved; *names* are further ones for the certificate. Requests that run are
+    finished, long polls are answered at once, and what was accepted is durable when this returns. Raises
     WherryError with words where the settings, the directory, the ledger or the address can't be used.
     """
     _allow_many_connections()
@@ -81,15 +85,18 @@ def serve(
     settings = None if keystone is None else read_settings(keystone)
     if workers > 1 and not database:
         raise WorkersNeedPostgresql(workers=workers)
-    with DataDirectory(data) as directory, listening.listen(address) as listener:
+    lent = contextlib.nullcontext() if agent_bundle is None else AgentBundle.open(agent_bundle)
+    with DataDirectory(data) as directory, listening.listen(address) as listener, lent as agent:
         url = listening.endpoint(address, listener, tls=tls)
         try:
             keys = installation.open_keys(directory)
-            names = listening.certificate_names(address)
-            context = installation.server_context(directory, keys.authority, names) if tls else None
+            known_as = listening.certificate_names(address, names)
+            context = installation.server_context(directory, keys.authority, known_as) if tls else None
         except OSError as error:
             raise DataDirectoryRefused(path=data, reason=error.strerror or str(error)) from error
-        opening = partial(open_services, directory, keys, url, tls=tls, keystone=settings, database=database)
+        opening = partial(
+            open_services, directory, keys, url, tls=tls, keystone=settings, database=database, agent=agent
+        )
         if workers == 1:
             uvloop.run(_run(opening, directory.path, listener, context))
         else:
@@ -131,6 +138,7 @@ async def open_services(
     tls: bool,
     keystone: KeystoneSettings | None = None,
     database: str = "",
+    agent: AgentBundle | None = None,
 ) -> AsyncIterator[Services]:
     """Open the ledger and everything over it; what is still to be written is written at the end.
 
@@ -139,7 +147,7 @@ async def open_services(
     ledger = open_ledger(database or directory.ledger)
     try:
         async with _open_keystone(keystone, ledger) as opened:
-            services = _assemble(ledger, opened, keys, url, tls=tls)
+            services = _assemble(ledger, opened, keys, url, agent, tls=tls)
             # Caches first: who is woken may look at once.
             ledger.watch(services.told.unit_ended)
             ledger.listen(partial(_forget, services.authenticator))
@@ -183,7 +191,9 @@ async def _last_flush(services: Services) -> None:
         log.warning("contacts not written", code=error.code, error=error.message)
 
 
-def _assemble(ledger: Ledger, keystone: Keystone | None, keys: Keys, url: str, *, tls: bool) -> Services:
+def _assemble(
+    ledger: Ledger, keystone: Keystone | None, keys: Keys, url: str, agent: AgentBundle | None, *, tls: bool
+) -> Services:
     directory = LedgerDirectory(ledger)
     key_box = keys.master.box("access-keys")
     tokens = TokenIssuer(keys.master.box("tokens").fernet)
@@ -206,6 +216,7 @@ def _assemble(ledger: Ledger, keystone: Keystone | None, keys: Keys, url: str, *
         waiters=Waiters(),
         told=ScopedMemory(0) if ledger.shared else ScopedMemory(),
         endpoint=url,
+        agent=agent,
         tls=tls,
         clock=_now_ms,
     )

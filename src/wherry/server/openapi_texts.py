@@ -57,6 +57,7 @@ _TAGS_BY_PATH: Sequence[tuple[str, str]] = (
     ("/wherry/v1/tasks/{task_id}/target-machine", "Landing"),
     ("/wherry/v1/tasks/{task_id}/rehearsals", "Landing"),
     ("/wherry/v1/join", "Receivers"),
+    ("/wherry/v1/agent", "Receivers"),
     ("/wherry/v1/tasks", "Replication"),
     ("/readyz", "Control plane"),
     ("/healthz", "Control plane"),
@@ -152,6 +153,8 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 FILES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "ExportConsistencyResults": {_XLSX: _BINARY, "text/csv": {"type": "string"}},
+    "DownloadAgent": {"application/octet-stream": _BINARY},
+    "ShowJoinScript": {"text/x-shellscript": {"type": "string"}},
     "DownloadLog": {"application/gzip": _BINARY},
     "ShowRehearsalConsole": {"text/plain": {"type": "string"}},
     "ShowRehearsalScreenshot": {"image/png": _BINARY},

@@ -5,6 +5,7 @@ shows them together.
 """
 
 from wherry.server import (
+    agent_installation,
     channel_secrets,
     commands,
     consistency,
@@ -33,6 +34,7 @@ from wherry.server.documentation import documentation_routes
 from wherry.server.route import AuditName, ErrorShape, Route
 
 _LOGIN_BODY = 64 * 1024
+_NO_BODY = 1024
 
 _SERVER = "/v3/sources/{server_id}"
 _SOURCE = "/v3/sources/{source_id}"
@@ -256,6 +258,17 @@ WHERRY = (
         AuditName("joinToken", "join"),
         anonymous=True,
         max_body=_LOGIN_BODY,
+    ),
+    Route(
+        "DownloadAgent", "GET", "/wherry/v1/agent", agent_installation.download_agent, anonymous=True, max_body=_NO_BODY
+    ),
+    Route(
+        "ShowJoinScript",
+        "GET",
+        "/wherry/v1/join-script",
+        agent_installation.show_join_script,
+        anonymous=True,
+        max_body=_NO_BODY,
     ),
     Route("ListReceivers", "GET", "/wherry/v1/receivers", receivers.list_receivers),
     Route("UpdateReceiver", "PUT", _RECEIVER, receivers.update_receiver, AuditName("receiver", "updateReceiver")),

@@ -13,6 +13,7 @@ from wherry.iam.temporary_keys import TemporaryKeyIssuer
 from wherry.iam.tokens import TokenIssuer
 from wherry.ledger.ledger import Ledger
 from wherry.ledger.scoped_memory import ScopedMemory
+from wherry.server.agent_bundle import AgentBundle
 from wherry.server.contacts import Contacts
 from wherry.server.directory import LedgerDirectory
 from wherry.server.told import Told
@@ -31,6 +32,7 @@ class Services:
         clock: the time in epoch milliseconds.
         key_box: seals the secrets of access keys.
         secret_box: seals the other secrets at rest: passphrases, target passwords.
+        agent: the bundle that agents are installed from; None where none is handed out.
         tls: whether it's served over TLS with a certificate of `authority`.
     """
 
@@ -50,5 +52,6 @@ class Services:
     waiters: Waiters
     told: ScopedMemory[Told]
     endpoint: str
+    agent: AgentBundle | None
     tls: bool
     clock: Callable[[], int]
