@@ -40,6 +40,11 @@ def test_it_holds_the_agent_and_nothing_of_the_other_programs(bundle: Path) -> N
         assert f"{name}.pyc" not in held
 
 
+def test_it_brings_the_licences_of_what_it_holds(bundle: Path) -> None:
+    held = {name.split("/")[1] for name in read_bundle(bundle) if name.startswith("licences/")}
+    assert {"wherry", "numpy", "zstandard", "httpx", "python", "libc6", "libssl3"} <= held
+
+
 def test_the_same_sources_make_the_same_file(bundle: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     run([sys.executable, "-m", "tools.agent_bundle", str(again)], timeout_s=600)

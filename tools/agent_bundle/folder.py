@@ -4,6 +4,7 @@ wherry-agent            the dynamic loader, which starts everything else
 bin/python3             the interpreter
 lib/                    shared libraries, the C library among them
 lib/python3.N/          the standard library, with lib-dynload and site-packages in it
+licences/               those of all this
 """
 
 import importlib.metadata
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.agent_bundle.libraries import LOADER, libraries_of, packaged_libraries
+from tools.agent_bundle.licences import licences_of
 from wherry import interpreter
 
 _STANDARD: Final = Path(sysconfig.get_path("stdlib"))
@@ -30,13 +32,18 @@ def fill(folder: Path, modules: Mapping[str, Path]) -> None:
     python = Path(sys.executable).resolve()
     extensions = [file for file in modules.values() if file.suffix == ".so"]
     _put(python, folder / interpreter.PYTHON)
-    for name, file in libraries_of([python, *extensions]).items():
+    libraries = libraries_of([python, *extensions])
+    for name, file in libraries.items():
         _put(file, folder / (interpreter.LOADER if name == LOADER else f"{interpreter.LIBRARIES}/{name}"))
     for file in packaged_libraries(extensions):
         _put(file, folder / _place(file))
     for file in modules.values():
         _put_module(file, folder / _place(file))
     _put_version(folder / _MODULES / "site-packages")
+    for name, file in licences_of(modules, libraries).items():
+        place = folder / "licences" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
 
 
 def _place(file: Path) -> Path:
