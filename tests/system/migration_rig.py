@@ -92,6 +92,7 @@ class Rig:
     """Further environment variables, by the name of a program."""
     agent_command: Sequence[str] = (str(WHERRY), "agent")
     """The words that start the agent, before its options."""
+    serve_options: Sequence[str] = ()
     programs: dict[str, Program] = field(default_factory=dict)
     without: set[str] = field(default_factory=set)
     """Programs that may be away for now."""
@@ -101,8 +102,18 @@ class Rig:
             self.images = self.folder / "images"
 
     def start(self) -> None:
+        self.start_home()
+        self._add(
+            "agent",
+            [*self._joining("agent"), "--disk", str(self.disk), "--sync-interval", "0.5", *self.agent_options],
+            self.agent_command,
+        )
+        self.await_source()
+
+    def start_home(self) -> None:
+        """Start what isn't on the source: the control plane and the receiver."""
         data = self.folder / "data"
-        self._add("serve", ["serve", "--data", str(data), "--listen", "127.0.0.1:0"])
+        self._add("serve", ["serve", "--data", str(data), "--listen", "127.0.0.1:0", *self.serve_options])
         admin_file = data / "admin.json"
         self.until("the control plane", admin_file.exists)
         self.admin = read_admin_file(admin_file)
@@ -113,6 +124,7 @@ class Rig:
             str(data),
             "--listen",
             urlsplit(self.admin.endpoint).netloc,
+            *self.serve_options,
         ]
         self.plane = ControlPlane(
             self.admin.endpoint, self.admin.access_key, self.admin.secret_key, Path(self.admin.ca_file)
@@ -122,13 +134,11 @@ class Rig:
         if self.data_port:
             way += ["--data-host", AGENT_SIDE]
         self._add("receiver", ["receiver", *self._joining("receiver"), "--images", str(self.images), *way])
-        self._add(
-            "agent",
-            [*self._joining("agent"), "--disk", str(self.disk), "--sync-interval", "0.5", *self.agent_options],
-            self.agent_command,
-        )
         self.until("the receiver", lambda: any(found.connected for found in self.plane.list_receivers().receivers))
-        self.source = self.until("the source", self._source)
+
+    def await_source(self, limit_s: float = PATIENCE_S) -> None:
+        """Wait until the agent has registered its server."""
+        self.source = self.until("the source", self._source, limit_s)
 
     def server(self) -> Server:
         """Return the control plane for clients that sign by themselves."""

@@ -1,7 +1,9 @@
 """The agent's bundle on a server that is older than the machine it was built on, and that has no Python."""
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -75,43 +77,72 @@ def test_nothing_is_left_of_it_whoever_runs_it(server: ChrootedServer) -> None:
     assert (remains(), mounts()) == ([], before)
 
 
-def test_a_server_moves_that_it_runs_on_with_its_own_root_frozen(
-    server: ChrootedServer, shared: Path, tmp_path: Path
-) -> None:
-    # What the hook takes is the disk while everything on it stands still: the agent's own root, and its state.
-    hook = f"cp --sparse=always {server.disk.image} {shared}/picture.img"
+@pytest.fixture
+def rig(server: ChrootedServer, shared: Path) -> Iterator[Rig]:
+    """A rig whose agent is the bundle on the server, with all that it writes on the disk that it moves."""
     state = server.root / "var/lib/wherry-agent"
     state.mkdir()
     (shared / "agent").symlink_to("/var/lib/wherry-agent")
-    rig = Rig(
-        shared,
-        server.disk.device,
-        ("--max-freeze", "30", "--frozen-hook", hook),
-        agent_command=server.command(AGENT),
-    )
+    rig = Rig(shared, server.disk.device, agent_command=server.command(AGENT))
     with subprocess.Popen(server.command("/bin/sh", "-c", BUSY)) as writer:
         try:
-            rig.start()
-            task_id = rig.create_task(syncing=True)
-            rig.plane.update_task_status(task_id, "start")
-            rig.until("the synchronisation", lambda: rig.state(task_id) == "SYNCING", 120.0)
-            rig.plane.update_task_status(task_id, "cutover")
-            rig.until("the end", lambda: rig.state(task_id) == "MIGRATE_SUCCESS", 120.0)
-            figures = rig.plane.show_replication(task_id)
-            proof = tmp_path / "proof.json"
-            proof.write_bytes(msgspec.json.encode(rig.plane.show_proof(task_id)))
-            agent = rig.programs["agent"].words()
+            yield rig
         finally:
             writer.kill()
             rig.end()
             if (state / "tracking").exists():
                 Keeper(state).forget((state / "tracking").read_text())
-    assert agent.count("thawed") == 1
+
+
+def synchronising(rig: Rig, limit_s: int, frozen_hook: str) -> str:
+    rig.agent_options = ("--max-freeze", str(limit_s), "--frozen-hook", frozen_hook)
+    rig.start()
+    task_id = rig.create_task(syncing=True)
+    rig.plane.update_task_status(task_id, "start")
+    rig.until("the synchronisation", lambda: rig.state(task_id) == "SYNCING", 120.0)
+    return task_id
+
+
+def until_success(rig: Rig, task_id: str) -> None:
+    rig.until("the end", lambda: rig.state(task_id) == "MIGRATE_SUCCESS", 120.0)
+
+
+def test_a_server_moves_that_it_runs_on_with_its_own_root_frozen(
+    rig: Rig, server: ChrootedServer, shared: Path, tmp_path: Path
+) -> None:
+    # What the hook takes is the disk while everything on it stands still: the agent's own root, and its state.
+    task_id = synchronising(rig, 30, f"cp --sparse=always {server.disk.image} {shared}/picture.img")
+    rig.plane.update_task_status(task_id, "cutover")
+    until_success(rig, task_id)
+    figures = rig.plane.show_replication(task_id)
+    assert rig.programs["agent"].words().count("thawed") == 1
     assert not figures.watchdog_fired
     assert figures.tracking.startswith("ftrace")
     assert [done.consistent for done in figures.passes].count(True) == 1
+    proof = tmp_path / "proof.json"
+    proof.write_bytes(msgspec.json.encode(rig.plane.show_proof(task_id)))
     copy = rig.images / task_id / "disk-0.raw"
     for image in (copy, shared / "picture.img"):
         judged = rig.wherry("verify", str(proof), str(image), "--ca-file", rig.admin.ca_file)
         assert judged.returncode == 0, judged.stdout + judged.stderr
     check_filesystem("ext4", copy, tmp_path / "mount")
+
+
+def test_its_watchdog_thaws_the_root_when_the_agent_is_stuck(rig: Rig, server: ChrootedServer, shared: Path) -> None:
+    stuck = shared / "stuck"
+    once = f"test -e {stuck} || {{ touch {stuck}; kill -STOP $PPID; }}"
+    task_id = synchronising(rig, 3, f"/bin/sh -c '{once}'")
+    agent = rig.programs["agent"].process
+    assert agent is not None
+    rig.plane.update_task_status(task_id, "cutover")
+    rig.until("the agent's stop", lambda: stopped(agent.pid))
+    # While the root is frozen this waits, and nobody else is there who would thaw it.
+    server.run("/bin/sh", "-c", "date >/var/written-after-the-thaw")
+    assert stopped(agent.pid)
+    agent.send_signal(signal.SIGCONT)
+    until_success(rig, task_id)
+    assert rig.programs["agent"].words().count('"expired": true') == 1
+
+
+def stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
