@@ -6,7 +6,7 @@ from wherry.boot.errors import NoSystem
 from wherry.boot.findings.kernels import find_initramfs_tool, find_kernels
 from wherry.boot.findings.loaders import DEVICE_MAPS, GRUB_DEFAULTS, KERNEL_COMMAND_LINE, find_loader
 from wherry.boot.findings.networks import find_network
-from wherry.boot.findings.services import find_cloud_init, find_selinux, find_tools
+from wherry.boot.findings.services import AGENT_UNIT, find_cloud_init, find_selinux, find_tools
 from wherry.boot.guest import Guest
 from wherry.boot.parsing.assignments import read_assignments
 from wherry.boot.parsing.cmdline import read_environment, read_grub, read_loader_entry
@@ -17,7 +17,7 @@ CRYPTTAB: Final = "/etc/crypttab"
 RESUME: Final = "/etc/initramfs-tools/conf.d/resume"
 LVM_DEVICES: Final = "/etc/lvm/devices/system.devices"
 
-_READ: Final = (FSTAB, CRYPTTAB, RESUME, LVM_DEVICES, GRUB_DEFAULTS, KERNEL_COMMAND_LINE, *DEVICE_MAPS)
+_READ: Final = (FSTAB, CRYPTTAB, RESUME, LVM_DEVICES, GRUB_DEFAULTS, KERNEL_COMMAND_LINE, AGENT_UNIT, *DEVICE_MAPS)
 _OS_RELEASE: Final = ("/etc/os-release", "/usr/lib/os-release")
 
 

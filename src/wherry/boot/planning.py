@@ -34,6 +34,7 @@ RULES: Final[Sequence[Rule]] = (
     network.ask_for_addresses,
     services.keep_cloud_init_quiet,
     services.mask_hypervisor_tools,
+    services.detach_agent,
     initramfs.add_drivers,
     loader.make_it_start,
 )

@@ -1,6 +1,7 @@
 """What is planned for a landed system: the least that makes it boot, each with its reason."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -29,11 +30,13 @@ from wherry.boot.changeset import (
     WriteFile,
     render,
 )
+from wherry.boot.findings.services import AGENT_UNIT
 from wherry.boot.inspection import inspect
 from wherry.boot.planning import plan
 from wherry.boot.rules.services import CLOUD_CONFIG
 from wherry.boot.target import DiskBus, Firmware, NetworkWish, Nic, TargetMachine
 
+JOIN_SCRIPT = Path(__file__).parents[3] / "src/wherry/server/join-script.sh"
 BIOS, UEFI = TargetMachine(Firmware.BIOS), TargetMachine(Firmware.UEFI)
 MAC, OTHER_MAC, OLD_MAC = "52:54:00:12:34:56", "52:54:00:12:34:57", "00:50:56:aa:bb:cc"
 QUIET: Mapping[str, str | bytes | None] = {
@@ -341,3 +344,11 @@ def test_a_plan_never_touches_what_guards_the_system(bus: DiskBus, wish: Network
     for guest, firmware in ((debian(), Firmware.BIOS), (red_hat(), Firmware.UEFI)):
         for each in planned(guest, TargetMachine(firmware, bus, wish)).changes:
             assert not getattr(each, "path", "").startswith(guarding)
+
+
+def test_the_agent_that_moved_the_server_does_not_start_in_the_copy() -> None:
+    unit = "[Service]\nExecStart=/usr/local/bin/wherry-agent\n"
+    (removed,) = planned(quiet({AGENT_UNIT: unit})).changes
+    assert isinstance(removed, RemoveFile)
+    assert (removed.path, removed.before) == (AGENT_UNIT, unit)
+    assert f"unit={AGENT_UNIT}\n" in JOIN_SCRIPT.read_text(), "it's where the join script puts it"

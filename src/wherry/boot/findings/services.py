@@ -10,6 +10,8 @@ from wherry.boot.system import CloudInit, HypervisorTool, Selinux
 
 SELINUX_CONFIG: Final = "/etc/selinux/config"
 CLOUD_CONFIG_FOLDER: Final = "/etc/cloud/cloud.cfg.d"
+AGENT_UNIT: Final = "/etc/systemd/system/wherry-agent.service"
+"""What starts Wherry's own agent, as the control plane's join script writes it."""
 
 _UNITS: Final[Mapping[str, tuple[str, ...]]] = {
     "VMware": ("open-vm-tools.service", "vmtoolsd.service", "vgauthd.service", "vmware-tools.service"),

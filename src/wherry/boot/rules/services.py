@@ -1,10 +1,10 @@
-"""Services that belong to the old machine keep quiet. None of them is removed."""
+"""Services that belong to the old machine keep quiet. None of them is removed, but for our own."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from wherry.boot.changeset import MakeLink, WriteFile
-from wherry.boot.findings.services import CLOUD_CONFIG_FOLDER
+from wherry.boot.changeset import MakeLink, RemoveFile, WriteFile
+from wherry.boot.findings.services import AGENT_UNIT, CLOUD_CONFIG_FOLDER
 from wherry.boot.system import System
 from wherry.boot.target import TargetMachine
 
@@ -39,3 +39,11 @@ def mask_hypervisor_tools(system: System, _target: TargetMachine) -> Iterator[Ma
     for tool in system.tools:
         why = f"It belongs to {tool.hypervisor} and would fail here. `systemctl unmask {tool.unit}` brings it back."
         yield MakeLink(f"/etc/systemd/system/{tool.unit}", "/dev/null", (why,))
+
+
+def detach_agent(system: System, _target: TargetMachine) -> Iterator[RemoveFile]:
+    """Keep the agent from starting in the copy. What enables it then leads to nothing, which systemd passes over."""
+    text = system.files.get(AGENT_UNIT)
+    if text is not None:
+        why = "It holds the key of the server that was moved, and would act for that one: take its commands, report."
+        yield RemoveFile(AGENT_UNIT, text, (why,))
