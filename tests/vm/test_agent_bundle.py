@@ -1,5 +1,6 @@
 """The agent's bundle on a server that is older than the machine it was built on, and that has no Python."""
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -73,8 +74,15 @@ def test_nothing_is_left_of_it_whoever_runs_it(server: ChrootedServer) -> None:
     before = mounts()
     server.run(AGENT, "--version")
     assert (remains(), mounts()) == ([], before)
-    server.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", AGENT, "--version")
+    somebody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", AGENT, "--version")
+    server.run(*somebody)
     assert (remains(), mounts()) == ([], before)
+    # Where no folder in memory lets programs run, in mounts that nobody else sees.
+    deny = "".join(
+        f"mount -t tmpfs -o noexec,mode=1777 tmpfs {server.root}/{place} && " for place in ("run", "dev/shm")
+    )
+    run(["unshare", "--mount", "sh", "-c", f"{deny}exec {shlex.join(server.command(*somebody))}"])
+    assert remains() == []
 
 
 @pytest.fixture

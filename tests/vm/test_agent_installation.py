@@ -160,6 +160,17 @@ def test_only_a_holder_of_the_authoritys_certificate_is_asked(old_server: Chroot
         old_server.run("/bin/sh", "/script", stranger, stdin=b"token\n")
 
 
+@pytest.mark.parametrize("option", ['--name "two words"', "--name $HOME", "--name back\\slash"])
+def test_options_that_a_unit_would_read_as_something_else_are_refused(
+    option: str, old_server: ChrootedServer, plane: Server
+) -> None:
+    with plane.control_plane() as asked:
+        (old_server.root / "script").write_bytes(asked.join_script())
+    with pytest.raises(ProgramFailed, match="cannot stand in options"):
+        old_server.run("/bin/sh", "/script", plane.endpoint, option, stdin=b"token\n")
+    assert not (old_server.root / "etc/wherry-agent").exists()
+
+
 def test_no_token_no_installation(old_server: ChrootedServer, plane: Server) -> None:
     with plane.control_plane() as asked:
         (old_server.root / "script").write_bytes(asked.join_script())

@@ -33,7 +33,8 @@ mount_memory() {
 make_folder() {
     for place in "${XDG_RUNTIME_DIR:-/run}" /dev/shm "${TMPDIR:-/tmp}" /var/tmp; do
         folder=$(mktemp -d "$place/wherry-agent.XXXXXXXX" 2>/dev/null) || continue
-        cp /bin/sh "$folder/try" && "$folder/try" -c : 2>/dev/null && rm "$folder/try" && return 0
+        printf '#!/bin/sh\n' >"$folder/try" && chmod 700 "$folder/try"
+        "$folder/try" 2>/dev/null && rm "$folder/try" && return 0
         rm -rf "$folder"
     done
     return 1
