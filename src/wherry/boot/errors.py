@@ -81,6 +81,23 @@ class LayoutUnknown(WherryError):
     """The root filesystem lies in something that this workbench doesn't open."""
 
     code = "WHERRY.6109"
-    template = "The disks hold {layout}, which isn't opened on this machine itself."
-    default_cause = "Volumes are opened inside of a small virtual machine only, away from this machine's own."
-    default_fix = "Leave --trusted out, so that libguestfs opens the disks."
+    template = "The root filesystem lies in {layout}, which can't be opened here."
+    default_cause = (
+        "Volumes of LVM and md are opened in a virtual machine only, away from this machine's own; what is encrypted "
+        "by LUKS can't be opened without its key, which stays with its owner."
+    )
+    default_fix = (
+        "For LVM and md leave --trusted out. For LUKS prepare the source itself (fstab by UUID, an initramfs with all "
+        "drivers), and rehearse the launch."
+    )
+
+
+class LibguestfsMissing(WherryError):
+    """The library that opens disks in a virtual machine isn't there."""
+
+    code = "WHERRY.6110"
+    template = "libguestfs can't be used: {reason}."
+    default_cause = "Its package isn't installed, or it's another version's."
+    default_fix = (
+        "Install the package (Debian: libguestfs-tools; Fedora: libguestfs), or name disks you trust --trusted."
+    )

@@ -1,20 +1,45 @@
 """Where the filesystems of a landed system belong, by its own fstab. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wherry.boot.guest import GuestFilesystem
+from wherry.boot.errors import LayoutUnknown, NoSystem
+from wherry.boot.guest import GuestDisk, GuestFilesystem
 from wherry.boot.naming import Landed, find, identified
 from wherry.boot.parsing.columns import FstabEntry, read_fstab
 
 MOUNTABLE: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "msdos"})
 
+FAT: Final = frozenset({"vfat", "msdos"})
+
 CONTAINERS: Final = {"LVM2_member": "LVM", "crypto_LUKS": "LUKS", "linux_raid_member": "md"}
 """What other filesystems may lie in, by the name of what it's a part of."""
 
-ROOT_SUBVOLUMES: Final = ("", "@", "@rootfs", "root", "@/.snapshots/1/snapshot")
+_ROOT_SUBVOLUMES: Final = ("", "@", "@rootfs", "root", "@/.snapshots/1/snapshot")
 """Where distributions put the root on a btrfs; "" for the default subvolume."""
+
+
+_SIGNS_OF_A_ROOT: Final = (
+    ("etc/fstab", "etc/os-release", "usr/lib/os-release"),
+    ("sbin", "usr/sbin", "usr/lib/systemd"),
+)
+"""Names of which a root filesystem has at least one of each group."""
+
+_READ_ONLY: Final = {
+    **dict.fromkeys(("ext2", "ext3", "ext4"), "ro,noload"),
+    "xfs": "ro,norecovery",
+    "btrfs": "ro,rescue=nologreplay",
+}
+"""Without a look into the journal, which the kernel would write back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """What was found on the disks."""
+
+    disks: Sequence[GuestDisk]
+    filesystems: Sequence[GuestFilesystem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +50,35 @@ class Place:
     mount_point: str
     subvolume: str = ""
     """Of a btrfs; "" for the default one."""
+
+    def options(self, *, writable: bool) -> list[str]:
+        """Return the options to mount it with."""
+        access = "rw" if writable else _READ_ONLY.get(self.filesystem.type, "ro")
+        return [access, f"subvol={self.subvolume}"] if self.subvolume else [access]
+
+
+def find_root(landed: Landed, is_root: Callable[[Place], bool]) -> Place:
+    """Return the first filesystem, and its subvolume, of which *is_root* says that it holds a system.
+
+    Raises:
+        LayoutUnknown: there's none, but something that may hold it and isn't opened.
+        NoSystem: there's none.
+    """
+    for filesystem in landed.filesystems:
+        if filesystem.type in MOUNTABLE - FAT:
+            for subvolume in _ROOT_SUBVOLUMES if filesystem.type == "btrfs" else ("",):
+                place = Place(filesystem, "/", subvolume)
+                if is_root(place):
+                    return place
+    within = {CONTAINERS[each.type] for each in landed.filesystems if each.type in CONTAINERS}
+    if within:
+        raise LayoutUnknown(layout=" and ".join(sorted(within)))
+    raise NoSystem(count=len(landed.disks))
+
+
+def shows_a_root(exists: Callable[[str], bool]) -> bool:
+    """Whether a filesystem in which the names *exists* are there is a system's root."""
+    return all(any(map(exists, names)) for names in _SIGNS_OF_A_ROOT)
 
 
 def places(fstab: str, landed: Landed, root: Place, source_disks: Sequence[str] = ()) -> list[Place]:

@@ -122,9 +122,9 @@ def run(argv: Sequence[bytes], stdin: bytes, timeout_s: float) -> tuple[int, byt
     with child:
         try:
             stdout, stderr = child.communicate(stdin, timeout=timeout_s)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as error:
             os.killpg(child.pid, signal.SIGKILL)
-            raise
+            raise subprocess.TimeoutExpired(argv[0], timeout_s) from error
     return (child.returncode if child.returncode >= 0 else 128 - child.returncode), stdout, stderr
 
 

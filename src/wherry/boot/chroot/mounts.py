@@ -3,29 +3,17 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from wherry.boot.chroot.fat import kernel_has_fat, unpacked
-from wherry.boot.errors import LayoutUnknown, NoSystem, WorkbenchFailed
-from wherry.boot.guest import GuestDisk, GuestFilesystem
-from wherry.boot.places import CONTAINERS, MOUNTABLE, ROOT_SUBVOLUMES, Place, places
+from wherry.boot.errors import WorkbenchFailed
+from wherry.boot.guest import GuestFilesystem
+from wherry.boot.places import FAT, Blocks, Place, find_root, places, shows_a_root
 from wherry.process import ProgramFailed, run
 
-_READ_ONLY: Final = {
-    **dict.fromkeys(("ext2", "ext3", "ext4"), "ro,noload"),
-    "xfs": "ro,norecovery",
-    "btrfs": "ro,rescue=nologreplay",
-}
-"""Without a look into the journal, which the kernel would write back."""
-
-_FAT: Final = frozenset({"vfat", "msdos"})
-_SIGNS_OF_A_ROOT: Final = (
-    ("etc/fstab", "etc/os-release", "usr/lib/os-release"),
-    ("sbin", "usr/sbin", "usr/lib/systemd"),
-)
 _DEVICES: Final = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
 _TABLES: Final = (
     ("proc", "proc", "nosuid,nodev,noexec"),
@@ -34,14 +22,6 @@ _TABLES: Final = (
     ("tmpfs", "run", "mode=755,nosuid,nodev"),
     ("tmpfs", "tmp", "mode=1777,nosuid,nodev"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """What was found on the disks."""
-
-    disks: Sequence[GuestDisk]
-    filesystems: Sequence[GuestFilesystem]
 
 
 class Jail:
@@ -94,20 +74,15 @@ def mounted(blocks: Blocks, folder: Path, *, writable: bool) -> Iterator[list[Gu
 
 
 def _find_root(blocks: Blocks, folder: Path) -> Place:
-    """Return the filesystem, and its subvolume, that holds a system."""
     probe = folder / "probe"
     probe.mkdir()
-    for filesystem in blocks.filesystems:
-        if filesystem.type in MOUNTABLE - _FAT:
-            for subvolume in ROOT_SUBVOLUMES if filesystem.type == "btrfs" else ("",):
-                place = Place(filesystem, "/", subvolume)
-                with contextlib.suppress(WorkbenchFailed), _mounted(place, probe, folder, writable=False):
-                    if all(any(os.path.lexists(probe / name) for name in names) for names in _SIGNS_OF_A_ROOT):
-                        return place
-    within = {CONTAINERS[each.type] for each in blocks.filesystems if each.type in CONTAINERS}
-    if within:
-        raise LayoutUnknown(layout=" and ".join(sorted(within)))
-    raise NoSystem(count=len(blocks.disks))
+
+    def is_root(place: Place) -> bool:
+        with contextlib.suppress(WorkbenchFailed), _mounted(place, probe, folder, writable=False):
+            return shows_a_root(lambda name: os.path.lexists(probe / name))
+        return False  # damaged, or there's no such subvolume
+
+    return find_root(blocks, is_root)
 
 
 @contextlib.contextmanager
@@ -115,7 +90,7 @@ def _mounted(place: Place, target: Path, folder: Path, *, writable: bool) -> Ite
     filesystem = place.filesystem
     with contextlib.ExitStack() as stack:
         command = ["mount", "-t", filesystem.type, "-o", _options(place, writable=writable), filesystem.device]
-        if filesystem.type in _FAT and not kernel_has_fat():
+        if filesystem.type in FAT and not kernel_has_fat():
             content = folder / f"fat-{filesystem.device.rpartition('/')[2]}"
             stack.enter_context(unpacked(filesystem.device, content, writable=writable))
             command = ["mount", "--bind", str(content)]
@@ -130,11 +105,9 @@ def _mounted(place: Place, target: Path, folder: Path, *, writable: bool) -> Ite
 
 
 def _options(place: Place, *, writable: bool) -> str:
-    options = ["nodev", "rw" if writable else _READ_ONLY.get(place.filesystem.type, "ro")]
+    options = ["nodev", *place.options(writable=writable)]
     if place.filesystem.type == "xfs":
         options.append("nouuid")  # the source's own disk may be mounted here too
-    if place.subvolume:
-        options.append(f"subvol={place.subvolume}")
     return ",".join(options)
 
 

@@ -9,19 +9,17 @@ import contextlib
 import ctypes
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from wherry.boot.blocks import scan
 from wherry.boot.chroot import files
 from wherry.boot.chroot.devices import attached
-from wherry.boot.chroot.messages import Answer, Facts, Opening, Order, receive, send
-from wherry.boot.chroot.mounts import Blocks, Jail, mounted
-from wherry.boot.errors import LayoutUnknown, NoSystem
-from wherry.errors import WherryError
+from wherry.boot.chroot.mounts import Jail, mounted
+from wherry.boot.messages import Facts, Opening
+from wherry.boot.places import Blocks
+from wherry.boot.serving import Operations, serve
 from wherry.process import run
 
 FOLDER: Final = Path("/run/wherry-workbench")
@@ -30,40 +28,14 @@ FOLDER: Final = Path("/run/wherry-workbench")
 _NEW_MOUNT_NAMESPACE: Final = 0x00020000
 """CLONE_NEWNS of linux/sched.h."""
 
-Operation = Callable[..., object]
-
 
 def main() -> None:
     """Open, serve until the input ends, close."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    orders = sys.stdin.buffer
-    opening = receive(orders, Opening)
-    if opening is None:
-        return
-    try:
-        with _opened(opening) as facts:
-            send(answers, Answer(facts))
-            _serve(orders, answers)
-    except (WherryError, OSError) as error:
-        send(answers, _refusal(error))
-    else:
-        send(answers, Answer(None))  # closed: what was written is on the disks
-
-
-def _serve(orders: IO[bytes], answers: IO[bytes]) -> None:
-    while (order := receive(orders, Order)) is not None:
-        try:
-            result = _OPERATIONS[order.name](*order.arguments)
-        except subprocess.TimeoutExpired as error:
-            send(answers, Answer(None, f"{order.name}: not ended within {error.timeout:g} s, and killed"))
-        except OSError as error:
-            send(answers, Answer(None, str(error)))
-        else:
-            send(answers, Answer(result))
+    serve(_opened)
 
 
 @contextlib.contextmanager
-def _opened(opening: Opening) -> Iterator[Facts]:
+def _opened(opening: Opening) -> Iterator[tuple[Facts, Operations]]:
     FOLDER.mkdir(exist_ok=True)
     run(["mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(FOLDER)])
     with contextlib.ExitStack() as stack:
@@ -79,11 +51,13 @@ def _opened(opening: Opening) -> Iterator[Facts]:
         ]
         for descriptor in descriptors:
             stack.callback(os.close, descriptor)
-        _OPERATIONS["read_disk"] = lambda disk, offset, size: os.pread(descriptors[disk], size, offset)
-        _OPERATIONS["write_disk"] = lambda disk, offset, content: os.pwrite(descriptors[disk], content, offset)
+        on_disks: Operations = {
+            "read_disk": lambda disk, offset, size: os.pread(descriptors[disk], size, offset),
+            "write_disk": lambda disk, offset, content: os.pwrite(descriptors[disk], content, offset),
+        }
         with Jail(FOLDER / "root"):
             try:
-                yield Facts(disks, found)
+                yield Facts(disks, found), {**_ON_FILES, **on_disks}
             finally:
                 _end_programs()
 
@@ -116,13 +90,7 @@ def _daemons() -> Iterator[int]:
                     yield int(name)
 
 
-def _refusal(error: Exception) -> Answer:
-    if isinstance(error, NoSystem | LayoutUnknown):
-        return Answer(None, str(error), type(error).__name__, {key: str(text) for key, text in error.details.items()})
-    return Answer(None, error.message if isinstance(error, WherryError) else str(error))
-
-
-_OPERATIONS: Final[dict[str, Operation]] = {
+_ON_FILES: Final[Operations] = {
     "read_bytes": files.read_bytes,
     "write": files.write,
     "make_directory": files.make_directory,

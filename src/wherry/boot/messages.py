@@ -1,4 +1,4 @@
-"""What the workbench and its worker say to each other: msgpack, each message behind its length."""
+"""What a workbench and its worker process say to each other: msgpack, each message behind its length."""
 
 import struct
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ class Opening(msgspec.Struct, frozen=True):
 
     disks: tuple[str, ...]
     writable: bool
+    emulate: bool = False
+    """Whether a virtual machine is to do without the processor's help."""
 
 
 class Facts(msgspec.Struct, frozen=True):

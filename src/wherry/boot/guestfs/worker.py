@@ -1,0 +1,215 @@
+"""The process that holds a libguestfs appliance: ``python -m wherry.boot.guestfs.worker``.
+
+The landed system's filesystems are read by the appliance's kernel, and its programs run there, without a network.
+"""
+
+import contextlib
+import os
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from wherry.boot.blocks import BlockDevice, scan
+from wherry.boot.chroot.devices import QCOW2_ENDING
+from wherry.boot.guest import FileKind, FileStatus, GuestDisk, GuestFilesystem
+from wherry.boot.guestfs.library import Appliance, launched
+from wherry.boot.messages import Facts, Opening
+from wherry.boot.paths import parents
+from wherry.boot.places import Blocks, Place, find_root, places, shows_a_root
+from wherry.boot.serving import Operations, serve
+from wherry.disks.superblocks import read_superblock
+
+_MOST_AT_ONCE: Final = 2 << 20
+"""What one call reads from or writes to a device: the library's messages are limited to 4 MiB."""
+
+_KINDS: Final = {stat.S_IFREG: FileKind.FILE, stat.S_IFDIR: FileKind.DIRECTORY, stat.S_IFLNK: FileKind.LINK}
+_KILLED: Final = 128 + 9
+
+_RUN: Final = """\
+d=$1 t=$2; shift 2
+timeout -s KILL "$t" "$@" <"$d/in" >"$d/out" 2>"$d/words"
+echo $? >"$d/status"
+"""
+"""Runs a program and keeps what it says: the library's own call tells neither status nor both streams. The program and
+its arguments are words of their own, which this shell hands on unread."""
+
+
+def main() -> None:
+    """Open, serve until the input ends, close."""
+    serve(_opened)
+
+
+@contextlib.contextmanager
+def _opened(opening: Opening) -> Iterator[tuple[Facts, Operations]]:
+    disks = [(Path(disk), "qcow2" if disk.endswith(QCOW2_ENDING) else "raw") for disk in opening.disks]
+    with launched(disks, writable=opening.writable, emulate=opening.emulate) as (appliance, names):
+        blocks = _blocks(appliance, names)
+        root = _find_root(appliance, blocks)
+        _mount(appliance, root, writable=opening.writable)
+        files = _Files(appliance)
+        fstab = (files.read_bytes(b"/etc/fstab") or b"").decode(errors="surrogateescape")
+        wanted = places(fstab, blocks, root)
+        for place in wanted[1:]:
+            if files.is_dir(os.fsencode(place.mount_point)):
+                _mount(appliance, place, writable=opening.writable)
+        mount_points = {place.filesystem: place.mount_point for place in reversed(wanted)}
+        found = [replace(each, mount_point=mount_points.get(each)) for each in blocks.filesystems]
+        yield Facts(blocks.disks, found), files.operations(blocks.disks)
+
+
+def _blocks(appliance: Appliance, names: Sequence[bytes]) -> Blocks:
+    """Return what is on the disks, and on the volumes that the appliance made of them."""
+    disks, filesystems = scan([_device(appliance, name) for name in names])
+    volumes: list[GuestFilesystem] = []
+    for name in (*appliance.texts("lvs"), *appliance.texts("list_md_devices")):
+        device = _device(appliance, name)
+        found = read_superblock(device.read, device.size)
+        if found is not None:
+            volumes.append(GuestFilesystem(device.path, found.type, found.uuid, found.label))
+    return Blocks(disks, [*filesystems, *volumes])
+
+
+def _device(appliance: Appliance, name: bytes) -> BlockDevice:
+    size = appliance.number("blockdev_getsize64", name)
+
+    def read(offset: int, length: int) -> bytes:
+        ends = min(offset + length, size)
+        starts = range(offset, ends, _MOST_AT_ONCE)
+        return b"".join(appliance.read_device(name, start, min(_MOST_AT_ONCE, ends - start)) for start in starts)
+
+    return BlockDevice(os.fsdecode(name), size, read)
+
+
+def _find_root(appliance: Appliance, blocks: Blocks) -> Place:
+    def is_root(place: Place) -> bool:
+        try:
+            _mount(appliance, place, writable=False)
+        except OSError:
+            return False  # damaged, or there's no such subvolume
+        try:
+            return shows_a_root(lambda name: bool(appliance.number("exists", f"/{name}".encode())))
+        finally:
+            appliance.do("umount_all")
+
+    return find_root(blocks, is_root)
+
+
+def _mount(appliance: Appliance, place: Place, *, writable: bool) -> None:
+    options = ",".join(place.options(writable=writable))
+    appliance.do("mount_options", *map(os.fsencode, (options, place.filesystem.device, place.mount_point)))
+
+
+class _Files:
+    """What a Guest does, by the library's functions. Paths come and go as bytes."""
+
+    def __init__(self, appliance: Appliance) -> None:
+        self._appliance = appliance
+
+    def operations(self, disks: Sequence[GuestDisk]) -> Operations:
+        """Return what can be ordered."""
+        names = [os.fsencode(disk.device) for disk in disks]
+        devices = [_device(self._appliance, name) for name in names]
+        return {
+            "read_bytes": self.read_bytes,
+            "write": self.write,
+            "make_directory": self.make_directory,
+            "make_link": self.make_link,
+            "remove": self.remove,
+            "set_mode": lambda path, mode: self._appliance.do("chmod", mode, path),
+            "set_owner": lambda path, owner, group: self._appliance.do("lchown", owner, group, path),
+            "status": self.status,
+            "names": self.names,
+            "readlink": self.readlink,
+            "exists": lambda path: bool(self._appliance.number("exists", path)),
+            "is_dir": self.is_dir,
+            "run": self.run,
+            "read_disk": lambda disk, offset, size: devices[disk].read(offset, size),
+            "write_disk": lambda disk, offset, content: self._write_device(names[disk], offset, content),
+        }
+
+    def status(self, path: bytes) -> FileStatus | None:
+        found = self._appliance.status(path)
+        if found is None:
+            return None
+        kind = _KINDS.get(stat.S_IFMT(found.mode), FileKind.OTHER)
+        return FileStatus(kind, stat.S_IMODE(found.mode), found.owner, found.group, found.size)
+
+    def is_dir(self, path: bytes) -> bool:
+        return self._kind(path) is FileKind.DIRECTORY
+
+    def read_bytes(self, path: bytes) -> bytes | None:
+        if self._kind(path) is not FileKind.FILE:
+            return None
+        with tempfile.NamedTemporaryFile() as file:
+            self._appliance.do("download", path, os.fsencode(file.name))
+            return Path(file.name).read_bytes()
+
+    def write(self, path: bytes, content: bytes, mode: int | None) -> None:
+        is_new = self._kind(path) is None
+        if is_new:
+            self._make_parents(path)
+        with tempfile.NamedTemporaryFile() as file:
+            Path(file.name).write_bytes(content)
+            self._appliance.do("upload", os.fsencode(file.name), path)
+        if is_new or mode is not None:
+            self._appliance.do("chmod", 0o644 if mode is None else mode, path)
+
+    def make_directory(self, path: bytes, mode: int) -> None:
+        if not self.is_dir(path):
+            self._make_parents(path)
+            self._appliance.do("mkdir", path)
+            self._appliance.do("chmod", mode, path)
+
+    def make_link(self, path: bytes, target: bytes) -> None:
+        self._make_parents(path)
+        self._appliance.do("ln_sf", target, path)
+
+    def remove(self, path: bytes) -> None:
+        status = self.status(path)
+        if status is not None:
+            self._appliance.do("rmdir" if status.kind is FileKind.DIRECTORY else "rm_f", path)
+
+    def names(self, path: bytes) -> list[bytes]:
+        return sorted(self._appliance.texts("ls", path)) if self.is_dir(path) else []
+
+    def readlink(self, path: bytes) -> bytes | None:
+        status = self.status(path)
+        is_link = status is not None and status.kind is FileKind.LINK
+        return self._appliance.text("readlink", path) if is_link else None
+
+    def run(self, argv: Sequence[bytes], stdin: bytes, timeout_s: float) -> tuple[int, bytes, bytes]:
+        folder = self._appliance.text("mkdtemp", b"/var/tmp/wherry-run-XXXXXX")
+        try:
+            self.write(folder + b"/in", stdin, 0o600)
+            limit = str(max(1, round(timeout_s))).encode()
+            self._appliance.command([b"/bin/sh", b"-c", _RUN.encode(), b"sh", folder, limit, *argv])
+            status, out, words = (self.read_bytes(folder + name) or b"" for name in (b"/status", b"/out", b"/words"))
+        finally:
+            self._appliance.do("rm_rf", folder)
+        if int(status) == _KILLED and not words:
+            raise subprocess.TimeoutExpired(argv[0], timeout_s)
+        return int(status), out, words
+
+    def _kind(self, path: bytes) -> FileKind | None:
+        """Return what *path* leads to."""
+        if not self._appliance.number("exists", path):
+            return None
+        status = self.status(self._appliance.text("realpath", path))
+        return None if status is None else status.kind
+
+    def _make_parents(self, path: bytes) -> None:
+        for each in parents(os.fsdecode(path)):
+            self.make_directory(os.fsencode(each), 0o755)
+
+    def _write_device(self, device: bytes, offset: int, content: bytes) -> None:
+        for start in range(0, len(content), _MOST_AT_ONCE):
+            piece = content[start : start + _MOST_AT_ONCE]
+            self._appliance.do("pwrite_device", device, piece, len(piece), offset + start)
+
+
+if __name__ == "__main__":
+    main()
