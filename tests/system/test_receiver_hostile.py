@@ -31,7 +31,7 @@ from wherry.receiver.listener import Listener
 from wherry.receiver.proofs import Proofs
 from wherry.receiver.reconciliation import Served
 from wherry.receiver.replicas import Replicas
-from wherry.receiver.sessions import Sessions
+from wherry.receiver.sessions import NoLandings, Sessions
 from wherry.replication.codecs import Codec, Packer
 from wherry.replication.errors import ConnectionLost, PeerRefused
 from wherry.replication.frames import MAX_CONTROL, FrameType, Header, encode_header
@@ -73,7 +73,12 @@ class Stage:
         steadfast = Steadfast(threading.Event(), Patience())
         proofs = Proofs(driver, self.replicas, lambda _task, _half: None, steadfast)
         self._sessions = Sessions(
-            self.replicas, proofs, CheckpointKeeper(driver, self.replicas, 0), self.admission.serves, 4
+            self.replicas,
+            proofs,
+            CheckpointKeeper(driver, self.replicas, 0),
+            self.admission.serves,
+            most=4,
+            landing=NoLandings(),
         )
         self.faults: list[BaseException] = []
         self.listener = Listener(("127.0.0.1", 0), self.admission, self._attend, 16)

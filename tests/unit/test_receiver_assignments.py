@@ -53,7 +53,13 @@ class Stage:
         self.admission = Admission()
         self.replicas = Replicas()
         self.proofs = Proofs()
-        self.watch = AssignmentWatch(self.fetch, self.admission, self.replicas, self.proofs, patient(self.stop))
+        self.ordered: list[Sequence[Assignment]] = []
+        self.watch = AssignmentWatch(
+            self.fetch, self.admission, self.replicas, self.proofs, orders=self, sure=patient(self.stop)
+        )
+
+    def assigned(self, assignments: Sequence[Assignment]) -> None:
+        self.ordered.append(assignments)
 
     def fetch(self, known: int | None) -> Assignments:
         self.known.append(known)

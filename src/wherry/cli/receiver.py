@@ -11,7 +11,7 @@ from wherry.cli.joining import Joining
 from wherry.cli.program import run_until_signalled
 from wherry.client.state_folder import private_folder
 from wherry.receiver.main import run_receiver
-from wherry.receiver.settings import ImageFormat, ReceiverSettings
+from wherry.receiver.settings import DriverKind, ImageFormat, ReceiverSettings, WorkbenchKind
 
 
 def receiver(
@@ -23,8 +23,10 @@ def receiver(
     max_connections: Annotated[int, Parameter(validator=Number(gte=1, lte=4096))] = 64,
     keep_checkpoints: Annotated[int, Parameter(validator=Number(gte=0, lte=1000))] = 0,
     image_format: ImageFormat = ImageFormat.RAW,
+    driver: DriverKind = DriverKind.IMAGE,
+    workbench: Annotated[WorkbenchKind | None, Parameter(show_default=False)] = None,
 ) -> None:
-    """Run a receiver: it takes the disks of migrating servers and keeps them as raw images.
+    """Run a receiver: it takes the disks of migrating servers, keeps them as raw images, and launches what has landed.
 
     Parameters
     ----------
@@ -40,6 +42,12 @@ def receiver(
         How many consistent checkpoints of each task to keep beside its images, as reflinks (xfs, btrfs).
     image_format:
         With qcow2 (xfs, btrfs; needs the package qemu-utils) kept checkpoints are converted too; one at least is kept.
+    driver:
+        With qemu (needs QEMU and --workbench) what lands is made to boot, rehearsed in a virtual machine without
+        network, and launched as a virtual machine of this host; one checkpoint at least is kept.
+    workbench:
+        What opens a landed system: guestfs, a small virtual machine; or chroot, this host's own kernel, which is much
+        faster and for servers only that you trust.
     """
     host, port = parse_address(listen)
     settings = ReceiverSettings(
@@ -51,5 +59,7 @@ def receiver(
         max_connections=max_connections,
         keep_checkpoints=keep_checkpoints,
         image_format=image_format,
+        driver=driver,
+        workbench=workbench,
     )
     run_until_signalled(lambda stop: run_receiver(settings, stop))

@@ -59,7 +59,7 @@ def describer(settings: ReceiverSettings, driver: Driver, port: int) -> Callable
             name=settings.membership.shown_name,
             data_host=host,
             data_port=port,
-            drivers=[driver.name],
+            drivers=list(driver.names),
             free_bytes=driver.free_bytes(),
             version=version("wherry"),
             servers=list(driver.servers()),

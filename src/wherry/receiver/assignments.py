@@ -41,12 +41,27 @@ class Debts(Protocol):
         """Have a replica looked at for a half that is still owed."""
 
 
+class Orders(Protocol):
+    """What the watch needs of the landings."""
+
+    def assigned(self, assignments: Sequence[Assignment]) -> None:
+        """Take in what is ordered now."""
+
+
 class AssignmentWatch:
     """Follows the assignments until the receiver ends."""
 
     def __init__(
-        self, fetch: FetchAssignments, admission: Admission, replicas: Shelf, proofs: Debts, sure: Steadfast
+        self,
+        fetch: FetchAssignments,
+        admission: Admission,
+        replicas: Shelf,
+        proofs: Debts,
+        *,
+        orders: Orders,
+        sure: Steadfast,
     ) -> None:
+        self._orders = orders
         self._fetch = fetch
         self._admission = admission
         self._replicas = replicas
@@ -90,6 +105,7 @@ class AssignmentWatch:
         if self._known is None:
             for task_id in orphans(current.assignments, self._replicas.present()):
                 log.warning("replica_without_task", task_id=task_id, note="kept; remove it by hand if it's not needed")
+        self._orders.assigned(current.assignments)
         self._known = current.version
 
 

@@ -41,6 +41,53 @@ class TooManyConnections(WherryError):
     )
 
 
+class ReplicaMoving(WherryError):
+    """A copy is wanted of disks that go on changing, where no picture of them can be kept."""
+
+    code = "WHERRY.3008"
+    template = "The disks of task {task_id} can't be had standing still while it goes on: {reason}."
+    default_cause = "The filesystem of the images knows no reflinks, and the replica changes with the next pass."
+    default_fix = "Put the images on xfs or btrfs, or order it once the task has cut over or is stopped."
+
+
+class NothingLanded(WherryError):
+    """What is to be launched, rolled back or cleared isn't here."""
+
+    code = "WHERRY.3009"
+    template = "Nothing of task {task_id} has landed here that could be {deed}."
+    default_cause = "The landing was removed by hand, or the task was landed by another receiver."
+    default_fix = "Start the task again and cut over; its copy is landed anew."
+
+
+class TargetRuns(WherryError):
+    """A session would change the disks that a launched target runs on."""
+
+    code = "WHERRY.3010"
+    template = "The target of task {task_id} runs on the replica's own disks; they can't be changed beneath it."
+    default_cause = "The images lie on a filesystem without reflinks, so that the target has no copy of its own."
+    default_fix = "Roll the target back first; or put the images on xfs or btrfs, where it gets a copy of its own."
+
+
+class OrderFailed(WherryError):
+    """An order ended by an error that nobody foresaw."""
+
+    code = "WHERRY.3011"
+    template = "The order couldn't be carried out: {reason}."
+    default_cause = "A fault of the receiver, or of the medium; the receiver's log holds the traceback."
+    default_fix = "Look at the receiver's log and at the room under the images folder, then order it again."
+
+
+class BootingUnconfigured(WherryError):
+    """The receiver was told to boot what lands, without a way to open it."""
+
+    code = "WHERRY.3012"
+    template = "--driver qemu needs --workbench: {choices}."
+    default_cause = (
+        "What lands can be opened by this host's own kernel (chroot), or inside of a small machine (guestfs)."
+    )
+    default_fix = "Name guestfs for servers that you don't trust, chroot for your own."
+
+
 class ConversionRoomMissing(WherryError):
     """There's no room for a qcow2 beside a kept checkpoint."""
 

@@ -15,11 +15,13 @@ from wherry.receiver.assignments import AssignmentWatch
 from wherry.receiver.checkpoints import CheckpointKeeper
 from wherry.receiver.conversions import Conversions, convert_image, require_converter
 from wherry.receiver.drivers.image import ImageDriver
+from wherry.receiver.errors import BootingUnconfigured
+from wherry.receiver.landing.booting import Booting, Landings
 from wherry.receiver.listener import Listener
 from wherry.receiver.proofs import Proofs
 from wherry.receiver.replicas import Replicas
-from wherry.receiver.sessions import Sessions
-from wherry.receiver.settings import ImageFormat, ReceiverSettings
+from wherry.receiver.sessions import NoLandings, Sessions
+from wherry.receiver.settings import DriverKind, ImageFormat, ReceiverSettings, WorkbenchKind
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +36,10 @@ RETRY_CEILING_S = 15.0
 def run_receiver(settings: ReceiverSettings, stop: threading.Event | None = None) -> None:
     """Be a receiver until *stop* is set. Raises WherryError when it can't begin."""
     stop = threading.Event() if stop is None else stop
-    if settings.image_format is ImageFormat.QCOW2:
+    if settings.image_format is ImageFormat.QCOW2 or settings.driver is DriverKind.QEMU:
         require_converter()
+    if settings.driver is DriverKind.QEMU and settings.workbench is None:
+        raise BootingUnconfigured(choices=" or ".join(WorkbenchKind))
     with joined(settings.membership, JoinRole.RECEIVER, stop) as member:
         _live(settings, member.control_plane, member.identity.receiver_id, stop)
 
@@ -44,15 +48,21 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
     def patient() -> Steadfast:
         return Steadfast(stop, Patience(ceiling_s=RETRY_CEILING_S))
 
-    driver = ImageDriver(settings.images)
+    booting = Booting(settings) if settings.driver is DriverKind.QEMU else None
+    driver = ImageDriver(settings.images) if booting is None else booting.driver
     replicas = Replicas(driver)
     admission = Admission()
     converts = settings.image_format is ImageFormat.QCOW2
+    landings: Landings | NoLandings = NoLandings()
+    if booting is not None:
+        landings = booting.landings(
+            replicas, lambda order_id, report: client.update_order(receiver_id, order_id, report), patient
+        )
     conversions = Conversions(driver, convert_image)
     keeper = CheckpointKeeper(
         driver,
         replicas,
-        max(settings.keep_checkpoints, int(converts)),
+        max(settings.keep_checkpoints, int(converts or booting is not None)),
         conversions.kept if converts else None,
     )
     proofs = Proofs(
@@ -61,7 +71,14 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
     listener = Listener(
         (settings.listen_host, settings.listen_port),
         admission,
-        Sessions(replicas, proofs, keeper, admission.serves, max(LEAST_SHARE, settings.max_connections // 4)),
+        Sessions(
+            replicas,
+            proofs,
+            keeper,
+            admission.serves,
+            most=max(LEAST_SHARE, settings.max_connections // 4),
+            landing=landings,
+        ),
         settings.max_connections,
     )
     watch = AssignmentWatch(
@@ -69,7 +86,8 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
         admission,
         replicas,
         proofs,
-        patient(),
+        orders=landings,
+        sure=patient(),
     )
     announcer = Announcer(
         lambda body: client.update_receiver(receiver_id, body),
@@ -82,12 +100,15 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
     threads = [("announcer", announcer.run), ("assignments", watch.run), ("proofs", proofs.run)]
     if converts:
         threads.append(("conversions", conversions.run))
+    if isinstance(landings, Landings):
+        threads += [(f"landing-{number}", landings.run) for number in range(settings.landing_workers)]
     for task, run in threads:
         threading.Thread(target=_guarded, args=(task, run, stop), name=task, daemon=True).start()
     stop.wait()
     listener.stop()
     proofs.end()
     conversions.end()
+    landings.end()
     replicas.close()
     if not listener.join(JOIN_S):
         log.warning("sessions_left", note="a session didn't end in time; what it acknowledged is safe")

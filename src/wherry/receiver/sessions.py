@@ -2,14 +2,16 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import structlog
 
+from wherry.contract.wherry import Assignment
 from wherry.errors import WherryError
 from wherry.receiver.checkpoints import CheckpointKeeper
-from wherry.receiver.errors import MediumFailed, TooManyConnections
+from wherry.receiver.errors import MediumFailed, TargetRuns, TooManyConnections
 from wherry.receiver.proofs import Proofs
 from wherry.receiver.replicas import Replicas
 from wherry.replication.errors import ConnectionLost
@@ -24,6 +26,33 @@ DRAIN_S = 2.0
 log = structlog.get_logger(__name__)
 
 
+class LandingView(Protocol):
+    """What sessions need of the landings."""
+
+    def holds(self, task_id: str) -> bool:
+        """Whether a target runs on the replica's own disks, so that nothing may change them."""
+
+    def committed(self, task_id: str) -> None:
+        """Take note of a consistent checkpoint."""
+
+
+class NoLandings:
+    """The landings of a receiver that boots nothing."""
+
+    def holds(self, task_id: str) -> bool:  # noqa: ARG002 - the Protocol's
+        """Nothing runs here."""
+        return False
+
+    def committed(self, task_id: str) -> None:
+        """Nobody waits."""
+
+    def assigned(self, assignments: Sequence[Assignment]) -> None:
+        """Nothing is ordered of such a receiver."""
+
+    def end(self) -> None:
+        """Nothing is under way."""
+
+
 class Sessions:
     """The handler of the listener's connections."""
 
@@ -33,9 +62,12 @@ class Sessions:
         proofs: Proofs,
         keeper: CheckpointKeeper,
         serves: Callable[[str], bool],
+        *,
         most: int,
+        landing: LandingView,
     ) -> None:
         """*serves* tells whether a task is still assigned to this receiver. *most*: connections of one task."""
+        self._landing = landing
         self._most = most
         self._lock = threading.Lock()
         self._connections: Counter[str] = Counter()
@@ -71,6 +103,8 @@ class Sessions:
 
     def _serve(self, accepted: Accepted, task_id: str) -> None:
         try:
+            if self._landing.holds(task_id):
+                raise TargetRuns(task_id=task_id)
             replica = self._replicas.get(task_id)
         except (WherryError, OSError) as error:
             refusal = error if isinstance(error, WherryError) else MediumFailed(reason=str(error))
@@ -104,6 +138,8 @@ class Sessions:
         # First of all, as the next pass changes the medium.
         self._keeper.committed(task_id, checkpoint)
         self._proofs.committed(task_id, checkpoint)
+        if checkpoint.consistent:
+            self._landing.committed(task_id)
 
 
 def _refuse(accepted: Accepted, refusal: WherryError, *, drain_s: float = DRAIN_S) -> None:

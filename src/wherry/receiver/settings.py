@@ -14,6 +14,20 @@ class ImageFormat(StrEnum):
     QCOW2 = "qcow2"
 
 
+class DriverKind(StrEnum):
+    """Where a server can land: as disks, or as a virtual machine of this host."""
+
+    IMAGE = "image"
+    QEMU = "qemu"
+
+
+class WorkbenchKind(StrEnum):
+    """By what a landed system is opened: a small machine, or this host's own kernel, for systems that are trusted."""
+
+    GUESTFS = "guestfs"
+    CHROOT = "chroot"
+
+
 @dataclass(frozen=True, slots=True)
 class ReceiverSettings:
     """The settings of one receiver.
@@ -28,6 +42,9 @@ class ReceiverSettings:
         heartbeat_s: how often the receiver announces itself, in seconds.
         keep_checkpoints: how many consistent checkpoints of each task are kept as reflinks.
         image_format: with qcow2 each kept checkpoint is converted too, and at least one is kept.
+        driver: with qemu, what lands is made to boot, rehearsed and launched; one checkpoint at least is kept.
+        workbench: by what a landed system is opened; needed with qemu.
+        landing_workers: how many orders are carried out at the same time.
         poll_wait_s: how long one look at the assignments may hang, in seconds.
     """
 
@@ -39,5 +56,8 @@ class ReceiverSettings:
     max_connections: int = 64
     keep_checkpoints: int = 0
     image_format: ImageFormat = ImageFormat.RAW
+    driver: DriverKind = DriverKind.IMAGE
+    workbench: WorkbenchKind | None = None
+    landing_workers: int = 2
     heartbeat_s: float = 10.0
     poll_wait_s: int = 30

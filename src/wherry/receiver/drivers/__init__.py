@@ -11,8 +11,8 @@ class Driver(Protocol):
     """One kind of place for disks. Called from many threads at a time."""
 
     @property
-    def name(self) -> str:
-        """What the receiver announces to the control plane, such as ``image``."""
+    def names(self) -> Sequence[str]:
+        """What the receiver announces to the control plane: ``image``, and ``qemu`` where it boots what lands."""
 
     def servers(self) -> Sequence[AnnouncedServer]:
         """Return the servers that exist here and that a task may name as its target; empty where there are none."""

@@ -16,7 +16,7 @@ _TASK_ID = re.compile(r"[0-9A-Za-z-]{1,36}")
 class ImageDriver:
     """Raw sparse files under *folder*: ``<folder>/<task id>/disk-<index>.raw``."""
 
-    name = "image"
+    names: Sequence[str] = ("image",)
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,0 +1,70 @@
+"""Puts together what a receiver needs that boots what lands there."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from wherry.boot.machine.accelerator import find_accelerator
+from wherry.client.patience import Steadfast
+from wherry.client.state_folder import private_folder
+from wherry.contract.wherry import Assignment
+from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
+from wherry.receiver.drivers.qemu.servers import QemuServers
+from wherry.receiver.landing.carrier import Carrier, Shelf
+from wherry.receiver.landing.desk import HandIn, OrderDesk
+from wherry.receiver.landing.workbenches import open_workbench
+from wherry.receiver.landing.workshop import BootConverter, BootRehearser
+from wherry.receiver.settings import ReceiverSettings, WorkbenchKind
+
+NOTES_FOLDER = "orders"
+"""Where the last reports of orders are until they're heard, in the state folder."""
+
+
+class Landings:
+    """The landings of one receiver: who carries orders out, and what is ordered."""
+
+    def __init__(self, carrier: Carrier, desk: OrderDesk) -> None:
+        self._carrier = carrier
+        self._desk = desk
+
+    def holds(self, task_id: str) -> bool:
+        """Whether a target runs on the replica's own disks, so that nothing may change them."""
+        return self._carrier.holds(task_id)
+
+    def committed(self, task_id: str) -> None:
+        """Take note of a consistent checkpoint."""
+        self._desk.committed(task_id)
+
+    def assigned(self, assignments: Sequence[Assignment]) -> None:
+        """Take in what is ordered now."""
+        self._desk.assigned(assignments)
+
+    def run(self) -> None:
+        """Carry orders out until the end."""
+        self._desk.run()
+
+    def end(self) -> None:
+        """Have `run` return."""
+        self._desk.end()
+
+
+class Booting:
+    """The parts that boot, by what the operator told."""
+
+    def __init__(self, settings: ReceiverSettings) -> None:
+        state = settings.membership.state
+        self._notes = state / NOTES_FOLDER
+        self._accelerator = partial(find_accelerator, state / "accelerator.json")
+        self._workbench = open_workbench(settings.workbench or WorkbenchKind.GUESTFS)
+        self._servers = QemuServers(private_folder(settings.images / SERVERS_FOLDER), self._accelerator)
+        self.driver = QemuDriver(settings.images, self._servers)
+
+    def landings(self, replicas: Shelf, hand_in: HandIn, sure: Callable[[], Steadfast]) -> Landings:
+        """Return the landings of the receiver with these *replicas*; *sure* makes what repeats calls."""
+        carrier = Carrier(
+            self.driver,
+            replicas,
+            converter=BootConverter(self._workbench),
+            rehearser=BootRehearser(self._workbench, self._accelerator),
+            servers=self._servers,
+        )
+        return Landings(carrier, OrderDesk(carrier, hand_in, sure, self._notes))
