@@ -92,6 +92,8 @@ class Rig:
     """Further environment variables, by the name of a program."""
     agent_command: Sequence[str] = (str(WHERRY), "agent")
     """The words that start the agent, before its options."""
+    receiver_command: Sequence[str] = (str(WHERRY), "receiver")
+    """The same for the receiver."""
     serve_options: Sequence[str] = ()
     programs: dict[str, Program] = field(default_factory=dict)
     without: set[str] = field(default_factory=set)
@@ -133,7 +135,9 @@ class Rig:
         way = ["--listen", f"{RECEIVER_SIDE}:{self.data_port}", *self.receiver_options]
         if self.data_port:
             way += ["--data-host", AGENT_SIDE]
-        self._add("receiver", ["receiver", *self._joining("receiver"), "--images", str(self.images), *way])
+        self._add(
+            "receiver", [*self._joining("receiver"), "--images", str(self.images), *way], self.receiver_command
+        )
         self.until("the receiver", lambda: any(found.connected for found in self.plane.list_receivers().receivers))
 
     def await_source(self, limit_s: float = PATIENCE_S) -> None:
@@ -171,7 +175,7 @@ class Rig:
     def create_task(self, *, syncing: bool, speed_limit: int = 0) -> str:
         return self.plane.create_task(self.creation(syncing=syncing, speed_limit=speed_limit))
 
-    def creation(self, *, syncing: bool, speed_limit: int = 0) -> TaskCreation:
+    def creation(self, *, syncing: bool, speed_limit: int = 0, need_migration_test: bool = False) -> TaskCreation:
         """Return the body by which a task is made for the agent's source."""
         return TaskCreation(
             name="move",
@@ -186,6 +190,7 @@ class Rig:
             exist_server=True,
             syncing=syncing,
             speed_limit=speed_limit,
+            need_migration_test=need_migration_test,
         )
 
     def _wanted_disks(self) -> list[WantedDisk]:

@@ -226,6 +226,20 @@ class ControlPlane:
         path = path_of("wherry", "v1", "tasks", task_id, "landing")
         return self._post("BeginLanding", path, landing.LandingRequest(checkpoint=checkpoint), landing.Landing)
 
+    def update_target_machine(self, task_id: str, wish: landing.TargetMachineWish) -> None:
+        """Replace what is wished of the task's target machine."""
+        self._put(path_of("wherry", "v1", "tasks", task_id, "target-machine"), wish)
+
+    def show_console(self, rehearsal_id: str) -> str:
+        """Return what a rehearsed copy wrote to its console."""
+        path = path_of("wherry", "v1", "rehearsals", rehearsal_id, "console")
+        return self._transport.send(Call(method="GET", path=path)).decode(errors="replace")
+
+    def show_screenshot(self, rehearsal_id: str) -> bytes:
+        """Return the picture of a rehearsed copy's screen, as PNG."""
+        path = path_of("wherry", "v1", "rehearsals", rehearsal_id, "screenshot")
+        return self._transport.send(Call(method="GET", path=path))
+
     def update_order(self, receiver_id: str, order_id: str, report: landing.OrderReport) -> None:
         """Report how far a receiver is with an order. Repeating it is harmless."""
         self._put(path_of("wherry", "v1", "receivers", receiver_id, "orders", order_id), report)

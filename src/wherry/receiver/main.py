@@ -15,13 +15,12 @@ from wherry.receiver.assignments import AssignmentWatch
 from wherry.receiver.checkpoints import CheckpointKeeper
 from wherry.receiver.conversions import Conversions, convert_image, require_converter
 from wherry.receiver.drivers.image import ImageDriver
-from wherry.receiver.errors import BootingUnconfigured
 from wherry.receiver.landing.booting import Booting, Landings
 from wherry.receiver.listener import Listener
 from wherry.receiver.proofs import Proofs
 from wherry.receiver.replicas import Replicas
 from wherry.receiver.sessions import NoLandings, Sessions
-from wherry.receiver.settings import DriverKind, ImageFormat, ReceiverSettings, WorkbenchKind
+from wherry.receiver.settings import DriverKind, ImageFormat, ReceiverSettings
 
 log = structlog.get_logger(__name__)
 
@@ -33,22 +32,33 @@ RETRY_CEILING_S = 15.0
 """Longest wait between two tries to reach the control plane, in seconds: agents wait for a receiver that is back."""
 
 
-def run_receiver(settings: ReceiverSettings, stop: threading.Event | None = None) -> None:
-    """Be a receiver until *stop* is set. Raises WherryError when it can't begin."""
+def run_receiver(
+    settings: ReceiverSettings,
+    stop: threading.Event | None = None,
+    make_booting: Callable[[ReceiverSettings], Booting] = Booting.by,
+) -> None:
+    """Be a receiver until *stop* is set; *make_booting* makes the parts of one that boots.
+
+    Raises WherryError when it can't begin.
+    """
     stop = threading.Event() if stop is None else stop
     if settings.image_format is ImageFormat.QCOW2 or settings.driver is DriverKind.QEMU:
         require_converter()
-    if settings.driver is DriverKind.QEMU and settings.workbench is None:
-        raise BootingUnconfigured(choices=" or ".join(WorkbenchKind))
+    booting = make_booting(settings) if settings.driver is DriverKind.QEMU else None
     with joined(settings.membership, JoinRole.RECEIVER, stop) as member:
-        _live(settings, member.control_plane, member.identity.receiver_id, stop)
+        _live(settings, member.control_plane, member.identity.receiver_id, stop, booting)
 
 
-def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, stop: threading.Event) -> None:
+def _live(
+    settings: ReceiverSettings,
+    client: ControlPlane,
+    receiver_id: str,
+    stop: threading.Event,
+    booting: Booting | None,
+) -> None:
     def patient() -> Steadfast:
         return Steadfast(stop, Patience(ceiling_s=RETRY_CEILING_S))
 
-    booting = Booting(settings) if settings.driver is DriverKind.QEMU else None
     driver = ImageDriver(settings.images) if booting is None else booting.driver
     replicas = Replicas(driver)
     admission = Admission()

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from wherry.boot.machine.accelerator import find_accelerator
+from wherry.boot.machine.accelerator import Accelerator, find_accelerator
 from wherry.client.patience import Steadfast
 from wherry.client.state_folder import private_folder
 from wherry.contract.wherry import Assignment
 from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
 from wherry.receiver.drivers.qemu.servers import QemuServers
+from wherry.receiver.errors import BootingUnconfigured
 from wherry.receiver.landing.carrier import Carrier, Shelf
 from wherry.receiver.landing.desk import HandIn, OrderDesk
+from wherry.receiver.landing.words import Converter, Rehearser
 from wherry.receiver.landing.workbenches import open_workbench
 from wherry.receiver.landing.workshop import BootConverter, BootRehearser
 from wherry.receiver.settings import ReceiverSettings, WorkbenchKind
@@ -48,23 +50,38 @@ class Landings:
 
 
 class Booting:
-    """The parts that boot, by what the operator told."""
+    """The parts of a receiver that boots."""
 
-    def __init__(self, settings: ReceiverSettings) -> None:
-        state = settings.membership.state
-        self._notes = state / NOTES_FOLDER
-        self._accelerator = partial(find_accelerator, state / "accelerator.json")
-        self._workbench = open_workbench(settings.workbench or WorkbenchKind.GUESTFS)
-        self._servers = QemuServers(private_folder(settings.images / SERVERS_FOLDER), self._accelerator)
+    def __init__(
+        self,
+        settings: ReceiverSettings,
+        converter: Converter,
+        rehearser: Rehearser,
+        accelerator: Callable[[], Accelerator],
+    ) -> None:
+        """*accelerator* tells what runs a guest's instructions here."""
+        self._notes = settings.membership.state / NOTES_FOLDER
+        self._converter = converter
+        self._rehearser = rehearser
+        self._servers = QemuServers(private_folder(settings.images / SERVERS_FOLDER), accelerator)
         self.driver = QemuDriver(settings.images, self._servers)
+
+    @classmethod
+    def by(cls, settings: ReceiverSettings) -> "Booting":
+        """Return the parts by what the operator told. Raises BootingUnconfigured without a workbench."""
+        if settings.workbench is None:
+            raise BootingUnconfigured(choices=" or ".join(WorkbenchKind))
+        workbench = open_workbench(settings.workbench)
+        accelerator = partial(find_accelerator, settings.membership.state / "accelerator.json")
+        return cls(settings, BootConverter(workbench), BootRehearser(workbench, accelerator), accelerator)
 
     def landings(self, replicas: Shelf, hand_in: HandIn, sure: Callable[[], Steadfast]) -> Landings:
         """Return the landings of the receiver with these *replicas*; *sure* makes what repeats calls."""
         carrier = Carrier(
             self.driver,
             replicas,
-            converter=BootConverter(self._workbench),
-            rehearser=BootRehearser(self._workbench, self._accelerator),
+            converter=self._converter,
+            rehearser=self._rehearser,
             servers=self._servers,
         )
         return Landings(carrier, OrderDesk(carrier, hand_in, sure, self._notes))
