@@ -135,9 +135,7 @@ class Rig:
         way = ["--listen", f"{RECEIVER_SIDE}:{self.data_port}", *self.receiver_options]
         if self.data_port:
             way += ["--data-host", AGENT_SIDE]
-        self._add(
-            "receiver", [*self._joining("receiver"), "--images", str(self.images), *way], self.receiver_command
-        )
+        self._add("receiver", [*self._joining("receiver"), "--images", str(self.images), *way], self.receiver_command)
         self.until("the receiver", lambda: any(found.connected for found in self.plane.list_receivers().receivers))
 
     def await_source(self, limit_s: float = PATIENCE_S) -> None:

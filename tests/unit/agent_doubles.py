@@ -35,13 +35,14 @@ class Receiver:
         self.journal = journal
         self.script = list(script)
         self.wishes: list[OrderSummary] = []
+        self.known = LandingState.NONE
 
     def begin_landing(self, task_id: str, checkpoint: int) -> Landing:
         self.journal(f"land {checkpoint}")
         return self._next()
 
     def landing(self, task_id: str, known: int | None, wait_s: float) -> Landing:
-        return landing(LandingState.NONE, orders=self.wishes) if known is None else self._next()
+        return landing(self.known, orders=self.wishes, checkpoint=5) if known is None else self._next()
 
     def _next(self) -> Landing:
         return self.script.pop(0) if self.script else landing(LandingState.NOT_BOOTED)

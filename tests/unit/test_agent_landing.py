@@ -76,6 +76,18 @@ def test_a_stop_ends_the_wait_and_a_restarted_agent_asks_again(tmp_path: Path) -
     assert again.said() == ["state cutovering/cutovering", "hand in 5", "state finished/cutovered"]
 
 
+def test_an_agent_that_comes_back_to_a_landing_needs_no_session(tmp_path: Path) -> None:
+    first = Stage(tmp_path, CUTTING, checkpoint=3)
+    first.plane.receiver.script = [landing(LandingState.WITHDRAWN)]
+    with pytest.raises(Stopped):
+        first.run()
+    again = Stage(tmp_path, CUTTING)
+    again.plane.receiver.known = LandingState.REHEARSING
+    again.plane.receiver.script = [landing(LandingState.LAUNCHED)]
+    again.road.sessions = [AssertionError("the target runs on these disks")]
+    assert again.run() == ["state finished/cutovered"]
+
+
 def test_a_wait_that_is_stopped_raises() -> None:
     stop = threading.Event()
     receiver = Receiver(Journal(), *(landing(LandingState.REHEARSING) for _ in range(10)))

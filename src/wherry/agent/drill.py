@@ -12,6 +12,7 @@ from wherry.contract.enumerations import (
     CommandName,
     CommandResult,
     MigrationCycle,
+    OrderKind,
     ReplicationPhase,
     SourceState,
     Subtask,
@@ -25,8 +26,13 @@ _DRILLABLE = frozenset({TaskState.READY, TaskState.ABORT})
 class Drill(Work):
     """The drill of one task. One object a try."""
 
+    _order = OrderKind.DRILL
+
     def _is_due(self, task: TaskView) -> bool:
         return task.state in _DRILLABLE
+
+    def _waits(self, task: TaskView, checkpoint: int) -> bool:  # noqa: ARG002 - as in Work
+        return self._is_due(task)
 
     def _work(self, session: Session) -> None:
         task = self._look()

@@ -32,7 +32,7 @@ from wherry.agent.verdict import VerdictWait
 from wherry.agent.wishes import CheckpointWishes
 from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Patience, Steadfast, Stopped
-from wherry.contract.enumerations import MigrationCycle, ReplicationPhase, SourceState, Subtask
+from wherry.contract.enumerations import LandingState, MigrationCycle, OrderKind, ReplicationPhase, SourceState, Subtask
 from wherry.errors import WherryError
 from wherry.replication.errors import (
     ConnectionLost,
@@ -63,6 +63,9 @@ _CYCLES = {
     ReplicationPhase.LANDING: MigrationCycle.CUTOVERING,
 }
 """The stage that a failure belongs to; all else is the first copy."""
+
+_ANEW = frozenset({LandingState.NONE, LandingState.NOT_BOOTED, LandingState.WITHDRAWN})
+"""What is landed anew."""
 
 _RECEIVER_ENDING = "WHERRY.3004"  # of the receiver, whose inside the agent doesn't know
 _MEDIUM_FAILED = "WHERRY.3005"  # likewise
@@ -109,6 +112,8 @@ OpenChannel = Callable[[Steadfast, Stagehand], Opener]
 
 class Work:
     """The work on one task. `run` returns when the task is done; one object a try, which owns *disks*."""
+
+    _order = OrderKind.LAND
 
     def __init__(
         self,
@@ -180,19 +185,35 @@ class Work:
     def _is_due(self, task: TaskView) -> bool:
         return resumable(task.state)
 
+    def _lands_already(self, task: TaskView) -> bool:
+        """Whether an earlier agent has come as far as the landing: then nothing is asked of the receiver any more.
+
+        Its target may run by now on the very disks that a session would be about.
+        """
+        half = self._book.half
+        if half is None or not self._waits(task, half.checkpoint):
+            return False
+        landing = self._sure(lambda: self._control.landing(self._task_id, None, 0.0))
+        self._proven = half.checkpoint
+        return landing.kind == self._order and landing.checkpoint == half.checkpoint and landing.state not in _ANEW
+
+    def _waits(self, task: TaskView, checkpoint: int) -> bool:
+        return next_step(task, checkpoint) is Step.CUT_OVER
+
     def run(self) -> None:
         """Work until the task is done.
 
         Raises Stopped when it's stopped or its task is gone, and the WherryError that it can't get over.
         """
-        if not self._is_due(self._look()):
+        task = self._look()
+        if not self._is_due(task):
             # A START that is handed out again after the end must not turn the figures back.
             raise Stopped("the task isn't to be worked on")
         self._book.enter(ReplicationPhase.CONNECTING)
         self._reporter.start()
         self._watch.start()
         try:
-            while not self._connected_once():
+            while not (self._lands_already(task) or self._connected_once()):
                 if not self._patience.wait(self._signals.stop):
                     raise Stopped
             self._finish()

@@ -9,13 +9,12 @@ from wherry.client.state_folder import private_folder
 from wherry.contract.wherry import Assignment
 from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
 from wherry.receiver.drivers.qemu.servers import QemuServers
-from wherry.receiver.errors import BootingUnconfigured
 from wherry.receiver.landing.carrier import Carrier, Shelf
 from wherry.receiver.landing.desk import HandIn, OrderDesk
 from wherry.receiver.landing.words import Converter, Rehearser
 from wherry.receiver.landing.workbenches import open_workbench
 from wherry.receiver.landing.workshop import BootConverter, BootRehearser
-from wherry.receiver.settings import ReceiverSettings, WorkbenchKind
+from wherry.receiver.settings import ReceiverSettings
 
 NOTES_FOLDER = "orders"
 """Where the last reports of orders are until they're heard, in the state folder."""
@@ -69,8 +68,6 @@ class Booting:
     @classmethod
     def by(cls, settings: ReceiverSettings) -> "Booting":
         """Return the parts by what the operator told. Raises BootingUnconfigured without a workbench."""
-        if settings.workbench is None:
-            raise BootingUnconfigured(choices=" or ".join(WorkbenchKind))
         workbench = open_workbench(settings.workbench)
         accelerator = partial(find_accelerator, settings.membership.state / "accelerator.json")
         return cls(settings, BootConverter(workbench), BootRehearser(workbench, accelerator), accelerator)

@@ -1,0 +1,100 @@
+"""From an order's words to those of `wherry.boot`, and back to a report's."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from wherry.boot import target as boot
+from wherry.boot.changeset import ChangeSet, Notice, RemoveFile, Weight
+from wherry.boot.chroot.workbench import ChrootWorkbench
+from wherry.boot.machine.accelerator import Accelerator
+from wherry.boot.machine.hardware import UserNetwork
+from wherry.boot.probe import CheckResult
+from wherry.boot.rehearsal import Rehearsal, StageReached
+from wherry.boot.verdicts import Verdict as BootVerdict
+from wherry.contract import enumerations as contract
+from wherry.contract.enumerations import DiskBus, Firmware, NetworkWish, NicModel, Verdict
+from wherry.contract.landing import MAX_CONSOLE_BYTES, MAX_SCREENSHOT_BYTES, TargetMachine
+from wherry.receiver.drivers.qemu.hardware import MOST_NICS, machine_spec, made_up_mac
+from wherry.receiver.errors import BootingUnconfigured
+from wherry.receiver.landing.workbenches import open_workbench
+from wherry.receiver.landing.workshop import affordable, boot_target, reasons, result_of
+from wherry.receiver.settings import WorkbenchKind
+
+MACHINE = TargetMachine(vcpus=4, memory_mb=8192, macs=["52:54:00:AA:BB:CC"], network=NetworkWish.KEEP)
+REHEARSAL = Rehearsal(
+    BootVerdict.PASSED, "", "", "", "", took_s=41.5, stages=(StageReached("kernel", 6.0),), hostname="web",
+    failed_units=("a.service",), mounts=(), checks=(CheckResult("shop", 0, "x" * 9000 + "end"),), console="login:",
+    screenshot=None,
+)  # fmt: skip
+
+
+def test_the_words_of_both_sides_are_the_same() -> None:
+    assert {each.value for each in DiskBus} == {each.value for each in boot.DiskBus}
+    assert {each.value for each in NicModel} == {each.value for each in boot.NicModel}
+    assert {each.value for each in NetworkWish} == {each.value for each in boot.NetworkWish}
+    assert {each.value.lower() for each in Firmware} == {each.value for each in boot.Firmware}
+    assert {each.value for each in contract.Verdict} == {each.value for each in BootVerdict}
+
+
+def test_a_target_is_told_to_the_conversion() -> None:
+    told = boot_target(MACHINE, ["/dev/sda", "/dev/sdb"])
+    assert (told.firmware, told.bus, told.network) == (
+        boot.Firmware.BIOS,
+        boot.DiskBus.VIRTIO_BLK,
+        boot.NetworkWish.KEEP,
+    )
+    assert (told.nics, told.source_disks) == ((boot.Nic("52:54:00:aa:bb:cc"),), ("/dev/sda", "/dev/sdb"))
+    assert boot_target(MACHINE, ["/dev/sda", ""]).source_disks == ()
+
+
+def test_a_rehearsal_takes_no_more_than_the_host_has() -> None:
+    small = affordable(MACHINE, 2, 6000)
+    assert (small.vcpus, small.memory_mb) == (2, 3000)
+    assert affordable(MACHINE, 64, 1 << 20) == MACHINE
+
+
+def test_a_machine_has_the_cards_of_its_source_or_one_of_its_own() -> None:
+    spec = machine_spec("vm-1", MACHINE, [Path("/d.qcow2")], Accelerator.TCG, isolated=True)
+    (card,) = spec.nics
+    assert (card.mac, card.network) == ("52:54:00:aa:bb:cc", UserNetwork(isolated=True))
+    without = machine_spec("vm-1", structs.replace(MACHINE, macs=[]), [Path("/d.qcow2")], Accelerator.TCG)
+    assert [each.mac for each in without.nics] == [made_up_mac("vm-1")]
+    assert made_up_mac("vm-1") != made_up_mac("vm-2")
+    many = structs.replace(MACHINE, macs=[f"52:54:00:00:00:{number:02x}" for number in range(20)])
+    assert len(machine_spec("vm-1", many, [Path("/d.qcow2")], Accelerator.TCG).nics) == MOST_NICS
+
+
+def test_a_result_is_reported_within_its_limits(tmp_path: Path) -> None:
+    picture = tmp_path / "screen.png"
+    picture.write_bytes(b"\x89PNG")
+    result = result_of(replace(REHEARSAL, console="x" * MAX_CONSOLE_BYTES + "end", screenshot=picture))
+    assert (result.verdict, result.error, result.seconds) == (Verdict.PASSED, None, 41.5)
+    assert (len(result.console), result.console[-3:]) == (MAX_CONSOLE_BYTES, b"end")
+    assert result.screenshot == b"\x89PNG"
+    assert result.failed_units == ["a.service"]
+    assert (len(result.checks[0].output), result.checks[0].output[-3:]) == (8192, "end")
+    picture.write_bytes(bytes(MAX_SCREENSHOT_BYTES + 1))
+    assert result_of(replace(REHEARSAL, screenshot=picture)).screenshot == b""
+
+
+def test_a_failure_keeps_code_cause_and_fix() -> None:
+    failed = replace(REHEARSAL, verdict=BootVerdict.FAILED, code="WHERRY.6212", message="m" * 5000, cause="c", fix="f")
+    error = result_of(failed).error
+    assert error is not None
+    assert (error.code, len(error.message), error.cause, error.fix) == ("WHERRY.6212", 2048, "c", "f")
+
+
+def test_why_something_was_changed_is_told_once() -> None:
+    target = boot_target(MACHINE, [])
+    changes = (RemoveFile("/a", "", ("a card is gone",)), RemoveFile("/b", "", ("a card is gone",)))
+    notices = (Notice(Weight.WARNING, "no DHCP there", "set an address"),)
+    assert reasons(ChangeSet(target, changes, notices)) == ["a card is gone", "warning: no DHCP there"]
+
+
+def test_a_workbench_has_to_be_named() -> None:
+    assert isinstance(open_workbench(WorkbenchKind.CHROOT), ChrootWorkbench)
+    with pytest.raises(BootingUnconfigured, match="chroot"):
+        open_workbench(None)
