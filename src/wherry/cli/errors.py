@@ -69,3 +69,15 @@ class CommandForAgentsOnly(WherryError):
     default_cause = "Only agents are handed out by the control plane."
     default_fix = "Make the token without --command, and start `wherry receiver` with it where Wherry is installed."
     exit_status = 2
+
+
+class MacUnreadable(WherryError):
+    """An argument isn't a MAC address."""
+
+    code = "WHERRY.6030"
+    template = "{text!r} is not the MAC address of a network card."
+    default_cause = (
+        "A MAC address is six pairs of hexadecimal digits, with the interface's name and = before it or not."
+    )
+    default_fix = "Write it like 52:54:00:12:34:56 or ens3=52:54:00:12:34:56."
+    exit_status = 2

@@ -35,6 +35,11 @@ _HELP = {
         "It announces itself to the control plane and serves the tasks that are assigned to it. SIGTERM ends "
         "it; what was acknowledged stays, and the agents go on when it's back."
     ),
+    "boot": (
+        "Make a copy of a server boot on another machine.\n\n"
+        "`inspect` tells what the copy is, `plan` what has to be changed and why, `apply` changes it in an overlay "
+        "over the disks, and `undo` puts it back."
+    ),
     "verify": (
         "Check that disks or images hold exactly what a signed proof says.\n\n"
         "Exit status 0: the signature is right and every disk is equal. 1: it isn't. Every covered byte is "
@@ -43,7 +48,7 @@ _HELP = {
 }
 """What each command says of itself; it stands here because the modules of the commands aren't loaded for `--help`."""
 
-_GROUPS = frozenset({"agent"})
+_GROUPS = frozenset({"agent", "boot"})
 """Commands with commands of their own beneath; their modules have an app."""
 
 for _name, _help in _HELP.items():

@@ -1,0 +1,214 @@
+"""`wherry boot`: makes a copy boot on another machine, by a change set that can be read first and undone later."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from cyclopts import App, Parameter
+
+from wherry.boot.applying import apply as apply_changes
+from wherry.boot.applying import undo as undo_changes
+from wherry.boot.changeset import ChangeSet, render
+from wherry.boot.chroot.workbench import ChrootWorkbench
+from wherry.boot.guest import Guest
+from wherry.boot.guestfs.workbench import GuestfsWorkbench
+from wherry.boot.inspection import inspect as inspect_guest
+from wherry.boot.machine.hardware import DiskFormat
+from wherry.boot.overlay import make_overlay, remove_overlay
+from wherry.boot.parsing.interfaces import read_mac
+from wherry.boot.planning import plan as plan_changes
+from wherry.boot.system import System
+from wherry.boot.target import DiskBus, Firmware, NetworkWish, Nic, TargetMachine
+from wherry.boot.undo import Undo
+from wherry.boot.workbench import Workbench
+from wherry.cli.boot_texts import as_json, describe
+from wherry.cli.errors import FileUnreadable, FileUnwritable, MacUnreadable
+from wherry.durable import write_file
+
+UNDO_FILE: Final = "undo"
+"""In an overlay's folder: what was before."""
+CHANGES_FILE: Final = "changes.txt"
+"""There too: what was changed, for people."""
+
+app = App(name="boot")
+
+Disks = Annotated[tuple[Path, ...], Parameter(negative="")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Target:
+    """The machine that the copy is to boot on."""
+
+    firmware: Annotated[Firmware | None, Parameter(show_default=False)] = None
+    """What starts the boot loader there; by default what the copy boots by now."""
+
+    bus: DiskBus = DiskBus.VIRTIO_BLK
+    """How the disks are attached there."""
+
+    network: NetworkWish = NetworkWish.KEEP
+    """Whether addresses stay as they're configured, or come by DHCP."""
+
+    mac: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = ()
+    """MAC address of a network card there, or NAME=MAC for the interface whose place it takes; may be given many times,
+    in the order of the names."""
+
+    source_disk: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = ()
+    """What the disks were called on the source, in their order: /dev/sda, ..."""
+
+    def machine(self, system: System) -> TargetMachine:
+        """Return the target of a plan for *system*. Raises MacUnreadable."""
+        firmware = self.firmware or next(iter(system.boots_by), Firmware.BIOS)
+        nics = tuple(_nic(word) for word in self.mac)
+        return TargetMachine(firmware, self.bus, self.network, nics, self.source_disk)
+
+
+ANY_TARGET: Final = Target()
+
+
+@app.command
+def inspect(disks: Disks, /, *, trusted: bool = False, json: bool = False) -> None:
+    """Tell what a landed system is. Nothing is changed.
+
+    Parameters
+    ----------
+    disks:
+        Images of the system's disks, in the order of the source's: raw, or qcow2 where the name ends with .qcow2.
+    trusted:
+        Let this machine's own kernel read the disks: quick, and only for disks of people you trust. Needs root.
+        Without it a small virtual machine does (libguestfs).
+    json:
+        Print JSON.
+    """
+    with _opened(disks, trusted=trusted) as guest:
+        system = inspect_guest(guest)
+    sys.stdout.write(as_json(system) if json else describe(system))
+
+
+@app.command
+def plan(
+    disks: Disks,
+    /,
+    *,
+    target: Target = ANY_TARGET,
+    trusted: bool = False,
+    json: bool = False,
+    output: Path | None = None,
+) -> int:
+    """Show what has to be changed so that a landed system boots on a target machine, and why. Nothing is changed.
+
+    Exit status 1: it can't boot there, whatever is changed.
+
+    Parameters
+    ----------
+    disks:
+        Images of the system's disks, in the order of the source's: raw, or qcow2 where the name ends with .qcow2.
+    trusted:
+        Let this machine's own kernel read the disks. See `wherry boot inspect`.
+    json:
+        Write JSON.
+    output:
+        File to write to instead of standard output.
+    """
+    with _opened(disks, trusted=trusted) as guest:
+        changes = _planned(guest, target)
+    _write(as_json(changes) if json else render(changes), output)
+    return 1 if changes.blockers else 0
+
+
+@app.command
+def apply(disks: Disks, /, *, output: Path, target: Target = ANY_TARGET, trusted: bool = False) -> None:
+    """Make a copy of a landed system boot on a target machine, in an overlay: the disks themselves stay as they are.
+
+    Parameters
+    ----------
+    disks:
+        Images of the system's disks, in the order of the source's: raw, or qcow2 where the name ends with .qcow2. They
+        have to stand still for as long as the overlay is used.
+    output:
+        Folder to make: disk-0.qcow2, ... to start the target from, changes.txt, and what `wherry boot undo` needs.
+    trusted:
+        Let this machine's own kernel read the disks, and run programs of the system. See `wherry boot inspect`.
+    """
+    formats = {_format(disk) for disk in disks}
+    if len(formats) != 1:
+        raise FileUnreadable(
+            path=", ".join(map(str, disks)), what="disks of one system", reason="name disks of one format"
+        )
+    try:
+        overlay = make_overlay(disks, output, formats.pop())
+    except OSError as error:
+        raise FileUnwritable(path=output, reason=str(error)) from error
+    try:
+        with _opened(overlay, trusted=trusted, writable=True) as guest:
+            changes = _planned(guest, target)
+            record = apply_changes(guest, changes)
+        write_file(output / UNDO_FILE, msgspec.msgpack.encode(record), mode=0o600)
+        write_file(output / CHANGES_FILE, render(changes).encode(errors="replace"), mode=0o600)
+    except BaseException:
+        remove_overlay(output)
+        raise
+    sys.stdout.write(f"{len(changes.changes)} change(s) applied in {output}; read {output / CHANGES_FILE}\n")
+
+
+@app.command
+def undo(overlay: Path, /, *, trusted: bool = False) -> None:
+    """Put the files in an overlay back to what they were before `wherry boot apply`.
+
+    Parameters
+    ----------
+    overlay:
+        The folder that was made.
+    trusted:
+        Let this machine's own kernel read the disks. See `wherry boot inspect`.
+    """
+    path = overlay / UNDO_FILE
+    try:
+        record = msgspec.msgpack.decode(path.read_bytes(), type=Undo)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise FileUnreadable(path=path, what="what was before", reason=str(error)) from error
+    disks = sorted(overlay.glob("disk-*.qcow2"), key=lambda disk: int(disk.stem.removeprefix("disk-")))
+    with _opened(disks, trusted=trusted, writable=True) as guest:
+        undo_changes(guest, record)
+    path.unlink()
+    sys.stdout.write(f"{len(record.saved)} place(s) put back in {overlay}\n")
+
+
+@contextmanager
+def _opened(disks: tuple[Path, ...] | list[Path], *, trusted: bool, writable: bool = False) -> Iterator[Guest]:
+    for disk in disks:
+        if not disk.is_file():
+            raise FileUnreadable(path=disk, what="a disk image", reason="there's no such file")
+    workbench: Workbench = ChrootWorkbench() if trusted else GuestfsWorkbench()
+    with workbench.open(disks, writable=writable) as guest:
+        yield guest
+
+
+def _planned(guest: Guest, target: Target) -> ChangeSet:
+    system = inspect_guest(guest)
+    return plan_changes(system, target.machine(system))
+
+
+def _nic(word: str) -> Nic:
+    name, equals, mac = word.rpartition("=")
+    if not read_mac(mac) or (equals and not name):
+        raise MacUnreadable(text=word)
+    return Nic(read_mac(mac), name)
+
+
+def _format(disk: Path) -> DiskFormat:
+    return DiskFormat.QCOW2 if disk.suffix == ".qcow2" else DiskFormat.RAW
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(text.encode(errors="replace").decode())
+        return
+    try:
+        write_file(output, text.encode(errors="replace"))
+    except OSError as error:
+        raise FileUnwritable(path=output, reason=str(error)) from error
