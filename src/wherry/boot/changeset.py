@@ -124,7 +124,12 @@ def render(changes: ChangeSet) -> str:
     """Return the change set for people: reasons, a unified diff for each text, then the notices."""
     blocks = ["\n".join([*(_WHY + why for why in change.why), *_render(change)]) for change in changes.changes]
     notices = [f"{notice.weight}: {notice.text}\n  fix: {notice.fix}" for notice in changes.notices]
-    return "\n\n".join([*blocks, *notices] or ["Nothing has to be changed."]) + "\n"
+    return printable("\n\n".join([*blocks, *notices] or ["Nothing has to be changed."]) + "\n")
+
+
+def printable(text: str) -> str:
+    """Return a text of a landed system with a sign for each byte that is no text."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _render(change: Change) -> Sequence[str]:
@@ -149,7 +154,7 @@ def _order(change: CopyFile | MakeLink | RebuildInitramfs | InstallLoader | Rest
 
 
 def _diff(path: str, before: str | None, after: str | None) -> Iterator[str]:
-    """Yield a unified diff; None stands for a file that isn't there. Bytes that are no text show as replacements."""
+    """Yield a unified diff; None stands for a file that isn't there."""
     names = ("/dev/null" if before is None else f"a{path}", "/dev/null" if after is None else f"b{path}")
     old, new = (_lines(text or "") for text in (before, after))
     yield from difflib.unified_diff(old, new, *names, lineterm="")
@@ -158,4 +163,4 @@ def _diff(path: str, before: str | None, after: str | None) -> Iterator[str]:
 
 
 def _lines(text: str) -> list[str]:
-    return text.encode(errors="surrogateescape").decode(errors="replace").removesuffix("\n").split("\n") if text else []
+    return text.removesuffix("\n").split("\n") if text else []

@@ -148,7 +148,7 @@ def apply(disks: Disks, /, *, output: Path, target: Target = ANY_TARGET, trusted
             changes = _planned(guest, target)
             record = apply_changes(guest, changes)
         write_file(output / UNDO_FILE, msgspec.msgpack.encode(record), mode=0o600)
-        write_file(output / CHANGES_FILE, render(changes).encode(errors="replace"), mode=0o600)
+        write_file(output / CHANGES_FILE, render(changes).encode(), mode=0o600)
     except BaseException:
         remove_overlay(output)
         raise
@@ -206,9 +206,9 @@ def _format(disk: Path) -> DiskFormat:
 
 def _write(text: str, output: Path | None) -> None:
     if output is None:
-        sys.stdout.write(text.encode(errors="replace").decode())
+        sys.stdout.write(text)
         return
     try:
-        write_file(output, text.encode(errors="replace"))
+        write_file(output, text.encode())
     except OSError as error:
         raise FileUnwritable(path=output, reason=str(error)) from error

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from wherry.boot.changeset import ChangeSet
+from wherry.boot.changeset import ChangeSet, printable
 from wherry.boot.drivers import NEEDED
 from wherry.boot.guest import GuestFilesystem
 from wherry.boot.system import Kernel, System
@@ -14,7 +14,7 @@ _WIDTH = 12
 
 def describe(system: System) -> str:
     """Return what a landed system is, a fact a line."""
-    return "".join(f"{name:<{_WIDTH}}{text}".rstrip() + "\n" for name, text in _facts(system))
+    return printable("".join(f"{name:<{_WIDTH}}{text}".rstrip() + "\n" for name, text in _facts(system)))
 
 
 def as_json(value: System | ChangeSet) -> str:
@@ -75,7 +75,7 @@ def _cloud_init(system: System) -> str:
 def _shown(value: object) -> object:
     """Return *value* with what is no text shown as such: JSON knows nothing else."""
     if isinstance(value, str):
-        return value.encode(errors="surrogateescape").decode(errors="replace")
+        return printable(value)
     if isinstance(value, dict):
         return {str(_shown(key)): _shown(content) for key, content in value.items()}
     return [_shown(each) for each in value] if isinstance(value, list | tuple) else value

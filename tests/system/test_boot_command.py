@@ -1,0 +1,59 @@
+"""`wherry boot` on a made-up system's disk, from the plan to the undone overlay."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.system.landed_disk import FSTAB, ROOT_UUID, TOOLS, content, make_landed_disk
+from wherry.boot.chroot.workbench import ChrootWorkbench
+from wherry.cli.main import run
+
+MISSING = [tool for tool in (*TOOLS, "qemu-storage-daemon") if shutil.which(tool) is None]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0 or bool(MISSING), reason=f"needs root and {MISSING or 'nothing else'}"),
+]
+
+
+def fstab_in(overlay: Path) -> str | None:
+    with ChrootWorkbench().open([overlay / "disk-0.qcow2"]) as guest:
+        return guest.read_text("/etc/fstab")
+
+
+def test_a_copy_is_looked_at_changed_and_put_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = make_landed_disk(tmp_path).image
+    before = content(image)
+    assert run(["boot", "inspect", str(image), "--trusted"]) == 0
+    assert "Made up 1, host name landed" in capsys.readouterr().out
+    written = tmp_path / "plan.txt"
+    # There's no kernel in it, so that it can't boot: the plan says so, and applying it is refused.
+    assert run(["boot", "plan", str(image), "--trusted", "--output", str(written)]) == 1
+    assert f"+UUID={ROOT_UUID} / ext4" in written.read_text()
+    assert "blocker: There's no kernel" in written.read_text()
+    overlay = tmp_path / "overlay"
+    assert run(["boot", "apply", str(image), "--trusted", "--output", str(overlay)]) == 1
+    assert "WHERRY.6108" in capsys.readouterr().err
+    assert not overlay.exists()
+
+    bootable = with_a_kernel(tmp_path)
+    assert run(["boot", "apply", str(bootable), "--trusted", "--output", str(overlay)]) == 0
+    assert fstab_in(overlay) == FSTAB.replace("/dev/sda2", f"UUID={ROOT_UUID}")
+    assert f"+UUID={ROOT_UUID} / ext4" in (overlay / "changes.txt").read_text()
+    assert run(["boot", "undo", str(overlay), "--trusted"]) == 0
+    assert fstab_in(overlay) == FSTAB
+    assert run(["boot", "undo", str(overlay), "--trusted"]) == 2
+    assert content(image) == before
+
+
+def with_a_kernel(folder: Path) -> Path:
+    """Return an overlay over the disk in which there are a kernel with all drivers and a GRUB."""
+    bootable = folder / "bootable.raw"
+    shutil.copy(folder / "landed, disk.raw", bootable)
+    drivers = "".join(f"kernel/{name}.ko\n" for name in ("virtio_pci", "virtio_blk"))
+    with ChrootWorkbench().open([bootable], writable=True) as guest:
+        guest.write("/boot/vmlinuz-6.1", b"kernel")
+        guest.write_text("/lib/modules/6.1/modules.builtin", drivers)
+        guest.write_text("/boot/grub/grub.cfg", f"linux /boot/vmlinuz-6.1 root=UUID={ROOT_UUID}\n")
+    return bootable
