@@ -1,4 +1,4 @@
-"""What the tests of the agent's bundle share: the bundle, and a server older than the machine it was built on."""
+"""What several VM tests share: source servers, and the agent's bundle with a server older than where it was built."""
 
 import sys
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import pytest
 
 from tests.vm.chrooted import ChrootedServer, chrooted_server
 from tests.vm.debian_root import debian_root
-from tests.vm.recipe import Suite
-from tests.vm.source_image import CACHE
+from tests.vm.recipe import Initramfs, Recipe, Suite
+from tests.vm.source_image import CACHE, SourceImage, obstacle, source_image
 from wherry.process import run
 
 _PACKAGES = ("curl", "wget", "ca-certificates")
@@ -36,3 +36,21 @@ def old_server(shared: Path) -> Iterator[ChrootedServer]:
     tarball = debian_root(Suite.BULLSEYE, _PACKAGES, CACHE)
     with chrooted_server(tarball, shared / "server", shared) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def server() -> SourceImage:
+    """The default source server; skips where none can be built."""
+    return _image(Recipe())
+
+
+@pytest.fixture(scope="session")
+def server_for_sata() -> SourceImage:
+    """A source server whose initramfs has the drivers of SATA disks only."""
+    return _image(Recipe(initramfs=Initramfs.SATA_ONLY))
+
+
+def _image(recipe: Recipe) -> SourceImage:
+    if reason := obstacle():
+        pytest.skip(reason)
+    return source_image(recipe)

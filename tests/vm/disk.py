@@ -15,9 +15,10 @@ from demo.mounting import attached, mounted, partitioned
 from tests.vm.recipe import MIB, Recipe, RootFilesystem
 from wherry.process import run
 
-_BIOS_BOOT_SIZE: Final = MIB
+BIOS_BOOT_SIZE: Final = MIB
 _ESP_SIZE: Final = 64 * MIB
-_ESP_AT: Final = MIB + _BIOS_BOOT_SIZE
+BIOS_BOOT_AT: Final = MIB
+_ESP_AT: Final = BIOS_BOOT_AT + BIOS_BOOT_SIZE
 _ROOT_AT: Final = _ESP_AT + _ESP_SIZE
 ROOT_PARTITION: Final = 3
 
@@ -44,7 +45,7 @@ def make_disk(image: Path, recipe: Recipe) -> ServerDisk:
         file.truncate(recipe.disk_size)
     lines = (
         "label: gpt",
-        f"start={MIB // 512}, size={_BIOS_BOOT_SIZE // 512}, type=21686148-6449-6E6F-744E-656564454649",
+        f"start={BIOS_BOOT_AT // 512}, size={BIOS_BOOT_SIZE // 512}, type=21686148-6449-6E6F-744E-656564454649",
         f"start={_ESP_AT // 512}, size={_ESP_SIZE // 512}, type=uefi",
         f"start={_ROOT_AT // 512}, type=linux",
     )
