@@ -77,8 +77,10 @@ _REASONS: Final = re.compile(
 _ESCAPES: Final = re.compile(
     r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[A-Za-z=>]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)"
 )
+_CUT_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]{0,20}")  # systemd shortens lines without looking
 _MOVES: Final = re.compile(r"\x1b\[\d{1,3};\d{1,3}H")
-_UNFINISHED: Final = re.compile(r"(?:\r|\x1b[^A-Za-z=>\x07]{0,40})\Z")  # what the next piece may finish
+# What the next piece may finish.
+_UNFINISHED: Final = re.compile(r"(?:\r|\x1b(?:[()]|\[[0-9;?]{0,20}|\][^\x07\x1b]{0,200})?)\Z")
 _LONGEST_SIGN: Final = 400
 MOST_TEXT: Final = 1 << 20
 """How much of a console's text is kept, in characters; the beginning and the end count."""
@@ -86,8 +88,13 @@ MOST_TEXT: Final = 1 << 20
 
 def plain(raw: str) -> str:
     """Return a console's text without what moves the cursor and sets colours; a move to another line is a new line."""
-    text = _ESCAPES.sub("", _MOVES.sub("\n", raw))
+    text = _CUT_ESCAPES.sub("", _ESCAPES.sub("", _MOVES.sub("\n", raw)))
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+
+
+def reasons_in(text: str) -> list[str]:
+    """Return what the boot loader and systemd give as reasons in *text*, the newest last, each once."""
+    return list(dict.fromkeys(match[0].strip().rstrip(".") for match in _REASONS.finditer(text)))[-8:]
 
 
 @dataclass(slots=True)
@@ -114,7 +121,7 @@ class Console:
     @property
     def reasons(self) -> list[str]:
         """What the boot loader and systemd gave as reasons, the newest last, each once."""
-        return list(dict.fromkeys(match[0].strip() for match in _REASONS.finditer(self._kept)))[-8:]
+        return reasons_in(self._kept)
 
     def feed(self, raw: str) -> None:
         """Take what has come since the last time."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from wherry.boot.console import Console, Sign, Stage, Trouble
+from wherry.boot.console import Console, Sign, Stage, Trouble, reasons_in
 from wherry.boot.probe import Check, Report
 from wherry.boot.target import DiskBus, Firmware
 from wherry.boot.troubles import (
@@ -125,10 +125,10 @@ def _emergency(_question: Question, seen: Observation) -> Conclusion | None:
 
 
 def _emergency_words(seen: Observation) -> str:
-    """Return what systemd gave as reasons, from the console or from the journal."""
-    told = [line.strip().rstrip(".") for line in seen.report.errors.splitlines() if line.strip()]
-    reasons = [reason.rstrip(".") for reason in seen.console.reasons]
-    return "; ".join(reasons[-4:] or told[-4:]) or "no unit gave a reason on the console"
+    """Return what systemd gave as reasons: from its journal, where lines are whole, or from the console."""
+    reasons = reasons_in(seen.report.errors) or seen.console.reasons
+    told = [line.strip() for line in seen.report.errors.splitlines() if line.strip()]
+    return "; ".join(reasons[-4:] or told[-4:]) or "no unit gave a reason"
 
 
 def _sign(question: Question, seen: Observation) -> Conclusion | None:

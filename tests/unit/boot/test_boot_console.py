@@ -114,8 +114,8 @@ def test_any_text_can_be_read(text: str) -> None:
 
 def test_reasons_name_what_systemd_waited_for() -> None:
     reasons = read(EMERGENCY).reasons
-    assert "Timed out waiting for device /dev/disk/by-uuid/0000-1111." in reasons
-    assert "Dependency failed for /data." in reasons
+    assert "Timed out waiting for device /dev/disk/by-uuid/0000-1111" in reasons
+    assert "Dependency failed for /data" in reasons
 
 
 def test_a_flood_is_kept_in_part_and_its_end_still_counts() -> None:
@@ -133,3 +133,9 @@ def test_harmless_words_are_no_sign(text: str) -> None:
     console = read(text)
     assert console.trouble is None
     assert console.stage <= Stage.BOOT_LOADER
+
+
+def test_a_colour_that_systemd_cut_off_is_left_out() -> None:
+    assert read("Timed out waiting for device \x1b[0;1;\u202600-1111.\n").reasons == [
+        "Timed out waiting for device \u202600-1111"
+    ]
