@@ -22,7 +22,7 @@ case "${1:-}" in
   vm)
     NEEDED+=(
       qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils "/usr/share/OVMF/OVMF_CODE*.fd:ovmf" mmdebstrap:mmdebstrap
-      mformat:mtools ssh:openssh-client ssh-keygen:openssh-client tar:tar
+      mformat:mtools ssh:openssh-client ssh-keygen:openssh-client tar:tar lvcreate:lvm2 cryptsetup:cryptsetup-bin
     )
     ;;
   bundle) NEEDED+=(strip:binutils ldd:libc-bin) ;;

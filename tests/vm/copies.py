@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.unit.boot.memory_guest import MemoryGuest
-from tests.vm.disk import BIOS_BOOT_AT, BIOS_BOOT_SIZE, mounted_root
+from tests.vm.disk import BIOS_BOOT_AT, BIOS_BOOT_SIZE, ESP_AT, ESP_SIZE, mounted_root
 from tests.vm.source_image import SourceImage, copy_of
 from wherry.boot.guest import FileKind
 from wherry.boot.probe import Check, install
@@ -53,6 +53,11 @@ def without_boot_sector(disk: Path) -> None:
 def without_core(disk: Path) -> None:
     """Take away what the first sector's code starts: the content of the BIOS-boot partition."""
     _clear(disk, BIOS_BOOT_AT, BIOS_BOOT_SIZE)
+
+
+def without_esp(disk: Path) -> None:
+    """Take away the ESP's content, its filesystem too."""
+    _clear(disk, ESP_AT, ESP_SIZE)
 
 
 def _clear(disk: Path, offset: int, size: int) -> None:

@@ -1,4 +1,4 @@
-"""The disk of a source server: its partition table, its ESP, its root filesystem. For root.
+"""The disks of a source server: partition tables, ESP, and where the filesystems of each layout lie. For root.
 
 The kernel of the machine that tests may lack vfat, so the ESP is written by mtools.
 """
@@ -7,66 +7,146 @@ import contextlib
 import os
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from demo.mounting import attached, mounted, partitioned
-from tests.vm.recipe import MIB, Recipe, RootFilesystem
+from tests.vm.recipe import MIB, Layout, Recipe, RootFilesystem
+from tests.vm.storage import (
+    CRYPT_NAME,
+    VOLUME_GROUP,
+    Mirror,
+    Volume,
+    fill_luks,
+    format_luks,
+    make_volume_group,
+    write_superblocks,
+)
 from wherry.process import run
 
 BIOS_BOOT_SIZE: Final = MIB
-_ESP_SIZE: Final = 64 * MIB
+ESP_SIZE: Final = 64 * MIB
+_BOOT_SIZE: Final = 192 * MIB
 BIOS_BOOT_AT: Final = MIB
-_ESP_AT: Final = BIOS_BOOT_AT + BIOS_BOOT_SIZE
-_ROOT_AT: Final = _ESP_AT + _ESP_SIZE
-ROOT_PARTITION: Final = 3
+ESP_AT: Final = BIOS_BOOT_AT + BIOS_BOOT_SIZE
+_THIRD_AT: Final = ESP_AT + ESP_SIZE
+_FOURTH_AT: Final = _THIRD_AT + _BOOT_SIZE
+_THIRD: Final = 3
+"""The number of the partition that GRUB reads: the root filesystem, or /boot where that has a partition of its own."""
+
+ROOT_SUBVOLUME: Final = "@rootfs"
+KEY_FILE: Final = "etc/keys/root.key"
 
 _MAKERS: Final = {
-    RootFilesystem.EXT4: ("mkfs.ext4", "-q", "-U"),
+    RootFilesystem.EXT4: ("mkfs.ext4", "-q", "-U", "{uuid}"),
+    # Without what the kernel and the GRUB of Debian 11 can't read.
     RootFilesystem.XFS: ("mkfs.xfs", "-q", "-m", "bigtime=0,inobtcount=0,uuid={uuid}"),
-    RootFilesystem.BTRFS: ("mkfs.btrfs", "-q", "-U"),
+    RootFilesystem.BTRFS: ("mkfs.btrfs", "-q", "-U", "{uuid}"),
+}
+
+_TYPES: Final = {
+    Layout.PLAIN: "linux",
+    Layout.LVM: "lvm",
+    Layout.MIRROR: "raid",
+    Layout.LUKS: "CA7D7CCB-63ED-4C53-861C-1742536059CC",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class ServerDisk:
-    """A disk with a BIOS-boot partition, an ESP and a root partition."""
+class ServerDisks:
+    """The disks of a server as they're built. The first one is booted from."""
 
-    image: Path
+    images: tuple[Path, ...]
+    recipe: Recipe
+    root: Volume
+    """Where the root filesystem is built."""
     root_uuid: str
     esp_uuid: str
     """The FAT volume's serial number as blkid writes it: XXXX-XXXX."""
+    boot_uuid: str = ""
+    """Of the filesystem for /boot, where that has a partition of its own."""
+    root_name: str = ""
+    """How the kernel's line and fstab name the root filesystem, where it isn't by UUID."""
+    fstab: tuple[str, ...] = ()
+    """Further lines."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Files that the layout needs in the root filesystem."""
+    encrypted_uuid: str = ""
+    """Of the LUKS header in the last partition."""
+    mirror: Mirror | None = None
+
+    @property
+    def root_source(self) -> str:
+        """How the root filesystem is named."""
+        return self.root_name or f"UUID={self.root_uuid}"
 
 
-def make_disk(image: Path, recipe: Recipe) -> ServerDisk:
-    """Make the partition table on *image*, which is made, with an ESP and an empty root filesystem."""
-    with image.open("wb") as file:
-        file.truncate(recipe.disk_size)
-    lines = (
-        "label: gpt",
-        f"start={BIOS_BOOT_AT // 512}, size={BIOS_BOOT_SIZE // 512}, type=21686148-6449-6E6F-744E-656564454649",
-        f"start={_ESP_AT // 512}, size={_ESP_SIZE // 512}, type=uefi",
-        f"start={_ROOT_AT // 512}, type=linux",
-    )
-    run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", str(image)], stdin="\n".join(lines).encode())
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The devices of a mounted server."""
+
+    disk: Path
+    root: Path
+    third: Path
+    """The partition that GRUB reads."""
+    last: Path
+    """The last partition."""
+
+
+def make_disks(folder: Path, recipe: Recipe) -> ServerDisks:
+    """Make a server's disks in *folder*, with an ESP and empty filesystems."""
+    image = folder / "disk-0.raw"
+    _partition(image, recipe)
     serial = os.urandom(4).hex().upper()
-    run(["mformat", "-i", _esp(image), "-F", "-T", str(_ESP_SIZE // 512), "-h", "64", "-s", "32", "-N", serial, "::"])
-    disk = ServerDisk(image, str(uuid.uuid4()), f"{serial[:4]}-{serial[4:]}")
-    with attached(image) as device, partitioned(device) as partitions:
-        run([*_maker(recipe.root, disk.root_uuid), str(partitions[ROOT_PARTITION - 1])])
-    return disk
+    run(["mformat", "-i", _esp(image), "-F", "-T", str(ESP_SIZE // 512), "-h", "64", "-s", "32", "-N", serial, "::"])
+    disks = _laid_out(image, recipe, str(uuid.uuid4()), f"{serial[:4]}-{serial[4:]}")
+    _make_filesystem(recipe.root, disks.root, disks.root_uuid)
+    if disks.boot_uuid:
+        _make_filesystem(RootFilesystem.EXT4, Volume(image, _THIRD_AT, _BOOT_SIZE), disks.boot_uuid)
+    return disks
+
+
+def finish_disks(disks: ServerDisks) -> None:
+    """Do what a layout needs when its filesystems are complete and unmounted."""
+    first = disks.images[0]
+    rest = _rest(first, disks.recipe)
+    if disks.recipe.layout is Layout.LUKS:
+        key = disks.root.image.with_suffix(".key")
+        key.write_text(disks.files[KEY_FILE])
+        fill_luks(rest, disks.root.image, key)
+        key.unlink()
+        disks.root.image.unlink()
+    if disks.mirror is not None:
+        begin, count = rest.offset // MIB, rest.size // MIB
+        place = (f"seek={begin}", f"skip={begin}", f"count={count}")
+        run(["dd", f"if={first}", f"of={disks.images[1]}", "bs=1M", "conv=notrunc,sparse", *place], timeout_s=600)
+        write_superblocks(disks.mirror)
 
 
 @contextlib.contextmanager
-def mounted_root(image: Path, place: Path) -> Iterator[Path]:
-    """Lend the root filesystem of the disk *image*, mounted at *place*; return the disk's device."""
-    with (
-        attached(image) as device,
-        partitioned(device) as partitions,
-        mounted(partitions[ROOT_PARTITION - 1], place),
-    ):
-        yield device
+def mounted_server(disks: ServerDisks, place: Path) -> Iterator[Devices]:
+    """Lend the server's filesystems, mounted below *place*, and their devices."""
+    options = [f"subvol={ROOT_SUBVOLUME}"] if disks.recipe.root is RootFilesystem.BTRFS else []
+    with contextlib.ExitStack() as stack:
+        device = stack.enter_context(attached(disks.images[0]))
+        partitions = stack.enter_context(partitioned(device))
+        third = partitions[_THIRD - 1]
+        root = third
+        if disks.boot_uuid:
+            volume = disks.root
+            root = stack.enter_context(attached(volume.image, offset=volume.offset, size=volume.size))
+        stack.enter_context(mounted(root, place, options))
+        if disks.boot_uuid:
+            stack.enter_context(mounted(third, place / "boot"))
+        yield Devices(device, root, third, partitions[-1])
+
+
+@contextlib.contextmanager
+def mounted_root(image: Path, place: Path) -> Iterator[None]:
+    """Lend the root filesystem of a disk with the plain layout and no subvolumes, mounted at *place*."""
+    with attached(image, offset=_THIRD_AT) as device, mounted(device, place):
+        yield
 
 
 def fill_esp(image: Path, files: Mapping[str, Path]) -> None:
@@ -77,10 +157,88 @@ def fill_esp(image: Path, files: Mapping[str, Path]) -> None:
         run(["mcopy", "-i", _esp(image), str(source), f"::{name}"])
 
 
+def _partition(image: Path, recipe: Recipe) -> None:
+    with image.open("wb") as file:
+        file.truncate(recipe.disk_size)
+    plain = recipe.layout is Layout.PLAIN
+    last_at = _THIRD_AT if plain else _FOURTH_AT
+    lines = [
+        "label: gpt",
+        f"start={BIOS_BOOT_AT // 512}, size={BIOS_BOOT_SIZE // 512}, type=21686148-6449-6E6F-744E-656564454649",
+        f"start={ESP_AT // 512}, size={ESP_SIZE // 512}, type=uefi",
+        *([] if plain else [f"start={_THIRD_AT // 512}, size={_BOOT_SIZE // 512}, type=linux"]),
+        f"start={last_at // 512}, size={(recipe.disk_size - MIB - last_at) // 512}, type={_TYPES[recipe.layout]}",
+    ]
+    run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", str(image)], stdin="\n".join(lines).encode())
+
+
+def _rest(image: Path, recipe: Recipe) -> Volume:
+    """Return the last partition."""
+    begin = _THIRD_AT if recipe.layout is Layout.PLAIN else _FOURTH_AT
+    return Volume(image, begin, recipe.disk_size - MIB - begin)
+
+
+def _laid_out(image: Path, recipe: Recipe, root_uuid: str, esp_uuid: str) -> ServerDisks:
+    """Make what lies between the last partition and the root filesystem."""
+    rest, boot_uuid = _rest(image, recipe), str(uuid.uuid4())
+    match recipe.layout:
+        case Layout.PLAIN:
+            return ServerDisks((image,), recipe, rest, root_uuid, esp_uuid)
+        case Layout.LVM:
+            root, swap = make_volume_group(rest)
+            with attached(swap.image, offset=swap.offset, size=swap.size) as device:
+                run(["mkswap", "-q", str(device)])
+            fstab = (f"/dev/mapper/{VOLUME_GROUP}-swap none swap sw 0 0",)
+            name = f"/dev/mapper/{VOLUME_GROUP}-root"
+            return ServerDisks((image,), recipe, root, root_uuid, esp_uuid, boot_uuid, name, fstab)
+        case Layout.MIRROR:
+            other = image.with_name("disk-1.raw")
+            _partition(other, recipe)
+            mirror = Mirror(uuid.uuid4(), (rest, _rest(other, recipe)))
+            files = {"etc/mdadm/mdadm.conf": f"HOMEHOST <system>\nMAILADDR root\n{mirror.line}\n"}
+            return ServerDisks(
+                (image, other), recipe, mirror.data, root_uuid, esp_uuid, boot_uuid, files=files, mirror=mirror
+            )
+        case Layout.LUKS:
+            return _encrypted(rest, recipe, root_uuid, esp_uuid, boot_uuid)
+
+
+def _encrypted(rest: Volume, recipe: Recipe, root_uuid: str, esp_uuid: str, boot_uuid: str) -> ServerDisks:
+    key = os.urandom(32).hex()
+    image = rest.image.with_name("root.raw")
+    image.write_text(key)
+    identity = format_luks(rest, image)
+    # What is encrypted begins 2 MiB into the partition with a header of LUKS 1.
+    size = rest.size - 2 * MIB
+    with image.open("wb") as file:
+        file.truncate(size)
+    files = {
+        KEY_FILE: key,
+        "etc/crypttab": f"{CRYPT_NAME} UUID={identity} /{KEY_FILE} luks,initramfs\n",
+        "etc/cryptsetup-initramfs/conf-hook": f"KEYFILE_PATTERN=/{KEY_FILE}\nUMASK=0077\n",
+    }
+    return ServerDisks(
+        (rest.image,),
+        recipe,
+        Volume(image, 0, size),
+        root_uuid,
+        esp_uuid,
+        boot_uuid,
+        f"/dev/mapper/{CRYPT_NAME}",
+        files=files,
+        encrypted_uuid=identity,
+    )
+
+
+def _make_filesystem(kind: RootFilesystem, volume: Volume, identity: str) -> None:
+    with attached(volume.image, offset=volume.offset, size=volume.size) as device:
+        run([word.format(uuid=identity) for word in (*_MAKERS[kind], str(device))])
+        if kind is RootFilesystem.BTRFS:
+            place = volume.image.with_name("top")
+            with mounted(device, place):
+                run(["btrfs", "subvolume", "create", str(place / ROOT_SUBVOLUME)])
+            place.rmdir()
+
+
 def _esp(image: Path) -> str:
-    return f"{image}@@{_ESP_AT}"
-
-
-def _maker(kind: RootFilesystem, identity: str) -> list[str]:
-    words = [word.format(uuid=identity) for word in _MAKERS[kind]]
-    return words if kind is RootFilesystem.XFS else [*words, identity]
+    return f"{image}@@{ESP_AT}"

@@ -31,6 +31,12 @@ class Layout(StrEnum):
     """What lies between the disk and the root filesystem."""
 
     PLAIN = "plain"
+    LVM = "lvm"
+    """A volume group with root and swap; /boot has a partition of its own, as in the next two."""
+    MIRROR = "mirror"
+    """md RAID 1 over two disks."""
+    LUKS = "luks"
+    """An encrypted partition that the initramfs opens with a key of its own."""
 
 
 class Initramfs(StrEnum):
@@ -52,9 +58,16 @@ _PACKAGES: Final = (
 _OF_FILESYSTEM: Final = {RootFilesystem.XFS: ("xfsprogs",), RootFilesystem.BTRFS: ("btrfs-progs",)}
 
 
+_OF_LAYOUT: Final = {
+    Layout.LVM: ("lvm2",),
+    Layout.MIRROR: ("mdadm",),
+    Layout.LUKS: ("cryptsetup-initramfs", "busybox"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A source server: Debian with GRUB for BIOS and UEFI on the one disk."""
+    """A source server: Debian with GRUB for BIOS and UEFI on its first disk."""
 
     suite: Suite = Suite.BOOKWORM
     root: RootFilesystem = RootFilesystem.EXT4
@@ -62,13 +75,14 @@ class Recipe:
     initramfs: Initramfs = Initramfs.MOST
     extra_packages: tuple[str, ...] = ()
     disk_size: int = 2 * GIB
-    """In bytes."""
+    """Of each disk, in bytes."""
     hostname: str = "source"
 
     @property
     def packages(self) -> tuple[str, ...]:
         """All packages that are installed by name, without recommended ones."""
-        return tuple(sorted({*_PACKAGES, *_OF_FILESYSTEM.get(self.root, ()), *self.extra_packages}))
+        own = (*_OF_FILESYSTEM.get(self.root, ()), *_OF_LAYOUT.get(self.layout, ()), *self.extra_packages)
+        return tuple(sorted({*_PACKAGES, *own}))
 
     @property
     def name(self) -> str:

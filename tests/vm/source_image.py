@@ -16,8 +16,8 @@ from typing import Final
 
 from demo.mounting import unmount
 from tests.vm.debian_root import debian_root
-from tests.vm.disk import ROOT_PARTITION, ServerDisk, fill_esp, make_disk, mounted_root
-from tests.vm.recipe import Initramfs, Recipe, digest, recipe_digest
+from tests.vm.disk import ROOT_SUBVOLUME, Devices, ServerDisks, fill_esp, finish_disks, make_disks, mounted_server
+from tests.vm.recipe import Initramfs, Layout, Recipe, RootFilesystem, digest, recipe_digest
 from wherry.process import run
 
 CACHE: Final = Path(__file__).resolve().parents[2] / "build" / "vm-cache"
@@ -27,58 +27,65 @@ USER: Final = "ferry"
 INTERFACE: Final = "enp0s16"
 """The name of the first card of our machines, which the server configures by DHCP."""
 
+_TOOLS: Final = {Layout.LVM: ["lvcreate"], Layout.LUKS: ["cryptsetup", "qemu-img"]}
 _STEP_S: Final = 900.0
 _SATA_DRIVERS: Final = ("ahci", "sd_mod", "ext4", "xfs", "btrfs")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """A source server's disk. It's shared: copy it, or put an overlay over it, before a machine writes to it."""
+    """A source server's disks. They're shared: before a machine writes, copy them or put overlays over them."""
 
-    path: Path
+    disks: tuple[Path, ...]
     recipe: Recipe
     key: Path
-    """A private key with which root and the user are reached by SSH."""
+    """A private key with which root is reached by SSH."""
+
+    @property
+    def path(self) -> Path:
+        """The first disk, which most servers have alone."""
+        return self.disks[0]
 
 
 def source_image(recipe: Recipe | None = None, cache: Path = CACHE) -> SourceImage:
-    """Return the disk of a server made by *recipe*, from the cache or made now, which takes minutes."""
+    """Return the disks of a server made by *recipe*, from the cache or made now, which takes a minute or more."""
     wanted = Recipe() if recipe is None else recipe
     cache.mkdir(parents=True, exist_ok=True)
     with _alone(cache):
         key = _key(cache)
-        image = cache / f"{wanted.name}-{digest(recipe_digest(wanted), _builders())}.raw"
-        if not image.exists():
-            fresh = image.with_suffix(".new")
+        folder = cache / f"{wanted.name}-{digest(recipe_digest(wanted), _builders())}"
+        if not folder.exists():
+            fresh = folder.with_suffix(".new")
+            fresh.mkdir()
             _build(fresh, wanted, cache, key.with_suffix(".pub").read_text())
-            fresh.replace(image)
-    return SourceImage(image, wanted, key)
+            fresh.replace(folder)
+    return SourceImage(tuple(sorted(folder.glob("disk-*.raw"))), wanted, key)
 
 
-def _build(image: Path, recipe: Recipe, cache: Path, public_key: str) -> None:
+def _build(folder: Path, recipe: Recipe, cache: Path, public_key: str) -> None:
     tarball = debian_root(recipe.suite, recipe.packages, cache)
-    disk = make_disk(image, recipe)
-    with tempfile.TemporaryDirectory(prefix="wherry-image-") as folder:
-        root = Path(folder) / "root"
-        with mounted_root(image, root) as device:
+    disks = make_disks(folder, recipe)
+    with tempfile.TemporaryDirectory(prefix="wherry-image-") as place:
+        root = Path(place) / "root"
+        with mounted_server(disks, root) as devices:
             run(
                 ["tar", "--extract", "--numeric-owner", "--file", str(tarball), "--directory", str(root)], timeout_s=600
             )
-            _configure(root, recipe, disk, public_key)
-            with _inside(root, device, disk):
+            _configure(root, disks, public_key)
+            with _inside(root, devices, disks):
                 _make_initramfs(root, recipe)
-                _install_grub(root, device, disk)
+                _install_grub(root, devices, disks)
+    finish_disks(disks)
 
 
-def _configure(root: Path, recipe: Recipe, disk: ServerDisk, public_key: str) -> None:
+def _configure(root: Path, disks: ServerDisks, public_key: str) -> None:
     """Write what makes the packages a server of its own."""
+    recipe = disks.recipe
     files = {
+        **disks.files,
         "etc/hostname": f"{recipe.hostname}\n",
         "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {recipe.hostname}\n",
-        "etc/fstab": (
-            f"UUID={disk.root_uuid} / {recipe.root} {_mount_options(recipe)} 0 1\n"
-            f"UUID={disk.esp_uuid} /boot/efi vfat umask=0077 0 1\n"
-        ),
+        "etc/fstab": "".join(f"{line}\n" for line in _fstab(disks)),
         "etc/network/interfaces": (
             f"auto lo\niface lo inet loopback\n\nallow-hotplug {INTERFACE}\niface {INTERFACE} inet dhcp\n"
         ),
@@ -103,8 +110,17 @@ def _configure(root: Path, recipe: Recipe, disk: ServerDisk, public_key: str) ->
     run(["chroot", str(root), "chpasswd"], stdin=passwords.encode())
 
 
-def _mount_options(recipe: Recipe) -> str:
-    return "errors=remount-ro" if recipe.root == "ext4" else "defaults"
+def _fstab(disks: ServerDisks) -> Iterator[str]:
+    options = {
+        RootFilesystem.EXT4: "errors=remount-ro 0 1",
+        RootFilesystem.XFS: "defaults 0 0",
+        RootFilesystem.BTRFS: f"defaults,subvol={ROOT_SUBVOLUME} 0 0",
+    }
+    yield f"{disks.root_source} / {disks.recipe.root} {options[disks.recipe.root]}"
+    if disks.boot_uuid:
+        yield f"UUID={disks.boot_uuid} /boot ext4 defaults 0 2"
+    yield f"UUID={disks.esp_uuid} /boot/efi vfat umask=0077 0 1"
+    yield from disks.fstab
 
 
 def _make_initramfs(root: Path, recipe: Recipe) -> None:
@@ -117,19 +133,24 @@ def _make_initramfs(root: Path, recipe: Recipe) -> None:
     run(["chroot", str(root), "update-initramfs", "-c", "-k", kernel], timeout_s=_STEP_S)
 
 
-def _install_grub(root: Path, device: Path, disk: ServerDisk) -> None:
+def _install_grub(root: Path, devices: Devices, disks: ServerDisks) -> None:
     """Put GRUB for BIOS into the BIOS-boot partition, and the signed one for UEFI into the ESP, under both paths."""
-    # A machine whose firmware hasn't been told of EFI/debian boots from the fallback path.
-    run(["chroot", str(root), "grub-install", "--target=i386-pc", str(device)], timeout_s=_STEP_S)
+    run(["chroot", str(root), "grub-install", "--target=i386-pc", str(devices.disk)], timeout_s=_STEP_S)
     run(["chroot", str(root), "grub-mkconfig", "-o", "/boot/grub/grub.cfg"], timeout_s=_STEP_S)
+    configuration = root / "boot/grub/grub.cfg"
+    # What grub-mkconfig writes by itself where it sees the volumes by their names.
+    by_uuid, named = f"root=UUID={disks.root_uuid}", f"root={disks.root_source}"
+    configuration.write_text(configuration.read_text().replace(by_uuid, named))
     shim = root / "usr/lib/shim/shimx64.efi.signed"
     grub = root / "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"
-    leading = root / "boot/grub/leading-to-root.cfg"
+    leading = root / "boot/grub/leading-on.cfg"
     leading.write_text(
-        f"search.fs_uuid {disk.root_uuid} root\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n"
+        f"search.fs_uuid {disks.boot_uuid or disks.root_uuid} root\n"
+        f"set prefix=($root)'{_grub_folder(disks)}'\nconfigfile $prefix/grub.cfg\n"
     )
+    # A machine whose firmware hasn't been told of EFI/debian boots from the fallback path.
     fill_esp(
-        disk.image,
+        disks.images[0],
         {
             "EFI/debian/shimx64.efi": shim,
             "EFI/debian/grubx64.efi": grub,
@@ -141,31 +162,37 @@ def _install_grub(root: Path, device: Path, disk: ServerDisk) -> None:
     leading.unlink()
 
 
+def _grub_folder(disks: ServerDisks) -> str:
+    """Return where GRUB's files lie in the filesystem that GRUB reads."""
+    if disks.boot_uuid:
+        return "/grub"
+    return f"/{ROOT_SUBVOLUME}/boot/grub" if disks.recipe.root is RootFilesystem.BTRFS else "/boot/grub"
+
+
 @contextlib.contextmanager
-def _inside(root: Path, device: Path, disk: ServerDisk) -> Iterator[None]:
+def _inside(root: Path, devices: Devices, disks: ServerDisks) -> Iterator[None]:
     """Make *root* a place where programs of the server can run: with /proc, /sys and a few devices of its own.
 
-    The device files are made by hand, with the name by UUID that udev would make: else grub-mkconfig writes the name
+    The device files are made by hand, with the names by UUID that udev would make: else grub-mkconfig writes the name
     of the loop device into the kernel's line.
     """
-    mounts = (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "dev"))
+    named = {disks.root_uuid: devices.root, disks.boot_uuid: devices.third, disks.encrypted_uuid: devices.last}
+    named.pop("", None)
+    nodes = {Path("/dev/null"), Path("/dev/zero"), Path("/dev/urandom"), devices.disk, devices.root}
+    nodes |= set(devices.disk.parent.glob(f"{devices.disk.name}p*"))
     with contextlib.ExitStack() as stack:
-        for kind, name in mounts:
+        for kind, name in (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "dev")):
             run(["mount", "-t", kind, kind, str(root / name)])
             stack.callback(unmount, root / name)
-        partition = device.with_name(f"{device.name}p{ROOT_PARTITION}")
-        for node in (Path("/dev/null"), Path("/dev/zero"), Path("/dev/urandom"), device, *_partitions(device)):
+        for node in nodes:
             status = node.stat()
             os.mknod(root / "dev" / node.name, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
         by_uuid = root / "dev/disk/by-uuid"
         by_uuid.mkdir(parents=True)
-        (by_uuid / disk.root_uuid).symlink_to(f"../../{partition.name}")
+        for identity, node in named.items():
+            (by_uuid / identity).symlink_to(f"../../{node.name}")
         (root / "dev/null").chmod(0o666)
         yield
-
-
-def _partitions(device: Path) -> list[Path]:
-    return sorted(device.parent.glob(f"{device.name}p*"))
 
 
 def _key(cache: Path) -> Path:
@@ -178,7 +205,7 @@ def _key(cache: Path) -> Path:
 def _builders() -> str:
     """Return what stands for the code that builds, so that a change of it builds anew."""
     here = Path(__file__).resolve().parent
-    return digest([(here / name).read_text() for name in ("disk.py", "source_image.py")])
+    return digest([(here / name).read_text() for name in ("disk.py", "source_image.py", "storage.py")])
 
 
 @contextlib.contextmanager
@@ -186,8 +213,8 @@ def _alone(cache: Path) -> Iterator[None]:
     """Have one process at a time build in *cache*."""
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in cache.glob("*.new*"):
-            left.unlink()
+        for left in cache.glob("*.new"):
+            shutil.rmtree(left)
         yield
 
 
@@ -197,11 +224,13 @@ def copy_of(image: SourceImage, target: Path) -> Path:
     return target
 
 
-def obstacle() -> str:
-    """Return why no image can be built here, "" when it can."""
+def obstacle(recipe: Recipe | None = None) -> str:
+    """Return why no disks can be built here, "" when they can."""
     if os.geteuid() != 0:
         return "needs root for loop devices and mounts"
-    tools = ("mmdebstrap", "mformat", "mcopy", "sfdisk", "partx", "losetup", "ssh-keygen", "mkfs.ext4")
+    wanted = Recipe() if recipe is None else recipe
+    tools = ["mmdebstrap", "mformat", "mcopy", "sfdisk", "partx", "losetup", "ssh-keygen", f"mkfs.{wanted.root}"]
+    tools += _TOOLS.get(wanted.layout, [])
     missing = [tool for tool in tools if shutil.which(tool) is None]
     return f"missing programs: {', '.join(missing)}" if missing else ""
 

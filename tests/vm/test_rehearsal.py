@@ -97,11 +97,20 @@ def test_an_unknown_uuid_in_fstab_is_told(server: SourceImage, tmp_path: Path) -
     assert "fstab" in rehearsal.fix
 
 
-@pytest.mark.parametrize("break_", [copies.without_boot_sector, copies.without_core])
-def test_a_missing_boot_loader_is_told(server: SourceImage, tmp_path: Path, break_: copies.Change) -> None:
+@pytest.mark.parametrize(
+    ("break_", "firmware"),
+    [
+        (copies.without_boot_sector, Firmware.BIOS),
+        (copies.without_core, Firmware.BIOS),
+        (copies.without_esp, Firmware.UEFI),
+    ],
+)
+def test_a_missing_boot_loader_is_told(
+    server: SourceImage, tmp_path: Path, break_: copies.Change, firmware: Firmware
+) -> None:
     disk = copies.landed(server, tmp_path)
     break_(disk)
-    rehearsal = rehearsal_of(disk, tmp_path)
+    rehearsal = rehearsal_of(disk, tmp_path, firmware=firmware)
     assert (rehearsal.verdict, rehearsal.code) == (Verdict.FAILED, "WHERRY.6210")
 
 

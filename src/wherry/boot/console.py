@@ -66,13 +66,18 @@ _TROUBLES: Final = (
     (Trouble.EMERGENCY_MODE, r"You are in (?:emergency|rescue) mode|Cannot open access to console, the root account"),
     (Trouble.INITRAMFS_FAILED, r"\(initramfs\) |Entering emergency mode\. Exit the shell|dracut:/# "),
     (Trouble.BOOT_LOADER_FAILED, r"grub rescue>|(?m:^grub> )"),
-    (Trouble.NO_BOOTABLE_DISK, r"No bootable (?:device|option)|Boot failed: not a bootable disk"),
+    # OVMF starts its own shell when no disk can be booted.
+    (
+        Trouble.NO_BOOTABLE_DISK,
+        r"No bootable (?:device|option)|Boot failed: not a bootable disk|UEFI Interactive Shell",
+    ),
 )
 
 _REASONS: Final = re.compile(
-    r"error: [^\n]{1,160}|Dependency failed for [^\n]{1,120}|Timed out waiting for device [^\n]{1,120}"
-    r"|Failed to (?:start|mount) [^\n]{1,120}"
+    r"error: [^\n]{1,300}"
+    r"|(?:Dependency failed for|Timed out waiting for device|Failed to start|Failed to mount) [^\n]{1,300}"
 )
+_UNIT: Final = re.compile(r"\S{1,255}\.(?:device|mount|swap|service|target) - ")  # before what the unit is called
 
 _ESCAPES: Final = re.compile(
     r"\x1b\[[0-9;?]{0,20}[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[A-Za-z=>]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)"
@@ -94,7 +99,8 @@ def plain(raw: str) -> str:
 
 def reasons_in(text: str) -> list[str]:
     """Return what the boot loader and systemd give as reasons in *text*, the newest last, each once."""
-    return list(dict.fromkeys(match[0].strip().rstrip(".") for match in _REASONS.finditer(text)))[-8:]
+    found = (_UNIT.sub("", match[0]).strip().rstrip(".") for match in _REASONS.finditer(text))
+    return list(dict.fromkeys(found))[-8:]
 
 
 @dataclass(slots=True)

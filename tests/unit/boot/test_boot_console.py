@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wherry.boot.console import MOST_TEXT, Console, Stage, Trouble, plain
+from wherry.boot.console import MOST_TEXT, Console, Stage, Trouble, plain, reasons_in
 
 SEABIOS = "\x1bc\x1b[?7l\x1b[2J\x1b[0mSeaBIOS (version 1.16.2-debian-1.16.2-1)\r\nBooting from Hard Disk..."
 GRUB = "\x1b[2J\x1b[01;01HGRUB loading..\r\nWelcome to GRUB!\r\n\r\n"
@@ -83,6 +83,7 @@ def test_a_sound_server_goes_through_all_stages() -> None:
         (KERNEL + "(initramfs) ", Trouble.INITRAMFS_FAILED, "(initramfs)", Stage.KERNEL),
         (NO_DISK, Trouble.NO_BOOTABLE_DISK, "No", Stage.FIRMWARE),
         (NO_OPTION, Trouble.NO_BOOTABLE_DISK, "No bootable option", Stage.STARTED),
+        ("\x1b[01;01HUEFI Interactive Shell v2.2\r\n", Trouble.NO_BOOTABLE_DISK, "Shell", Stage.STARTED),
     ],
 )
 def test_each_trouble_is_seen_with_its_words(text: str, trouble: Trouble, words: str, stage: Stage) -> None:
@@ -133,6 +134,11 @@ def test_harmless_words_are_no_sign(text: str) -> None:
     console = read(text)
     assert console.trouble is None
     assert console.stage <= Stage.BOOT_LOADER
+
+
+def test_a_unit_is_called_by_its_description() -> None:
+    line = "Timed out waiting for device dev-disk-by\\x2duuid-00\\x2d11.device - /dev/disk/by-uuid/00-11.\n"
+    assert reasons_in(line) == ["Timed out waiting for device /dev/disk/by-uuid/00-11"]
 
 
 def test_a_colour_that_systemd_cut_off_is_left_out() -> None:
