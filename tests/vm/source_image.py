@@ -176,21 +176,28 @@ def _inside(root: Path, devices: Devices, disks: ServerDisks) -> Iterator[None]:
     The device files are made by hand, with the names by UUID that udev would make: else grub-mkconfig writes the name
     of the loop device into the kernel's line.
     """
-    named = {disks.root_uuid: devices.root, disks.boot_uuid: devices.third, disks.encrypted_uuid: devices.last}
+    # A whole loop device under its own name is taken by grub-mkconfig for the file behind it, which isn't here.
+    nodes = {"volume": devices.root} if disks.boot_uuid else {}
+    nodes |= {devices.disk.name: devices.disk}
+    nodes |= {node.name: node for node in (Path("/dev/null"), Path("/dev/zero"), Path("/dev/urandom"))}
+    nodes |= {node.name: node for node in devices.disk.parent.glob(f"{devices.disk.name}p*")}
+    named = {
+        disks.boot_uuid: devices.third.name,
+        disks.root_uuid: "volume" if disks.boot_uuid else devices.third.name,
+        disks.encrypted_uuid: devices.last.name,
+    }
     named.pop("", None)
-    nodes = {Path("/dev/null"), Path("/dev/zero"), Path("/dev/urandom"), devices.disk, devices.root}
-    nodes |= set(devices.disk.parent.glob(f"{devices.disk.name}p*"))
     with contextlib.ExitStack() as stack:
         for kind, name in (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "dev")):
             run(["mount", "-t", kind, kind, str(root / name)])
             stack.callback(unmount, root / name)
-        for node in nodes:
+        for name, node in nodes.items():
             status = node.stat()
-            os.mknod(root / "dev" / node.name, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
+            os.mknod(root / "dev" / name, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
         by_uuid = root / "dev/disk/by-uuid"
         by_uuid.mkdir(parents=True)
-        for identity, node in named.items():
-            (by_uuid / identity).symlink_to(f"../../{node.name}")
+        for identity, name in named.items():
+            (by_uuid / identity).symlink_to(f"../../{name}")
         (root / "dev/null").chmod(0o666)
         yield
 

@@ -80,6 +80,9 @@ def test_a_machine_is_found_again_until_it_ends(disk: Path, tmp_path: Path) -> N
         found = Machine.find("tiny", folder)
         assert found is not None
         assert found.status() == "running"
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        assert all(Machine.find("tiny", folder) for _ in range(9))
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before
         found.stop()
         assert machine.ended(60)
         with pytest.raises(MachineGone):

@@ -10,8 +10,8 @@ import select
 import shutil
 import signal
 import subprocess
+import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -42,39 +42,42 @@ QUIT_S: Final = 20.0
 _DIE_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
-@dataclass(frozen=True, slots=True)
+_STARTED: Final[set["subprocess.Popen[bytes]"]] = set()
+"""QEMUs that were started by this process and not yet waited for, so that none stays a zombie for long."""
+
+
 class _Process:
     """A QEMU by its descriptor, which stands for no other process even when the number is given out again."""
 
-    descriptor: int
-    """-1 once it's known that the process is no more."""
+    def __init__(self, pid: int) -> None:
+        """Raises ProcessLookupError (an OSError) where there's no such process."""
+        self._descriptor = os.pidfd_open(pid)
+        self._release = weakref.finalize(self, os.close, self._descriptor)
 
     def ended(self, wait_s: float) -> bool:
         """Whether it ended, after waiting for that up to *wait_s* seconds."""
-        if self.descriptor < 0:
-            return True
         poll = select.poll()
-        poll.register(self.descriptor, select.POLLIN)
+        poll.register(self._descriptor, select.POLLIN)
         return bool(poll.poll(round(wait_s * 1000)))
 
     def kill(self) -> None:
+        """End it at once; it may have ended already."""
         with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
+            signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
 
 class Machine:
     """A running virtual machine. As a context manager it's killed at the end."""
 
-    def __init__(self, name: str, folder: Path, process: _Process, child: "subprocess.Popen[bytes] | None") -> None:
+    def __init__(self, name: str, folder: Path, process: _Process) -> None:
         """For `start` and `find`."""
         self.name = name
         self.folder = folder
         self._process = process
-        self._child = child
 
     @classmethod
     def start(cls, spec: MachineSpec, folder: Path, *, with_owner: bool) -> Self:
-        """Start a machine in *folder*, which is made; what an earlier machine left there is overwritten.
+        """Start a machine in *folder*, which is made; after an earlier machine's there, its console's text goes on.
 
         *with_owner*: the machine is killed when the thread that calls this ends, even by SIGKILL to the whole
         process. Without, it goes on, to be found by `find`. Raises MachineNotStarted, ProgramMissing, OSError.
@@ -85,11 +88,10 @@ class Machine:
         with listen(folder / MONITOR_SOCKET) as listener, (folder / QEMU_LOG).open("wb") as words:
             number = str(listener.fileno())
             arguments = [word.replace(MONITOR_DESCRIPTOR, number) for word in command(spec)]
-            child = _launch(
-                [*(_DIE_WITH_US if with_owner else ()), *arguments], folder, listener.fileno(), words.fileno()
-            )
-        log.info("machine_started", machine=spec.name, pid=child.pid)
-        machine = cls(spec.name, folder, _Process(os.pidfd_open(child.pid)), child)
+            bond = _DIE_WITH_US if with_owner else ()
+            process = _launch([*bond, *arguments], folder, listener.fileno(), words.fileno())
+        machine = cls(spec.name, folder, process)
+        log.info("machine_started", machine=spec.name)
         try:
             machine.order("query-status")
         except MachineGone as error:
@@ -105,11 +107,10 @@ class Machine:
         """Return the machine that runs in *folder*, None where none does."""
         with contextlib.suppress(OSError, ValueError):
             pid = int((folder / PID_FILE).read_text())
-            process = _Process(os.pidfd_open(pid))
+            process = _Process(pid)
             # Asked after the descriptor was opened: so it's this process that works in the folder.
             if Path(f"/proc/{pid}/cwd").samefile(folder) and not process.ended(0):
-                return cls(name, folder, process, None)
-            os.close(process.descriptor)
+                return cls(name, folder, process)
         return None
 
     def __enter__(self) -> Self:
@@ -173,19 +174,22 @@ class Machine:
 
     def kill(self) -> None:
         """End the machine at once, as if its power failed. It may have ended already."""
-        if self._process.descriptor < 0:
-            return
         self._process.kill()
         self.ended(QUIT_S)
-        if self._child is not None:
-            self._child.wait()
-        os.close(self._process.descriptor)
-        self._process = _Process(-1)
+        _reap()
 
 
-def _launch(arguments: Sequence[str], folder: Path, descriptor: int, words: int) -> "subprocess.Popen[bytes]":
+def _reap() -> None:
+    """Take note of the ends of QEMUs that this process has started."""
+    for child in list(_STARTED):
+        if child.poll() is not None:
+            _STARTED.discard(child)
+
+
+def _launch(arguments: Sequence[str], folder: Path, descriptor: int, words: int) -> _Process:
+    _reap()
     try:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             arguments,
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -196,6 +200,10 @@ def _launch(arguments: Sequence[str], folder: Path, descriptor: int, words: int)
         )
     except FileNotFoundError as error:
         raise ProgramMissing(program=arguments[0]) from error
+    # Before anybody can wait for it: until then its number is its own.
+    process = _Process(child.pid)
+    _STARTED.add(child)
+    return process
 
 
 def _last_words(folder: Path) -> str:
