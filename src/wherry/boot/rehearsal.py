@@ -30,7 +30,9 @@ LOOK_S: Final = 0.3
 """How long the rehearsal waits between two looks, in seconds."""
 _ASK_S: Final = 2.0  # how often QEMU is asked
 _PIECE: Final = 1 << 20
-_MOST_REPORT: Final = 8 << 20  # of a guest that floods its port no more is read
+MOST_FILE: Final = 64 << 20
+"""How large a console's log or a port's file may become, in bytes."""
+_MOST_REPORT: Final = 8 << 20  # more isn't believed to be a report
 _SHUT_OFF: Final = frozenset({"shutdown", "guest-panicked", "internal-error", "io-error"})
 
 
@@ -204,8 +206,9 @@ class _Watcher:
                 self._stages.append(StageReached(stage.word, round(now - self._started, 1)))
 
     def _listen(self) -> None:
-        if self._port_file.position < _MOST_REPORT:
-            self._from_port.feed(self._port_file.read())
+        told = self._port_file.read()
+        if self._port_file.taken <= _MOST_REPORT:
+            self._from_port.feed(told)
 
     def _ask(self, now: float) -> None:
         try:
@@ -228,22 +231,31 @@ class _Watcher:
 
 
 class _Growing:
-    """A file to which somebody else appends text."""
+    """A file to which somebody else appends text. What grows too large is cut, so that a guest can't fill the disk."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.position = 0
+        self._position = 0
+        self.taken = 0
+        """How many bytes were read in all."""
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def read(self) -> str:
         """Return what has come since the last time, "" while the file isn't there; a bounded piece in one go."""
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
             return ""
         try:
-            piece = os.pread(descriptor, _PIECE, self.position)
+            size = os.fstat(descriptor).st_size
+            if size > MOST_FILE:
+                self._position = max(self._position, size - _PIECE)
+            piece = os.pread(descriptor, _PIECE, self._position)
+            self._position += len(piece)
+            if size > MOST_FILE:
+                os.ftruncate(descriptor, 0)  # QEMU appends: it goes on at the new end
+                self._position = 0
         finally:
             os.close(descriptor)
-        self.position += len(piece)
+        self.taken += len(piece)
         return self._decoder.decode(piece)

@@ -110,7 +110,7 @@ def test_a_machine_that_is_looked_at_stands_still_at_the_end() -> None:
 
 def test_what_a_port_is_told_goes_into_its_file() -> None:
     words = command(MachineSpec("server", Accelerator.KVM, DISKS, ports=("wherry.rehearsal",)))
-    assert f"file,id=port0,path={port_file('wherry.rehearsal')}" in values(words, "-chardev")
+    assert f"file,id=port0,path={port_file('wherry.rehearsal')},append=on" in values(words, "-chardev")
     assert (values(words, "-accel"), values(words, "-cpu")) == (["kvm"], ["host"])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from wherry.boot import rehearsal as rehearsal_module
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.errors import MachineGone
 from wherry.boot.machine.hardware import Disk, MachineSpec, Nic, TapNetwork, UserNetwork
@@ -134,6 +135,17 @@ def test_a_machine_whose_process_ended_went_down(tmp_path: Path) -> None:
     rehearsal = watched(play)
     assert rehearsal.code == "WHERRY.6216"
     assert "gone" in rehearsal.message
+
+
+@pytest.mark.parametrize("where", ["console", PORT])
+def test_a_guest_that_floods_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(rehearsal_module, "MOST_FILE", 100_000)
+    flood = [(where, "x" * 60_000 + "\n")] * 40
+    play = Play(tmp_path, [*BOOTING, *flood, (PORT, "\n".join(UP) + "\n")])
+    assert watched(play).verdict is Verdict.PASSED
+    assert (tmp_path / where).stat().st_size <= 200_000
 
 
 def test_a_monitor_that_does_not_answer_is_no_verdict(tmp_path: Path) -> None:

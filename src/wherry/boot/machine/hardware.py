@@ -160,7 +160,7 @@ def _lines(spec: MachineSpec) -> Iterator[str]:
     if spec.ports:
         yield from ("-device", "virtio-serial-pci,id=ports")
     for number, port in enumerate(spec.ports):
-        yield from ("-chardev", f"file,id=port{number},path={port_file(port)}")
+        yield from ("-chardev", f"file,id=port{number},path={port_file(port)},append=on")
         yield from ("-device", f"virtserialport,bus=ports.0,chardev=port{number},name={port}")
 
 
