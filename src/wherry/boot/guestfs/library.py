@@ -162,7 +162,8 @@ class Appliance:
         if failed:
             words = self._library.guestfs_last_error(self._handle) or b"(no message)"
             number = self._library.guestfs_last_errno(self._handle)
-            raise OSError(number, f"{name}: {words.decode(errors='replace').strip()[-500:]}")
+            reason = f"{name}: {words.decode(errors='replace').strip()[-500:]}"
+            raise OSError(number, reason) if number else OSError(reason)
 
 
 @contextlib.contextmanager
