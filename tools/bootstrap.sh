@@ -22,12 +22,8 @@ case "${1:-}" in
   vm)
     NEEDED+=(
       qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils "/usr/share/OVMF/OVMF_CODE*.fd:ovmf" mmdebstrap:mmdebstrap
-<<<<<<< HEAD
       mformat:mtools ssh:openssh-client ssh-keygen:openssh-client tar:tar lvcreate:lvm2 cryptsetup:cryptsetup-bin
-=======
-      mformat:mtools ssh:openssh-client ssh-keygen:openssh-client tar:tar
       qemu-storage-daemon:qemu-system-common "/usr/lib/*/libguestfs.so.0:libguestfs0"
->>>>>>> 4adfd4b (Tell how a copy is made to boot; prove it on a real Debian)
     )
     ;;
   bundle) NEEDED+=(strip:binutils ldd:libc-bin) ;;
