@@ -9,6 +9,7 @@ from msgspec import structs
 from wherry.boot import target as boot
 from wherry.boot.changeset import ChangeSet, Notice, RemoveFile, Weight
 from wherry.boot.chroot.workbench import ChrootWorkbench
+from wherry.boot.guestfs.workbench import GuestfsWorkbench
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.hardware import UserNetwork
 from wherry.boot.probe import CheckResult
@@ -95,6 +96,7 @@ def test_why_something_was_changed_is_told_once() -> None:
 
 
 def test_a_workbench_has_to_be_named() -> None:
-    assert isinstance(open_workbench(WorkbenchKind.CHROOT), ChrootWorkbench)
+    kinds = {kind: type(open_workbench(kind, lambda: Accelerator.TCG)) for kind in WorkbenchKind}
+    assert kinds == {WorkbenchKind.CHROOT: ChrootWorkbench, WorkbenchKind.GUESTFS: GuestfsWorkbench}
     with pytest.raises(BootingUnconfigured, match="chroot"):
-        open_workbench(None)
+        open_workbench(None, lambda: Accelerator.TCG)

@@ -68,8 +68,8 @@ class Booting:
     @classmethod
     def by(cls, settings: ReceiverSettings) -> "Booting":
         """Return the parts by what the operator told. Raises BootingUnconfigured without a workbench."""
-        workbench = open_workbench(settings.workbench)
         accelerator = partial(find_accelerator, settings.membership.state / "accelerator.json")
+        workbench = open_workbench(settings.workbench, accelerator)
         return cls(settings, BootConverter(workbench), BootRehearser(workbench, accelerator), accelerator)
 
     def landings(self, replicas: Shelf, hand_in: HandIn, sure: Callable[[], Steadfast]) -> Landings:

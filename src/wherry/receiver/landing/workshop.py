@@ -94,8 +94,6 @@ class BootRehearser:
                 affordable(order.target, os.cpu_count() or 1, _host_memory_mb()),
                 overlays,
                 self._accelerator(),
-                ports=(probe.PORT,),
-                isolated=True,
             )
             question = Question(
                 Firmware(order.target.firmware.lower()),

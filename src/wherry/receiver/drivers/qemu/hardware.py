@@ -21,7 +21,6 @@ def machine_spec(
     disks: Sequence[Path],
     accelerator: Accelerator,
     *,
-    ports: tuple[str, ...] = (),
     isolated: bool = False,
 ) -> MachineSpec:
     """Return the machine; its cards reach the world through the host's addresses, unless it's *isolated*.
@@ -38,7 +37,6 @@ def machine_spec(
         vcpus=machine.vcpus,
         memory_mib=machine.memory_mb,
         nics=tuple(Nic(mac, UserNetwork(isolated=isolated), NicModel(machine.nic_model.value)) for mac in macs),
-        ports=ports,
     )
 
 

@@ -1,0 +1,109 @@
+"""A real server through the receiver's hands: made to boot on another disk bus, rehearsed, launched, rolled back."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.vm.recipe import Initramfs, Recipe
+from tests.vm.source_image import source_image
+from tests.vm.waiting import until
+from wherry.boot.chroot.workbench import ChrootWorkbench
+from wherry.boot.machine.accelerator import accelerator_of_this_process
+from wherry.contract.enumerations import DiskBus, OrderKind, OrderStage, Verdict
+from wherry.contract.landing import LandingOrder, OrderReport, RehearsalCheck, TargetMachine
+from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
+from wherry.receiver.drivers.qemu.servers import QemuServers
+from wherry.receiver.landing.carrier import Carrier
+from wherry.receiver.landing.workshop import BootConverter, BootRehearser
+from wherry.replication.errors import SnapshotRefused
+from wherry.replication.record import Checkpoint, ReplicaDisk
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root for loop devices and mounts"),
+    pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="QEMU is not installed"),
+]
+
+TARGET = TargetMachine(disk_bus=DiskBus.VIRTIO_SCSI, vcpus=2, memory_mb=1024, macs=["52:54:00:77:00:01"])
+CHECKS = [
+    RehearsalCheck(name="name", command='test "$(hostname)" = source'),
+    RehearsalCheck(name="database", command="command -v sqlite3"),
+]
+BOOT_S = 600.0
+
+
+class Landed:
+    """A replica at its last checkpoint, on a filesystem that knows no reflinks."""
+
+    def __init__(self, disk: Path) -> None:
+        self.disks: Sequence[ReplicaDisk] = [ReplicaDisk(0, "/dev/sda", disk.stat().st_size, disk)]
+        self.checkpoint = Checkpoint(4, consistent=True, taken_at=1, covered={})
+
+    def snapshot(self, checkpoint: int, folder: Path) -> Mapping[int, Path]:
+        raise SnapshotRefused(path=folder, reason=f"no reflinks for checkpoint {checkpoint}")
+
+    def get(self, task_id: str) -> "Landed":
+        assert task_id == "task"
+        return self
+
+
+class Scene:
+    """A carrier with real parts, and the disk of a server whose initramfs has the drivers of SATA disks only."""
+
+    def __init__(self, images: Path) -> None:
+        self.servers = QemuServers(images / SERVERS_FOLDER, accelerator_of_this_process)
+        driver = QemuDriver(images, self.servers)
+        self.disk = driver.replica_directory("task") / "disk-0.raw"
+        shutil.copyfile(source_image(Recipe(initramfs=Initramfs.SATA_ONLY)).path, self.disk)
+        workbench = ChrootWorkbench()
+        self.carrier = Carrier(
+            driver,
+            Landed(self.disk),
+            converter=BootConverter(workbench),
+            rehearser=BootRehearser(workbench, accelerator_of_this_process),
+            servers=self.servers,
+        )
+
+    def do(self, kind: OrderKind) -> OrderReport:
+        order = LandingOrder(
+            id=f"order-{kind.value.replace('_', '-')}", task_id="task", kind=kind, target=TARGET, checkpoint=4,
+            server_id="target", server_name="target", checks=CHECKS, limit_s=int(BOOT_S),
+        )  # fmt: skip
+        report = self.carrier.carry_out(order, "SYNCING", lambda *_words: None, lambda: False)
+        assert report is not None
+        return report
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    images = tmp_path / "images"
+    images.mkdir()
+    found = Scene(images)
+    yield found
+    found.servers.stop("target")
+
+
+def test_a_server_is_converted_rehearsed_launched_and_rolled_back(scene: Scene) -> None:
+    before = scene.disk.stat().st_mtime_ns
+    landed = scene.do(OrderKind.LAND)
+    assert landed.rehearsal is not None
+    words = landed.rehearsal.console.decode(errors="replace")
+    assert (landed.stage, landed.rehearsal.verdict) == (OrderStage.DONE, Verdict.PASSED), (landed.error, words[-2000:])
+    assert [check.status for check in landed.rehearsal.checks] == [0, 0]
+    assert landed.rehearsal.screenshot.startswith(b"\x89PNG")
+    assert any("virtio_scsi" in why or "initramfs" in why for why in landed.rehearsal.changes), landed.rehearsal.changes
+
+    assert scene.do(OrderKind.LAUNCH).stage is OrderStage.DONE
+    assert scene.servers.status("target") == "running"
+    until(lambda: b"login:" in screen_text(scene), BOOT_S)
+    assert scene.do(OrderKind.ROLL_BACK).stage is OrderStage.DONE
+    assert scene.servers.status("target") == "stopped"
+    assert scene.disk.stat().st_mtime_ns == before
+
+
+def screen_text(scene: Scene) -> bytes:
+    console = scene.servers.console("target")
+    return console.read_bytes() if console.exists() else b""
