@@ -4,8 +4,9 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,8 @@ from tests.contract import documents
 from tests.contract.running import NO_RETRY, JoinAs, Raw, Server, faultless_server
 from wherry.client.control_plane import ControlPlane, join
 from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable, TrustMissing
+from wherry.contract.enumerations import LandingOutcome, LandingState, OrderKind, OrderStage, Verdict
+from wherry.contract.landing import OrderReport, RehearsalCheck, RehearsalRequest, RehearsalResult
 from wherry.contract.sources import Registration
 from wherry.contract.tasks import TaskCreation
 from wherry.contract.wherry import DiskRoot, PassFigures, ProofHalf, ReceiverAnnouncement, ReplicationFigures
@@ -32,14 +35,14 @@ class Landing:
     client: ControlPlane
     key: tuple[str, str]
 
-    def announce(self, port: int = 7443) -> None:
+    def announce(self, port: int = 7443, drivers: tuple[str, ...] = ("image",)) -> None:
         self.client.update_receiver(
             self.id,
             ReceiverAnnouncement(
                 name="landing-1",
                 data_host="192.0.2.200",
                 data_port=port,
-                drivers=["image"],
+                drivers=list(drivers),
                 free_bytes=5 << 40,
                 version="0.1.0",
             ),
@@ -336,3 +339,78 @@ def test_a_source_that_was_deleted_comes_back_when_its_agent_registers(
     control_plane.delete_server(first)
     second = agent.register_server(registration)
     assert agent.show_server(second).name == "phoenix"
+
+
+@pytest.fixture
+def booting(receiver: Landing) -> Iterator[Landing]:
+    """The receiver, while it boots what lands."""
+    receiver.announce(drivers=("image", "qemu"))
+    yield receiver
+    receiver.announce()
+
+
+def test_a_rehearsal_goes_from_the_user_to_the_receiver_and_back(
+    control_plane: ControlPlane, booting: Landing, move: Move
+) -> None:
+    assert move.agent.show_route(move.task_id).receiver_id == booting.id
+    request = RehearsalRequest(checks=[RehearsalCheck(name="shop", command="true")], limit_s=60)
+    rehearsal_id = control_plane.order_rehearsal(move.task_id, request)
+    with pytest.raises(ControlPlaneError) as caught:
+        control_plane.order_rehearsal(move.task_id, request)
+    refusal(caught, 409)
+    assigned = {each.task_id: each for each in booting.client.list_assignments(booting.id, wait_s=0).assignments}
+    (order,) = assigned[move.task_id].orders
+    assert (order.id, order.kind, order.checks) == (rehearsal_id, OrderKind.REHEARSE, request.checks)
+    booting.client.update_order(booting.id, order.id, OrderReport(stage=OrderStage.WAITING))
+    assert move.agent.show_landing(move.task_id).checkpoint_wanted
+    result = RehearsalResult(verdict=Verdict.PASSED, console=b"login:", screenshot=b"\x89PNG")
+    for _ in range(2):  # the answer may get lost
+        report = OrderReport(stage=OrderStage.DONE, progress=100, checkpoint=2, rehearsal=result)
+        booting.client.update_order(booting.id, order.id, report)
+    shown = control_plane.show_rehearsal(rehearsal_id)
+    assert (shown.verdict, shown.checkpoint, shown.stage) == (Verdict.PASSED, 2, OrderStage.DONE)
+    assert control_plane.show_console(rehearsal_id) == "login:"
+    assert control_plane.show_screenshot(rehearsal_id) == b"\x89PNG"
+    listed = control_plane.list_rehearsals(task_id=move.task_id, verdict="passed")
+    assert [each.id for each in listed.rehearsals] == [rehearsal_id]
+    assert control_plane.list_rehearsals(task_id=move.task_id, verdict="failed").count == 0
+
+
+def test_success_means_booted(control_plane: ControlPlane, booting: Landing, move: Move) -> None:
+    move.agent.show_route(move.task_id)
+    for state in ("syncing", "cutovering"):
+        move.agent.update_copy_state(move.source_id, state, state)
+    begun = move.agent.begin_landing(move.task_id, 3)
+    assert (begun.state, begun.outcome) == (LandingState.ORDERED, LandingOutcome.WAIT)
+    with pytest.raises(ControlPlaneError) as caught:
+        move.agent.update_copy_state(move.source_id, "finished", "cutovered")
+    refusal(caught, 409)
+    booting.client.update_order(booting.id, begun.order_id, OrderReport(stage=OrderStage.REHEARSING))
+    known = move.agent.show_landing(move.task_id).version
+    booting.client.update_order(booting.id, begun.order_id, OrderReport(stage=OrderStage.DONE, server_id="vm-9"))
+    passed = move.agent.show_landing(move.task_id, known=known, wait_s=30)
+    # The task was created with start_target_server false.
+    assert (passed.state, passed.outcome) == (LandingState.PASSED, LandingOutcome.SUCCESS)
+    move.agent.update_copy_state(move.source_id, "finished", "cutovered")
+    assert control_plane.show_task(move.task_id).state == "MIGRATE_SUCCESS"
+    control_plane.launch_target(move.task_id)
+    launching = control_plane.show_landing(move.task_id)
+    assert launching.state is LandingState.LAUNCHING
+    booting.client.update_order(booting.id, launching.order_id, OrderReport(stage=OrderStage.DONE, server_id="vm-9"))
+    control_plane.roll_back_target(move.task_id)
+    assert control_plane.show_landing(move.task_id).state is LandingState.ROLLING_BACK
+
+
+def test_an_agent_and_a_receiver_order_nothing(booting: Landing, move: Move) -> None:
+    move.agent.show_route(move.task_id)
+    for caller in (move.agent, booting.client):
+        calls: tuple[Callable[[], object], ...] = (
+            partial(caller.order_rehearsal, move.task_id, RehearsalRequest()),
+            partial(caller.launch_target, move.task_id),
+            partial(caller.roll_back_target, move.task_id),
+            caller.list_rehearsals,
+        )
+        for call in calls:
+            with pytest.raises(ControlPlaneError) as caught:
+                call()
+            refusal(caught, 403)

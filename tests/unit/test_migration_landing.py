@@ -37,6 +37,7 @@ from wherry.migration.records import (
     SetSubtask,
     SetTarget,
     SourceRecord,
+    SubtaskRecord,
     TaskRecord,
     WithdrawOrders,
 )
@@ -161,6 +162,14 @@ def test_the_launch_follows_a_rehearsal_that_passed() -> None:
     ]
     assert of(changes, OrderLanding) == [OrderLanding(OrderKind.LAUNCH, REQUEST, 4, leads=True)]
     assert of(changes, SetTarget) == [SetTarget("vm")]
+
+
+def test_a_task_whose_target_is_created_has_that_step_done_then() -> None:
+    step = SubtaskRecord(Subtask.CREATE_CLOUD_SERVER, 0)
+    creating = structs.replace(TASK, exist_server=False, subtasks=(step,))
+    (done,) = of(reported(OrderKind.LAND, OrderStage.DONE, creating), SetSubtask)
+    assert isinstance(done, SetSubtask)
+    assert (done.name, done.progress) == (Subtask.CREATE_CLOUD_SERVER, 100)
 
 
 def test_no_launch_follows_where_the_target_is_not_to_be_started() -> None:

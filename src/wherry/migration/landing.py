@@ -306,6 +306,8 @@ def _on_landing(task: TaskRecord, order: OrderRecord, told: OrderReport, error: 
     changes: list[Change] = [SetLanding(state, told.progress, told.note, error, server_id=server)]
     if server is not None and order.kind is OrderKind.LAND:
         changes.append(SetTarget(server, told.server_name))
+        if any(step.name == Subtask.CREATE_CLOUD_SERVER and step.progress < 100 for step in task.subtasks):
+            changes.append(SetSubtask(Subtask.CREATE_CLOUD_SERVER, 100, process_trace="made by the receiver"))
     if state is LandingState.PASSED and order.kind is OrderKind.LAND and task.start_target_server:
         if task.state not in AT_WORK:
             return changes
