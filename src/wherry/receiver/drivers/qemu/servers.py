@@ -51,6 +51,7 @@ class QemuServers:
         self._folder = folder
         self._accelerator = accelerator
         self._stands_s = stands_s
+        self._started: dict[str, Machine] = {}
 
     def every(self) -> Sequence[ServerNote]:
         """Return all servers, by their ids."""
@@ -88,6 +89,7 @@ class QemuServers:
         disks = self._disks(place, note)
         spec = machine_spec(_key(server_id), note.machine, disks, self._accelerator())
         machine = Machine.start(spec, place / "machine", with_owner=False)
+        self._started[server_id] = machine
         if machine.ended(self._stands_s):
             words = (place / "machine/qemu.log").read_text(errors="replace").strip()[-500:]
             raise MachineNotStarted(name=server_id, reason=words or "it ended at once")
@@ -143,6 +145,11 @@ class QemuServers:
         return [folder / f"disk-{number}.qcow2" for number in range(len(note.beneath))]
 
     def _machine(self, server_id: str) -> Machine | None:
+        own = self._started.get(server_id)
+        if own is not None and not own.ended():
+            return own
+        if own is not None and self._started.pop(server_id, None) is not None:
+            own.kill()  # it has ended; the child is waited for
         return Machine.find(_key(server_id), self._place(server_id) / "machine")
 
     def _place(self, server_id: str) -> Path:
