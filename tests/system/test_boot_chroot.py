@@ -15,7 +15,7 @@ from tests.vm.waiting import until
 from wherry.boot.applying import apply, undo
 from wherry.boot.changeset import ChangeSet, CopyFile, MakeLink, WriteFile
 from wherry.boot.chroot.workbench import ChrootWorkbench
-from wherry.boot.errors import LayoutUnknown, NoSystem, WorkbenchFailed
+from wherry.boot.errors import LayoutUnknown, NoSystem, PlanOutdated, WorkbenchFailed
 from wherry.boot.guest import FileKind, Guest
 from wherry.boot.inspection import inspect
 from wherry.boot.planning import plan
@@ -178,6 +178,19 @@ def test_changes_are_applied_and_undone(disk: Path) -> None:
         assert guest.read_text("/etc/fstab") == FSTAB
         assert guest.list("/boot/efi/EFI") == ["madeup"]
         assert not guest.exists("/etc/systemd")
+
+
+def write_and_fail(disk: Path) -> None:
+    with WORKBENCH.open([disk], writable=True) as guest:
+        guest.write_text("/srv/kept", "kept")
+        raise PlanOutdated(path="/x")
+
+
+def test_what_was_done_before_an_error_is_on_the_disks(disk: Path) -> None:
+    with pytest.raises(PlanOutdated):
+        write_and_fail(disk)
+    with WORKBENCH.open([disk]) as guest:
+        assert guest.read_text("/srv/kept") == "kept"
 
 
 def test_disks_without_a_system_are_told_apart(tmp_path: Path) -> None:

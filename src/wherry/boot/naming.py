@@ -55,7 +55,7 @@ def stable_name(spec: str, landed: Landed, source_disks: Sequence[str] = (), kin
     if found is None:
         return None
     counts = Counter(each.uuid for each in landed.filesystems)
-    if found.uuid and counts[found.uuid] == 1:
+    if found.uuid and (counts[found.uuid] == 1 or found.type == "btrfs"):  # a btrfs may have several devices
         return f"UUID={found.uuid}"
     return f"PARTUUID={found.part_uuid}" if found.part_uuid else None
 

@@ -18,6 +18,7 @@ import msgspec
 from wherry.boot.errors import LayoutUnknown, NoSystem, WorkbenchFailed
 from wherry.boot.guest import FileStatus, Guest, GuestDisk, GuestFilesystem, Output
 from wherry.boot.messages import Answer, Facts, Opening, Order, receive, send
+from wherry.errors import WherryError
 from wherry.process import ProgramMissing
 
 _DIE_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -33,7 +34,12 @@ def served(module: str, opening: Opening, within: Sequence[str] = ()) -> Iterato
     """
     with _started([*_DIE_WITH_US, *within, sys.executable, "-m", module]) as worker:
         guest = _ServedGuest(worker, opening)
-        yield guest
+        try:
+            yield guest
+        except WherryError:
+            with contextlib.suppress(WherryError):  # the first error tells more
+                guest.close()
+            raise
         guest.close()
 
 
@@ -73,7 +79,8 @@ class _ServedGuest(Guest):
         """Write everything to the disks and let go of them. Raises WorkbenchFailed."""
         self._worker.orders.close()
         self._answer()
-        self._worker.process.wait(_PATIENCE_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it's killed then; all is on the disks
+            self._worker.process.wait(_PATIENCE_S)
 
     @property
     def disks(self) -> Sequence[GuestDisk]:
