@@ -20,7 +20,7 @@ from wherry.boot.guest import FileKind, Guest
 from wherry.boot.inspection import inspect
 from wherry.boot.planning import plan
 from wherry.boot.target import Firmware, TargetMachine
-from wherry.process import run
+from wherry.process import ProgramMissing, run
 
 MISSING = [tool for tool in (*TOOLS, "qemu-storage-daemon") if shutil.which(tool) is None]
 pytestmark = [
@@ -216,6 +216,14 @@ def test_a_qcow2_that_the_source_wrote_is_not_taken_for_one(made: LandedDisk, tm
     disguised = tmp_path / "disk.raw"
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(secret), str(disguised)])
     with pytest.raises(NoSystem), WORKBENCH.open([disguised]):
+        pass
+
+
+def test_a_missing_program_is_named(made: LandedDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for program in ("setpriv", "unshare", "mount"):
+        (tmp_path / program).symlink_to(shutil.which(program) or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ProgramMissing, match="losetup"), WORKBENCH.open([made.image]):
         pass
 
 

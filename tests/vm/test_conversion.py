@@ -60,9 +60,12 @@ def make_old_fashioned(guest: Guest) -> None:
     guest.write_text("/etc/network/interfaces", interfaces.replace(INTERFACE, CARD))
 
 
-def test_a_server_of_another_machine_comes_up_after_its_conversion(server: SourceImage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("nics", [(TargetNic(MAC),), ()], ids=["card by its address", "any card"])
+def test_a_server_of_another_machine_comes_up_after_its_conversion(
+    server: SourceImage, tmp_path: Path, nics: tuple[TargetNic, ...]
+) -> None:
     overlay = make_overlay([server.path], tmp_path / "overlay")
-    target = TargetMachine(Firmware.BIOS, DiskBus.VIRTIO_BLK, nics=(TargetNic(MAC),))
+    target = TargetMachine(Firmware.BIOS, DiskBus.VIRTIO_BLK, nics=nics)
     with ChrootWorkbench().open(overlay, writable=True) as guest:
         make_old_fashioned(guest)
         changes = plan(inspect(guest), target)

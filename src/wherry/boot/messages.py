@@ -1,12 +1,15 @@
 """What a workbench and its worker process say to each other: msgpack, each message behind its length."""
 
 import struct
-from collections.abc import Sequence
-from typing import IO, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import IO, Final, TypeVar
 
 import msgspec
 
+from wherry.boot.errors import LayoutUnknown, LibguestfsMissing, NoSystem
 from wherry.boot.guest import GuestDisk, GuestFilesystem
+from wherry.errors import WherryError
+from wherry.process import ProgramMissing
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -41,6 +44,11 @@ class Answer(msgspec.Struct, frozen=True):
     """Name of the error's class, where it's a known one."""
     details: dict[str, str] = {}
 
+
+PASSED_ON: Final[Mapping[str, type[WherryError]]] = {
+    each.__name__: each for each in (NoSystem, LayoutUnknown, LibguestfsMissing, ProgramMissing)
+}
+"""Errors of a worker that stay what they are at the other end; every other one is a WorkbenchFailed with its reason."""
 
 Message = TypeVar("Message")
 

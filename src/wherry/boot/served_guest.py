@@ -15,14 +15,13 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from wherry.boot.errors import LayoutUnknown, NoSystem, WorkbenchFailed
+from wherry.boot.errors import WorkbenchFailed
 from wherry.boot.guest import FileStatus, Guest, GuestDisk, GuestFilesystem, Output
-from wherry.boot.messages import Answer, Facts, Opening, Order, receive, send
+from wherry.boot.messages import PASSED_ON, Answer, Facts, Opening, Order, receive, send
 from wherry.errors import WherryError
 from wherry.process import ProgramMissing
 
 _DIE_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")
-_KNOWN: Final = {"NoSystem": NoSystem, "LayoutUnknown": LayoutUnknown}
 _PATIENCE_S: Final = 60.0
 
 
@@ -172,7 +171,7 @@ class _ServedGuest(Guest):
             words = self._worker.words.read().decode(errors="replace").strip()[-500:]
             raise WorkbenchFailed(reason=f"its process ended: {words or '(no message)'}")
         if answer.error:
-            raise _KNOWN[answer.error](**answer.details)
+            raise PASSED_ON[answer.error](**answer.details)
         if answer.refused:
             raise WorkbenchFailed(reason=answer.refused)
         return answer.result

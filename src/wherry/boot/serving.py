@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
-from wherry.boot.errors import LayoutUnknown, NoSystem
-from wherry.boot.messages import Answer, Facts, Opening, Order, receive, send
+from wherry.boot.messages import PASSED_ON, Answer, Facts, Opening, Order, receive, send
 from wherry.errors import WherryError
 
 Operations = Mapping[str, Callable[..., object]]
@@ -44,7 +43,7 @@ def _carried_out(order: Order, operations: Operations) -> Answer:
 
 
 def _refusal(error: Exception) -> Answer:
-    if isinstance(error, NoSystem | LayoutUnknown):
+    if isinstance(error, WherryError) and type(error).__name__ in PASSED_ON:
         details = {key: str(text) for key, text in error.details.items()}
         return Answer(None, str(error), type(error).__name__, details)
     return Answer(None, _reason(error))
