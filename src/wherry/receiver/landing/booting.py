@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from wherry.boot.machine.accelerator import Accelerator, find_accelerator
+from wherry.boot.machine.accelerator import QEMU, Accelerator, find_accelerator
 from wherry.client.patience import Steadfast
 from wherry.client.state_folder import private_folder
 from wherry.contract.wherry import Assignment
+from wherry.process import run
 from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
 from wherry.receiver.drivers.qemu.servers import QemuServers
 from wherry.receiver.landing.carrier import Carrier, Shelf
@@ -67,7 +68,11 @@ class Booting:
 
     @classmethod
     def by(cls, settings: ReceiverSettings) -> "Booting":
-        """Return the parts by what the operator told. Raises BootingUnconfigured without a workbench."""
+        """Return the parts by what the operator told.
+
+        Raises BootingUnconfigured without a workbench, ProgramMissing without QEMU.
+        """
+        run([QEMU, "--version"], timeout_s=60)
         accelerator = partial(find_accelerator, settings.membership.state / "accelerator.json")
         workbench = open_workbench(settings.workbench, accelerator)
         return cls(settings, BootConverter(workbench), BootRehearser(workbench, accelerator), accelerator)
