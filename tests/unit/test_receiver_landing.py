@@ -13,7 +13,7 @@ from wherry.contract.landing import LandingError, OrderReport, TargetMachine
 from wherry.durable import write_file
 from wherry.receiver.landing import standing
 from wherry.receiver.landing.words import OrderStopped
-from wherry.replication.errors import SnapshotRefused
+from wherry.replication.errors import CheckpointGone, SnapshotRefused
 
 ERROR = LandingError(code="WHERRY.6210", message="no boot loader", cause="c", fix="f")
 
@@ -158,6 +158,23 @@ def test_a_rehearsal_waits_for_a_consistent_checkpoint(tmp_path: Path, monkeypat
     assert scene.do(wanted) is None
     scene.replica.consistent, scene.replica.number = True, 7
     assert done(scene.do(wanted)).checkpoint == 7
+
+
+def test_a_checkpoint_that_goes_away_this_moment_is_waited_for_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_reflinks(monkeypatch, possible=True)
+    scene = Scene(tmp_path)
+
+    def gone(checkpoint: int, _folder: Path) -> dict[int, Path]:
+        raise CheckpointGone(actual=5, wanted=checkpoint)
+
+    monkeypatch.setattr(scene.replica, "snapshot", gone)
+    assert scene.do(order(OrderKind.REHEARSE, checkpoint=None)) is None
+    report = scene.do(order(order_id="o-2"))
+    assert report is not None
+    assert report.error is not None
+    assert report.error.code == "WHERRY.2025"
 
 
 def test_a_fresh_one_waits_for_a_newer_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,12 @@ def find_standing(
             return None
     else:
         number = order.checkpoint
-    return _take(number, kept.get(number), replica, folder)
+    try:
+        return _take(number, kept.get(number), replica, folder)
+    except CheckpointGone:
+        if order.checkpoint is None:
+            return None  # a newer one has taken its place this moment
+        raise
 
 
 def reflinks_in(folder: Path) -> bool:
