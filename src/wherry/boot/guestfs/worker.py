@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,11 +28,12 @@ _MOST_AT_ONCE: Final = 2 << 20
 """What one call reads from or writes to a device: the library's messages are limited to 4 MiB."""
 
 _KINDS: Final = {stat.S_IFREG: FileKind.FILE, stat.S_IFDIR: FileKind.DIRECTORY, stat.S_IFLNK: FileKind.LINK}
-_KILLED: Final = 128 + 9
+_TOO_LATE: Final = frozenset({124, 128 + 9})
+"""How `timeout` ends when it had to end the program; a program may end so by itself, but sooner."""
 
 _RUN: Final = """\
 d=$1 t=$2; shift 2
-timeout -s KILL "$t" "$@" <"$d/in" >"$d/out" 2>"$d/words"
+timeout -k 5 "$t" "$@" <"$d/in" >"$d/out" 2>"$d/words"
 echo $? >"$d/status"
 """
 """Runs a program and keeps what it says: the library's own call tells neither status nor both streams. The program and
@@ -185,12 +187,14 @@ class _Files:
         folder = self._appliance.text("mkdtemp", b"/var/tmp/wherry-run-XXXXXX")
         try:
             self.write(folder + b"/in", stdin, 0o600)
-            limit = str(max(1, round(timeout_s))).encode()
-            self._appliance.command([b"/bin/sh", b"-c", _RUN.encode(), b"sh", folder, limit, *argv])
+            limit = max(1, round(timeout_s))
+            began = time.monotonic()
+            self._appliance.command([b"/bin/sh", b"-c", _RUN.encode(), b"sh", folder, str(limit).encode(), *argv])
+            took_s = time.monotonic() - began
             status, out, words = (self.read_bytes(folder + name) or b"" for name in (b"/status", b"/out", b"/words"))
         finally:
             self._appliance.do("rm_rf", folder)
-        if int(status) == _KILLED and not words:
+        if int(status) in _TOO_LATE and took_s >= limit:
             raise subprocess.TimeoutExpired(argv[0], timeout_s)
         return int(status), out, words
 
