@@ -129,7 +129,10 @@ def _migrate(described: Described, succeed: Any) -> None:
         "ListEvents",
     ):
         succeed(operation)
-    for operation in ("UpdateTargetMachine", "ShowTargetMachine", "ShowLanding", "ListRehearsals"):
+    for operation in (
+        *("UpdateTargetMachine", "ShowTargetMachine", "UpdateRehearsalSettings", "ShowRehearsalSettings"),
+        *("ShowLanding", "ListRehearsals"),
+    ):
         succeed(operation)
     for operation in ("BeginLanding", "OrderRehearsal", "LaunchTarget", "RollBackTarget"):
         assert described.send(operation).status_code == 400, "nothing has landed"

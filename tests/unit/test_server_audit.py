@@ -129,6 +129,7 @@ async def land(admin: httpx.AsyncClient, receiver: str) -> None:
     own = f"/wherry/v1/tasks/{moving}"
     await do(admin, "GET", f"{own}/route")
     await do(admin, "PUT", f"{own}/target-machine", {"vcpus": 1})
+    await do(admin, "PUT", f"{own}/rehearsal-settings", {"limit_s": 60})
     await do(admin, "POST", f"{own}/rehearsals", {})
     await do(admin, "POST", f"/v3/tasks/{moving}/action", {"operation": "start"})
     for state, cycle in (("syncing", "syncing"), ("cutovering", "cutovering")):

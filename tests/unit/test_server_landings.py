@@ -374,6 +374,28 @@ def test_orders_belong_to_their_receiver(data: Path) -> None:
     run(data, check)
 
 
+def test_the_rehearsal_of_a_cutover_asks_what_the_task_was_told(data: Path) -> None:
+    async def check(harness: Harness) -> None:
+        scene = await Scene.set_up(harness)
+        path = f"{scene.own}/rehearsal-settings"
+        assert (await scene.admin.get(path)).json() == {"checks": [], "limit_s": 1800}
+        settings = {"checks": [{"name": "shop", "command": "true", "timeout_s": 5}], "limit_s": 300}
+        assert (await scene.admin.put(path, json=settings)).json() == {}
+        assert (await scene.admin.get(path)).json() == settings
+        await scene.cut_over()
+        await scene.begin()
+        (order,) = await scene.orders()
+        assert (order["checks"], order["limit_s"]) == (settings["checks"], 300)
+        # One that is ordered asks the same, unless it says otherwise.
+        await created(scene.admin, f"{scene.own}/rehearsals", {"limit_s": 60})
+        ordered = (await scene.orders())[-1]
+        assert (ordered["checks"], ordered["limit_s"]) == (settings["checks"], 60)
+        wrong = await scene.admin.put(path, json={"checks": [{"name": "", "command": "true"}]})
+        assert wrong.json()["error_code"] == "SMS.9001"
+
+    run(data, check)
+
+
 def test_the_target_machine_is_as_wished_from_the_next_order_on(data: Path) -> None:
     async def check(harness: Harness) -> None:
         scene = await Scene.set_up(harness)

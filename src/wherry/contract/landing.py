@@ -80,11 +80,19 @@ DEFAULT_LIMIT_S: Final = 1800
 """How long a copy may take to come up, in seconds, unless the user says otherwise."""
 
 
+class RehearsalSettings(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """What the rehearsals of a task's cutover and drill ask; PUT and GET /wherry/v1/tasks/{id}/rehearsal-settings."""
+
+    checks: Checks = field(default_factory=list)
+    limit_s: LimitSeconds = DEFAULT_LIMIT_S
+
+
 class RehearsalRequest(Wire, frozen=True, kw_only=True):
     """Body of POST /wherry/v1/tasks/{id}/rehearsals.
 
     It's of the newest consistent checkpoint; with `fresh` the agent takes a new one for it, for which the server is
-    frozen for a moment. `limit_s`: how long the copy may take to come up, in seconds.
+    frozen for a moment. `limit_s`: how long the copy may take to come up, in seconds. Checks and limit that aren't sent
+    are those of the task's rehearsal settings.
     """
 
     checks: Checks = field(default_factory=list)

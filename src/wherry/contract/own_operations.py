@@ -51,6 +51,8 @@ WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
         "UpdateTargetMachine": OperationShape(
             "PUT", f"{_TASK}/target-machine", landing.TargetMachine, landing.TargetMachineWish
         ),
+        "ShowRehearsalSettings": OperationShape("GET", f"{_TASK}/rehearsal-settings", landing.RehearsalSettings),
+        "UpdateRehearsalSettings": OperationShape("PUT", f"{_TASK}/rehearsal-settings", body=landing.RehearsalSettings),
         "UpdateOrder": OperationShape("PUT", f"{_RECEIVER}/orders/{{order_id}}", body=landing.OrderReport),
         "OrderRehearsal": OperationShape("POST", f"{_TASK}/rehearsals", values.CreatedId, landing.RehearsalRequest),
         "ListRehearsals": OperationShape(

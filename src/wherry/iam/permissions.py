@@ -141,6 +141,10 @@ WHERRY_OPERATIONS: Final = {
     "RollBackTarget": Operation("wherry:task:rollBackTarget", ("sms:server:manageTask", MIGRATE), "task"),
     "ShowTargetMachine": Operation("wherry:task:getTargetMachine", ("sms:server:getTask", QUERY), "task"),
     "UpdateTargetMachine": Operation("wherry:task:updateTargetMachine", ("sms:server:updateTask", MIGRATE), "task"),
+    "ShowRehearsalSettings": Operation("wherry:task:getRehearsalSettings", ("sms:server:getTask", QUERY), "task"),
+    "UpdateRehearsalSettings": Operation(
+        "wherry:task:updateRehearsalSettings", ("sms:server:updateTask", MIGRATE), "task"
+    ),
     "UpdateOrder": Operation("wherry:receiver:updateOrder", (), "receiver", receiver=True),
     "OrderRehearsal": Operation("wherry:rehearsal:order", ("sms:server:manageTask", MIGRATE), "rehearsal"),
     "ListRehearsals": Operation("wherry:rehearsal:list", ("sms:server:listTask", QUERY), "rehearsal"),

@@ -30,6 +30,9 @@ from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
 from wherry.server.waiting import wait_preference
 
+REHEARSAL = "rehearsal"
+"""Where a task's settings have what the rehearsals of its cutover and its drill ask."""
+
 
 async def show_landing(call: Call) -> Answer:
     """Return what became of a task's landed system.
@@ -141,6 +144,7 @@ def request_of(connection: Connection, task: TaskRow, source: SourceRow) -> Mapp
         "target": to_builtins(machine_of(connection, task, source, task.template_id)),
         "server_id": task.target_vm_id or task.id,
         "server_name": target.get("name") or source.name,
+        **task.settings.get(REHEARSAL, {}),
     }
 
 

@@ -73,6 +73,10 @@ _TEMPLATE = {
     "publicip": {"type": "5_bgp", "bandwidth_size": 5},
     "disk": [{"index": 0, "name": "system", "disktype": "SSD", "size": 40}],
 }
+_REHEARSAL = {
+    "checks": [{"name": "shop answers", "command": "systemctl is-active shop", "timeout_s": 60}],
+    "limit_s": 1800,
+}
 _HALF = {
     "checkpoint": 3,
     "taken_at": 1769592600000,
@@ -216,10 +220,8 @@ BODIES: Mapping[str, Any] = {
     "SubmitReceiverHalf": _HALF,
     "BeginLanding": {"checkpoint": 3},
     "UpdateTargetMachine": {"vcpus": 2, "memory_mb": 4096, "disk_bus": "virtio-blk", "network": "dhcp"},
-    "OrderRehearsal": {
-        "checks": [{"name": "shop answers", "command": "systemctl is-active shop", "timeout_s": 60}],
-        "limit_s": 1800,
-    },
+    "OrderRehearsal": _REHEARSAL,
+    "UpdateRehearsalSettings": _REHEARSAL,
     "UpdateOrder": {"stage": "rehearsing", "progress": 40, "note": "the kernel has started", "checkpoint": 3},
     **openapi_access_examples.BODIES,
 }

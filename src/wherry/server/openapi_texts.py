@@ -55,7 +55,7 @@ _TAGS_BY_PATH: Sequence[tuple[str, str]] = (
     ("/wherry/v1/tasks/{task_id}/launch", "Landing"),
     ("/wherry/v1/tasks/{task_id}/rollback", "Landing"),
     ("/wherry/v1/tasks/{task_id}/target-machine", "Landing"),
-    ("/wherry/v1/tasks/{task_id}/rehearsals", "Landing"),
+    ("/wherry/v1/tasks/{task_id}/rehearsal", "Landing"),
     ("/wherry/v1/join", "Receivers"),
     ("/wherry/v1/agent", "Receivers"),
     ("/wherry/v1/tasks", "Replication"),

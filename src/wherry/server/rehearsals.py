@@ -6,7 +6,7 @@ from msgspec import convert, to_builtins
 from sqlalchemy import Connection
 
 from wherry.contract.errors import ApiError
-from wherry.contract.landing import Rehearsal, RehearsalList, RehearsalRequest, RehearsalsQuery
+from wherry.contract.landing import Rehearsal, RehearsalList, RehearsalRequest, RehearsalSettings, RehearsalsQuery
 from wherry.contract.values import CreatedId
 from wherry.iam.permissions import Resource
 from wherry.ledger import landings, rehearsals, sources, tasks
@@ -15,9 +15,9 @@ from wherry.ledger.rehearsals import RecordSizes, RehearsalFilter, RehearsalRow
 from wherry.ledger.transaction import Transaction
 from wherry.migration import landing as rules
 from wherry.server.access import allow, listable, task_of
-from wherry.server.answers import Answer, json_answer
+from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
-from wherry.server.landings import error_of, receiver_boots, request_of, source_of
+from wherry.server.landings import REHEARSAL, error_of, receiver_boots, request_of, source_of
 
 _DEFAULT_LIMIT = 50
 _TEXT = "text/plain; charset=utf-8"
@@ -47,6 +47,29 @@ async def order_rehearsal(call: Call) -> Answer:
         return landings.orders_of_task(tx.connection, task.id)[-1].id
 
     return json_answer(CreatedId(id=await call.services.ledger.write(unit)))
+
+
+async def show_settings(call: Call) -> Answer:
+    """Return what the rehearsals of the task's cutover and drill ask."""
+
+    def read(connection: Connection) -> RehearsalSettings:
+        task = task_of(connection, call, call.parameters["task_id"])
+        return convert(task.settings.get(REHEARSAL, {}), RehearsalSettings)
+
+    return json_answer(await call.services.ledger.read(read))
+
+
+async def update_settings(call: Call) -> Answer:
+    """Replace what the rehearsals of the task's cutover and drill ask; it holds for what is ordered from now on."""
+    settings = call.decode(RehearsalSettings)
+
+    def unit(tx: Transaction) -> None:
+        task = task_of(tx.connection, call, call.parameters["task_id"])
+        tasks.change(tx.connection, task.id, {"settings": {**task.settings, REHEARSAL: to_builtins(settings)}})
+        call.record(tx, task.id)
+
+    await call.services.ledger.write(unit)
+    return EMPTY
 
 
 async def list_rehearsals(call: Call) -> Answer:

@@ -309,6 +309,14 @@ LANDING = (
         landings.update_target_machine,
         AuditName("landing", "updateTargetMachine"),
     ),
+    Route("ShowRehearsalSettings", "GET", f"{_OWN_TASK}/rehearsal-settings", rehearsals.show_settings),
+    Route(
+        "UpdateRehearsalSettings",
+        "PUT",
+        f"{_OWN_TASK}/rehearsal-settings",
+        rehearsals.update_settings,
+        AuditName("rehearsal", "updateRehearsalSettings"),
+    ),
     Route(
         "UpdateOrder",
         "PUT",
