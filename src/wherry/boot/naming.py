@@ -109,6 +109,22 @@ def identified(spec: str, landed: Landed) -> GuestFilesystem | None:
     return next(found, None)
 
 
+def volume(spec: str, landed: Landed) -> GuestFilesystem | None:
+    """Return the filesystem on a volume by the name that LVM or the device mapper gives it, which travels."""
+    wanted = _volume_name(spec)
+    return next(
+        (each for each in landed.filesystems if each.disk is None and _volume_name(each.device) == wanted), None
+    )
+
+
+def _volume_name(device: str) -> str:
+    """Return /dev/GROUP/VOLUME for either form of a volume's name: in /dev/mapper a hyphen of a name is doubled."""
+    mapped = device.removeprefix("/dev/mapper/")
+    if mapped == device:
+        return device
+    return "/dev/" + "/".join(part.replace("--", "-") for part in re.split(r"(?<!-)-(?!-)", mapped, maxsplit=1))
+
+
 def _identity(spec: str) -> tuple[str, str]:
     """Return tag and value of a name that travels, the value in lower case; two empty words for another name."""
     word = spec.strip('"')

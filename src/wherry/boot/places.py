@@ -6,7 +6,7 @@ from typing import Final
 
 from wherry.boot.errors import LayoutUnknown, NoSystem
 from wherry.boot.guest import GuestDisk, GuestFilesystem
-from wherry.boot.naming import Landed, find, identified
+from wherry.boot.naming import Landed, find, identified, volume
 from wherry.boot.parsing.columns import FstabEntry, read_fstab
 
 MOUNTABLE: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "msdos"})
@@ -91,7 +91,11 @@ def places(fstab: str, landed: Landed, root: Place, source_disks: Sequence[str] 
         mount_point = "/" + entry.mount_point.strip("/")
         if not entry.mount_point.startswith("/") or mount_point in found or "/.." in mount_point:
             continue
-        filesystem = identified(entry.spec, landed) or find(entry.spec, landed, source_disks, entry.type)
+        filesystem = (
+            identified(entry.spec, landed)
+            or volume(entry.spec, landed)
+            or find(entry.spec, landed, source_disks, entry.type)
+        )
         if filesystem is not None and filesystem.type in MOUNTABLE:
             found[mount_point] = Place(filesystem, mount_point, _subvolume(entry))
     return sorted(found.values(), key=lambda place: (place.mount_point.rstrip("/").count("/"), place.mount_point))

@@ -2,12 +2,13 @@
 
 import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.boot.blocks import BlockDevice, partition_path, scan
 from wherry.boot.guest import GuestDisk, GuestFilesystem
-from wherry.boot.naming import is_known
+from wherry.boot.naming import is_known, volume
 from wherry.boot.places import Place, places
 from wherry.disks.partitions import ReadAt
 
@@ -76,6 +77,7 @@ class Landed:
         GuestFilesystem("/dev/loop0p3", "btrfs", "cc", "", 0, 3, "p3"),
         GuestFilesystem("/dev/loop0p4", "btrfs", "cc", "", 0, 4, "p4"),
         GuestFilesystem("/dev/loop0p5", "swap", "dd", "", 0, 5, "p5"),
+        GuestFilesystem("/dev/the-group/var", "ext4", "ee", ""),
     )
 
 
@@ -84,17 +86,26 @@ def test_filesystems_are_mounted_after_what_they_are_mounted_on() -> None:
     root = Place(landed.filesystems[0], "/")
     fstab = (
         "LABEL=ROOT / ext4 rw 0 1\nUUID=cc /srv/deep/er btrfs subvol=/@data,rw 0 0\nPARTUUID=P2 /srv xfs rw 0 2\n"
-        "UUID=dd none swap sw\nUUID=ee /gone ext4 rw\ntmpfs /tmp tmpfs rw\n/dev/sda2 /srv/again xfs rw\n"
-        "UUID=bb /../out xfs rw\n/srv /bound none bind\n"
+        "UUID=dd none swap sw\nUUID=ff /gone ext4 rw\ntmpfs /tmp tmpfs rw\n/dev/sda2 /srv/again xfs rw\n"
+        "UUID=bb /../out xfs rw\n/srv /bound none bind\n/dev/mapper/the--group-var /var ext4 rw\n"
     )
     assert places(fstab, landed, root) == [
         root,
         Place(landed.filesystems[1], "/srv"),
+        Place(landed.filesystems[5], "/var"),
         Place(landed.filesystems[1], "/srv/again"),
         Place(landed.filesystems[2], "/srv/deep/er", "@data"),
     ]
     assert is_known("UUID=CC", landed)
-    assert not is_known("/dev/disk/by-uuid/ee", landed)
+    assert not is_known("/dev/disk/by-uuid/ff", landed)
+
+
+@pytest.mark.parametrize("name", ["/dev/the-group/var", "/dev/mapper/the--group-var"])
+def test_a_volume_is_known_by_both_of_its_names(name: str) -> None:
+    found = volume(name, Landed())
+    assert found is not None
+    assert found.uuid == "ee"
+    assert volume("/dev/mapper/the-group-var", Landed()) is None
 
 
 @given(st.text())
