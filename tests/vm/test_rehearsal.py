@@ -1,15 +1,16 @@
 """Rehearsals of a real server: a sound copy comes up, and each kind of broken copy is told by its own words."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.vm import copies
-from tests.vm.source_image import INTERFACE, SourceImage
+from tests.vm import overlays
+from tests.vm.source_image import INTERFACE, SourceImage, copy_of
+from wherry.boot.guest import Guest
 from wherry.boot.machine.accelerator import accelerator_of_this_process
 from wherry.boot.machine.hardware import Disk, DiskFormat, MachineSpec, Nic, UserNetwork
 from wherry.boot.machine.uefi import find_uefi_firmware
-from wherry.boot.overlay import make_overlay
 from wherry.boot.probe import Check
 from wherry.boot.rehearsal import Rehearsal, rehearse
 from wherry.boot.target import DiskBus, Firmware
@@ -30,10 +31,11 @@ def rehearsal_of(
     firmware: Firmware = Firmware.BIOS,
     checks: tuple[Check, ...] = (),
     failing_before: frozenset[str] | None = None,
+    change: Callable[[Guest], None] | None = None,
 ) -> Rehearsal:
     """Rehearse on an overlay over *disk*, which must stay as it is."""
     before = disk.stat().st_mtime_ns
-    overlay = make_overlay([disk], folder / "overlay")
+    overlay = overlays.probed_overlay([disk], folder / "overlay", checks, change)
     spec = MachineSpec(
         "rehearsal",
         accelerator_of_this_process(),
@@ -55,8 +57,9 @@ def rehearsal_of(
     [(Firmware.BIOS, DiskBus.VIRTIO_BLK), (Firmware.UEFI, DiskBus.VIRTIO_SCSI)],
 )
 def test_a_sound_copy_passes(server: SourceImage, tmp_path: Path, firmware: Firmware, bus: DiskBus) -> None:
-    disk = copies.landed(server, tmp_path, CHECKS)
-    rehearsal = rehearsal_of(disk, tmp_path, firmware=firmware, bus=bus, checks=CHECKS, failing_before=frozenset())
+    rehearsal = rehearsal_of(
+        server.path, tmp_path, firmware=firmware, bus=bus, checks=CHECKS, failing_before=frozenset()
+    )
     assert (rehearsal.verdict, rehearsal.message) == (Verdict.PASSED, "")
     assert rehearsal.hostname == server.recipe.hostname
     assert rehearsal.failed_units == ()
@@ -70,59 +73,53 @@ def test_a_sound_copy_passes(server: SourceImage, tmp_path: Path, firmware: Firm
 
 def test_a_failing_check_is_told(server: SourceImage, tmp_path: Path) -> None:
     checks = (Check("port", "exit 7"), Check("endless", "sleep 600", limit_s=2))
-    disk = copies.landed(server, tmp_path, checks)
-    rehearsal = rehearsal_of(disk, tmp_path, checks=checks)
+    rehearsal = rehearsal_of(server.path, tmp_path, checks=checks)
     assert (rehearsal.verdict, rehearsal.code) == (Verdict.FAILED, "WHERRY.6218")
     assert [(check.name, check.status) for check in rehearsal.checks] == [("port", 7), ("endless", 124)]
 
 
 def test_an_initramfs_without_the_driver_is_told(server_for_sata: SourceImage, tmp_path: Path) -> None:
-    disk = copies.landed(server_for_sata, tmp_path)
-    rehearsal = rehearsal_of(disk, tmp_path, bus=DiskBus.VIRTIO_BLK)
+    rehearsal = rehearsal_of(server_for_sata.path, tmp_path, bus=DiskBus.VIRTIO_BLK)
     assert (rehearsal.verdict, rehearsal.code) == (Verdict.FAILED, "WHERRY.6212")
     assert "virtio-blk" in rehearsal.message
     assert "does not exist" in rehearsal.message
 
 
 def test_the_same_initramfs_does_on_its_own_bus(server_for_sata: SourceImage, tmp_path: Path) -> None:
-    disk = copies.landed(server_for_sata, tmp_path)
-    assert rehearsal_of(disk, tmp_path, bus=DiskBus.SATA).verdict is Verdict.PASSED
+    assert rehearsal_of(server_for_sata.path, tmp_path, bus=DiskBus.SATA).verdict is Verdict.PASSED
 
 
 def test_an_unknown_uuid_in_fstab_is_told(server: SourceImage, tmp_path: Path) -> None:
-    disk = copies.landed(server, tmp_path, change=copies.with_unknown_uuid)
-    rehearsal = rehearsal_of(disk, tmp_path)
+    rehearsal = rehearsal_of(server.path, tmp_path, change=overlays.with_unknown_uuid)
     assert (rehearsal.verdict, rehearsal.code) == (Verdict.FAILED, "WHERRY.6215")
-    assert copies.UNKNOWN_UUID in rehearsal.message
+    assert overlays.UNKNOWN_UUID in rehearsal.message
     assert "fstab" in rehearsal.fix
 
 
 @pytest.mark.parametrize(
     ("break_", "firmware"),
     [
-        (copies.without_boot_sector, Firmware.BIOS),
-        (copies.without_core, Firmware.BIOS),
-        (copies.without_esp, Firmware.UEFI),
+        (overlays.without_boot_sector, Firmware.BIOS),
+        (overlays.without_core, Firmware.BIOS),
+        (overlays.without_esp, Firmware.UEFI),
     ],
 )
 def test_a_missing_boot_loader_is_told(
-    server: SourceImage, tmp_path: Path, break_: copies.Change, firmware: Firmware
+    server: SourceImage, tmp_path: Path, break_: Callable[[Path], None], firmware: Firmware
 ) -> None:
-    disk = copies.landed(server, tmp_path)
+    disk = copy_of(server, tmp_path / "landed.raw")
     break_(disk)
     rehearsal = rehearsal_of(disk, tmp_path, firmware=firmware)
     assert (rehearsal.verdict, rehearsal.code) == (Verdict.FAILED, "WHERRY.6210")
 
 
 def test_a_boot_loader_without_its_files_is_told(server: SourceImage, tmp_path: Path) -> None:
-    disk = copies.landed(server, tmp_path, change=copies.without_loader_files)
-    rehearsal = rehearsal_of(disk, tmp_path)
+    rehearsal = rehearsal_of(server.path, tmp_path, change=overlays.without_loader_files)
     assert (rehearsal.verdict, rehearsal.code) == (Verdict.FAILED, "WHERRY.6211")
     assert "rescue" in rehearsal.console
 
 
 def test_a_kernel_panic_is_told(server: SourceImage, tmp_path: Path) -> None:
-    disk = copies.landed(server, tmp_path, change=copies.with_dying_init)
-    rehearsal = rehearsal_of(disk, tmp_path)
+    rehearsal = rehearsal_of(server.path, tmp_path, change=overlays.with_dying_init)
     assert (rehearsal.verdict, rehearsal.code) == (Verdict.FAILED, "WHERRY.6214")
     assert "Attempted to kill init" in rehearsal.message

@@ -109,7 +109,7 @@ def rehearse(
 def isolated(spec: MachineSpec) -> MachineSpec:
     """Return *spec* as it's rehearsed: reaching nobody, its disks never flushed, standing still at the end."""
     nics = tuple(Nic(nic.mac, UserNetwork(isolated=True), nic.model) for nic in spec.nics)
-    return replace(spec, nics=nics, ports=(*spec.ports, PORT), disposable=True, once=True)
+    return replace(spec, nics=nics, ports=tuple(dict.fromkeys((*spec.ports, PORT))), disposable=True, once=True)
 
 
 def watch(

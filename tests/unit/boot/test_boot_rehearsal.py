@@ -174,5 +174,5 @@ def test_a_rehearsed_machine_reaches_nobody() -> None:
     rehearsed = isolated(spec)
     assert [nic.network for nic in rehearsed.nics] == [UserNetwork(isolated=True)] * 2
     assert [nic.mac for nic in rehearsed.nics] == [nic.mac for nic in spec.nics]
-    assert PORT in rehearsed.ports
+    assert rehearsed.ports == isolated(rehearsed).ports == (PORT,)
     assert rehearsed.once
