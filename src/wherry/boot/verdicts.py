@@ -136,19 +136,24 @@ def _sign(question: Question, seen: Observation) -> Conclusion | None:
     if sign is None or sign.trouble is Trouble.EMERGENCY_MODE:
         return None
     # Who stands still says nothing more.
-    return _failed(_reason(question, sign)) if seen.since_trouble_s >= SETTLE_S or seen.standing else None
+    return (
+        _failed(_reason(question, sign, seen.console.reasons))
+        if seen.since_trouble_s >= SETTLE_S or seen.standing
+        else None
+    )
 
 
-def _reason(question: Question, sign: Sign) -> WherryError:
+def _reason(question: Question, sign: Sign, reasons: Sequence[str]) -> WherryError:
+    words = "; ".join(reasons[-2:]) or sign.words
     match sign.trouble:
         case Trouble.NO_BOOTABLE_DISK:
             return BootLoaderMissing(firmware=question.firmware, words=sign.words)
         case Trouble.BOOT_LOADER_FAILED:
-            return BootLoaderStuck(words=sign.words)
+            return BootLoaderStuck(words=words)
         case Trouble.ROOT_NOT_FOUND:
             return RootNotFound(bus=question.bus, words=sign.words)
         case Trouble.INITRAMFS_FAILED:
-            return InitramfsStuck(words=sign.words)
+            return InitramfsStuck(words=words)
         case _:
             return KernelPanicked(words=sign.words)
 

@@ -122,3 +122,10 @@ def test_emergency_names_what_was_missing() -> None:
     conclusion = conclude(QUESTION, seen(EMERGENCY, since_trouble_s=EMERGENCY_S))
     assert conclusion is not None
     assert "/dev/disk/by-uuid/3f2a" in str(conclusion.reason)
+
+
+def test_a_stuck_boot_loader_gives_its_own_reason() -> None:
+    words = "error: file `/boot/grub/i386-pc/normal.mod' not found.\nEntering rescue mode...\ngrub rescue> "
+    conclusion = conclude(QUESTION, seen(words, since_trouble_s=SETTLE_S))
+    assert conclusion is not None
+    assert "normal.mod" in str(conclusion.reason)
