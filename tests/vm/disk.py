@@ -5,6 +5,7 @@ The kernel of the machine that tests may lack vfat, so the ESP is written by mto
 
 import contextlib
 import os
+import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -134,8 +135,7 @@ def mounted_server(disks: ServerDisks, place: Path) -> Iterator[Devices]:
         third = partitions[_THIRD - 1]
         root = third
         if disks.boot_uuid:
-            volume = disks.root
-            root = stack.enter_context(attached(volume.image, offset=volume.offset, size=volume.size))
+            root = stack.enter_context(_renamed(disks.root))
         stack.enter_context(mounted(root, place, options))
         if disks.boot_uuid:
             stack.enter_context(mounted(third, place / "boot"))
@@ -143,10 +143,15 @@ def mounted_server(disks: ServerDisks, place: Path) -> Iterator[Devices]:
 
 
 @contextlib.contextmanager
-def mounted_root(image: Path, place: Path) -> Iterator[None]:
-    """Lend the root filesystem of a disk with the plain layout and no subvolumes, mounted at *place*."""
-    with attached(image, offset=_THIRD_AT) as device, mounted(device, place):
-        yield
+def _renamed(volume: Volume) -> Iterator[Path]:
+    """Lend a device for *volume* that isn't called after a loop device, which grub-mkconfig would take for its file."""
+    with attached(volume.image, offset=volume.offset, size=volume.size) as device:
+        node = device.with_name(f"{device.name}-volume")
+        os.mknod(node, stat.S_IFBLK | 0o600, device.stat().st_rdev)
+        try:
+            yield node
+        finally:
+            node.unlink()
 
 
 def fill_esp(image: Path, files: Mapping[str, Path]) -> None:

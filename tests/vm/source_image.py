@@ -53,8 +53,11 @@ def source_image(recipe: Recipe | None = None, cache: Path = CACHE) -> SourceIma
     cache.mkdir(parents=True, exist_ok=True)
     with _alone(cache):
         key = _key(cache)
-        folder = cache / f"{wanted.name}-{digest(recipe_digest(wanted), _builders())}"
+        same = f"{wanted.name}-{recipe_digest(wanted)}"
+        folder = cache / f"{same}-{_builders()}"
         if not folder.exists():
+            for old in cache.glob(f"{same}-*"):
+                shutil.rmtree(old)  # made by the builders as they were before
             fresh = folder.with_suffix(".new")
             fresh.mkdir()
             _build(fresh, wanted, cache, key.with_suffix(".pub").read_text())
@@ -176,28 +179,22 @@ def _inside(root: Path, devices: Devices, disks: ServerDisks) -> Iterator[None]:
     The device files are made by hand, with the names by UUID that udev would make: else grub-mkconfig writes the name
     of the loop device into the kernel's line.
     """
-    # A whole loop device under its own name is taken by grub-mkconfig for the file behind it, which isn't here.
-    nodes = {"volume": devices.root} if disks.boot_uuid else {}
-    nodes |= {devices.disk.name: devices.disk}
-    nodes |= {node.name: node for node in (Path("/dev/null"), Path("/dev/zero"), Path("/dev/urandom"))}
-    nodes |= {node.name: node for node in devices.disk.parent.glob(f"{devices.disk.name}p*")}
-    named = {
-        disks.boot_uuid: devices.third.name,
-        disks.root_uuid: "volume" if disks.boot_uuid else devices.third.name,
-        disks.encrypted_uuid: devices.last.name,
-    }
+    partitions = devices.disk.parent.glob(f"{devices.disk.name}p*")
+    few = (Path("/dev/null"), Path("/dev/zero"), Path("/dev/urandom"))
+    nodes = {*few, devices.disk, devices.root, *partitions}
+    named = {disks.root_uuid: devices.root, disks.boot_uuid: devices.third, disks.encrypted_uuid: devices.last}
     named.pop("", None)
     with contextlib.ExitStack() as stack:
         for kind, name in (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "dev")):
             run(["mount", "-t", kind, kind, str(root / name)])
             stack.callback(unmount, root / name)
-        for name, node in nodes.items():
+        for node in nodes:
             status = node.stat()
-            os.mknod(root / "dev" / name, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
+            os.mknod(root / "dev" / node.name, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
         by_uuid = root / "dev/disk/by-uuid"
         by_uuid.mkdir(parents=True)
-        for identity, name in named.items():
-            (by_uuid / identity).symlink_to(f"../../{name}")
+        for identity, node in named.items():
+            (by_uuid / identity).symlink_to(f"../../{node.name}")
         (root / "dev/null").chmod(0o666)
         yield
 
