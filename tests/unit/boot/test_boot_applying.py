@@ -48,11 +48,14 @@ def snapshot(guest: MemoryGuest) -> tuple[dict[str, object], dict[int, bytes]]:
 
 @pytest.mark.parametrize("bus", DiskBus)
 @pytest.mark.parametrize("wish", NetworkWish)
-def test_what_was_applied_needs_no_second_time_and_can_be_undone(bus: DiskBus, wish: NetworkWish) -> None:
+@pytest.mark.parametrize("nics", [(Nic("52:54:00:12:34:56"),), ()])
+def test_what_was_applied_needs_no_second_time_and_can_be_undone(
+    bus: DiskBus, wish: NetworkWish, nics: tuple[Nic, ...]
+) -> None:
     for make, firmware in ((debian, Firmware.BIOS), (red_hat, Firmware.UEFI)):
         guest = make()
         before = snapshot(guest)
-        target = TargetMachine(firmware, bus, wish, (Nic("52:54:00:12:34:56"),))
+        target = TargetMachine(firmware, bus, wish, nics)
         record = apply(guest, plan(inspect(guest), target))
         assert snapshot(guest) != before
         assert plan(inspect(guest), target).changes == ()

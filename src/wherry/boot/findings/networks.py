@@ -22,14 +22,18 @@ _NOT_READ: Final = (".bak", ".orig", ".rpmsave", ".rpmnew", ".dpkg-old", ".dpkg-
 
 
 def find_network(guest: Guest) -> tuple[tuple[NetworkFile, ...], dict[str, str], frozenset[str]]:
-    """Return the files that name network cards, the text of each, and the names of virtual interfaces."""
+    """Return the files that name network cards, the text of each, and the names of virtual interfaces.
+
+    With the texts are those of all .link files: one may match any card, and yet name it.
+    """
     texts = {path: (kind, guest.read_text(path) or "") for path, kind in _paths(guest)}
     files = tuple(NetworkFile(path, kind, tuple(_READERS[kind](path, text))) for path, (kind, text) in texts.items())
     named = tuple(file for file in files if file.interfaces)
     folder = "/etc/systemd/network"
     netdevs = (guest.read_text(f"{folder}/{name}") or "" for name in guest.list(folder) if name.endswith(".netdev"))
     virtual = frozenset(name for name in map(networkd.netdev_name, netdevs) if name)
-    return named, {file.path: texts[file.path][1] for file in named}, virtual
+    told = {path: text for path, (kind, text) in texts.items() if kind == "link"}
+    return named, told | {file.path: texts[file.path][1] for file in named}, virtual
 
 
 def _paths(guest: Guest) -> Iterator[tuple[str, str]]:
