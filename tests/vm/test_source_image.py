@@ -14,6 +14,7 @@ from wherry.boot.machine.uefi import find_uefi_firmware
 from wherry.boot.overlay import make_overlay
 from wherry.boot.target import Firmware
 
+BTRFS = Recipe(root=RootFilesystem.BTRFS)
 XFS = Recipe(root=RootFilesystem.XFS)
 
 
@@ -22,6 +23,7 @@ XFS = Recipe(root=RootFilesystem.XFS)
     [
         pytest.param(Recipe(), Firmware.UEFI, "/dev/vda3 ext4", id="uefi"),
         pytest.param(XFS, Firmware.BIOS, "/dev/vda3 xfs", id="xfs"),
+        pytest.param(BTRFS, Firmware.UEFI, "/dev/vda3[/@rootfs] btrfs", id="btrfs"),
         pytest.param(Recipe(Suite.BULLSEYE), Firmware.BIOS, "/dev/vda3 ext4", id="bullseye"),
         pytest.param(Recipe(Suite.TRIXIE), Firmware.BIOS, "/dev/vda3 ext4", id="trixie"),
     ],
