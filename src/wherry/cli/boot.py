@@ -1,5 +1,6 @@
 """`wherry boot`: makes a copy boot on another machine, by a change set that can be read first and undone later."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Annotated, Final
 import msgspec
 from cyclopts import App, Parameter
 
+from wherry import logs
 from wherry.boot.applying import apply as apply_changes
 from wherry.boot.applying import undo as undo_changes
 from wherry.boot.changeset import ChangeSet, render
@@ -183,6 +185,7 @@ def _opened(disks: tuple[Path, ...] | list[Path], *, trusted: bool, writable: bo
     for disk in disks:
         if not disk.is_file():
             raise FileUnreadable(path=disk, what="a disk image", reason="there's no such file")
+    logs.configure(level=logging.WARNING)  # on standard error: standard output is for what was asked
     workbench: Workbench = ChrootWorkbench() if trusted else GuestfsWorkbench()
     with workbench.open(disks, writable=writable) as guest:
         yield guest
