@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.system.faulty_folder import FaultyFolder
@@ -18,6 +19,7 @@ from wherry.replication.granules import GRANULE_SIZE
 
 MIB = 1 << 20
 SIZE = 20 * MIB + 512
+CHANGED = 4 * MIB
 SEEDS = range(int(os.environ.get("WHERRY_SOAK_SEEDS", "1")))
 
 
@@ -25,9 +27,15 @@ class Scene:
     """An image that is moved, with every way to stop the move at a phase."""
 
     def __init__(
-        self, folder: Path, link: FaultyLink, storage: FaultyFolder, seed: int, before: Sequence[Path] = ()
+        self,
+        folder: Path,
+        link: FaultyLink,
+        storage: FaultyFolder,
+        seed: int,
+        before: Sequence[Path] = (),
+        connections: int = 1,
     ) -> None:
-        """*before*: disks that stand in front of the one that changes."""
+        """*before*: disks that stand in front of the one that changes. *connections*: how many a session has."""
         self.index = len(before)
         self.folder = folder
         self.link = link
@@ -42,20 +50,21 @@ class Scene:
         hook = folder / "hook"
         hook.write_text(f"#!/bin/sh\ntouch {folder}/frozen\nwhile test ! -e {folder}/go; do sleep 0.02; done\n")
         hook.chmod(0o700)
-        options = ["--max-freeze", "60", "--frozen-hook", str(hook)]
+        options = ["--max-freeze", "60", "--frozen-hook", str(hook), "--connections", str(connections)]
         first, *others = [*before, self.image]
         options += [part for disk in others for part in ("--disk", str(disk))]
         self.rig = Rig(folder, first, options, images=storage.path, data_port=link.port)
         self.task_id = ""
+        self._wanted = 0
         self.contents = [self.image.read_bytes()]
 
     def at_byte(self, most: int) -> int:
         return self.chance.randrange(64, most)
 
     def change(self) -> None:
-        """Change 4 MiB of the source, in pieces."""
+        """Change `CHANGED` bytes of the source, in pieces."""
         content = bytearray(self.contents[-1])
-        pieces = {start: self.chance.randbytes(MIB // 2) for start in range(0, 16 * MIB, 2 * MIB)}
+        pieces = {start: self.chance.randbytes(CHANGED // 8) for start in range(0, 16 * MIB, 2 * MIB)}
         for start, piece in pieces.items():
             content[start : start + len(piece)] = piece
         self.contents.append(bytes(content))
@@ -63,6 +72,24 @@ class Scene:
             for start, piece in pieces.items():
                 file.seek(start)
                 file.write(piece)
+
+    def change_until_struck(self) -> None:
+        """Change the source until the link's fault strikes: a lane may have no share in a pass."""
+
+        def struck_or_passed(count: int) -> bool:
+            return self.link.has_fired or len(self.rig.plane.show_replication(self.task_id).passes) > count
+
+        while not self.link.has_fired:
+            before = self.rig.plane.show_replication(self.task_id)
+            self._wanted = before.changed_bytes + CHANGED
+            self.change()
+            self.rig.until("the fault, or a pass without it", partial(struck_or_passed, len(before.passes)))
+
+    def until_all_is_read(self) -> None:
+        """Wait until all of the last change was read; what the link doesn't hold is at the receiver then, or nearly."""
+        self.rig.until(
+            "the reading", lambda: self.rig.plane.show_replication(self.task_id).changed_bytes >= self._wanted
+        )
 
     def until_phase(self, *phases: str) -> None:
         def there() -> bool:
@@ -149,10 +176,10 @@ class Scene:
 
 
 @contextmanager
-def staged(folder: Path, seed: int, before: Sequence[Path] = ()) -> Iterator[Scene]:
+def staged(folder: Path, seed: int, before: Sequence[Path] = (), connections: int = 1) -> Iterator[Scene]:
     """Lend a scene whose programs run."""
     with FaultyLink() as link, FaultyFolder(folder) as storage:
-        scene = Scene(folder, link, storage, seed, before)
+        scene = Scene(folder, link, storage, seed, before, connections)
         try:
             scene.rig.start()
             yield scene

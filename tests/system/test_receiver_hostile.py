@@ -33,7 +33,7 @@ from wherry.receiver.reconciliation import Served
 from wherry.receiver.replicas import Replicas
 from wherry.receiver.sessions import Sessions
 from wherry.replication.codecs import Codec, Packer
-from wherry.replication.errors import ConnectionLost, PeerRefused
+from wherry.replication.errors import ConnectionLost, PeerRefused, ProtocolViolated
 from wherry.replication.frames import MAX_CONTROL, FrameType, Header, encode_header
 from wherry.replication.granules import EXTENT_SIZE, GRANULE_SIZE
 from wherry.replication.messages import (
@@ -49,7 +49,7 @@ from wherry.replication.messages import (
     Join,
     pack_runs,
 )
-from wherry.replication.sending import PassMemory, SourceSession
+from wherry.replication.sending import PassFigures, PassMemory, SendOptions, SourceSession
 from wherry.replication.transport import Accepted, Identity, client_context
 
 SIZE = 12 * GRANULE_SIZE + 512
@@ -99,10 +99,10 @@ class Stage:
         ca = self.authority.certificate_pem
         return client_context(Identity(keys.source.certificate, keys.source.private_key, keys.passphrase, ca))
 
-    def send(self, frames: list[Frame], task_id: str = "hostile") -> bytes:
+    def send(self, frames: list[Frame], task_id: str = "hostile", *, server_name: str = "") -> bytes:
         """Connect, send the frames, wait for the end of the session, and return what the receiver said."""
         address, heard = ("127.0.0.1", self.listener.port), bytearray()
-        name = self.keys[task_id].server_name
+        name = server_name or self.keys[task_id].server_name
         with (
             socket.create_connection(address, 10) as plain,
             self.context(task_id).wrap_socket(plain, server_hostname=name) as secured,
@@ -129,13 +129,18 @@ class Stage:
             session.close()
         assert (self.images / task_id / "disk-0.raw").read_bytes() == content
 
-    def _honest(self, task_id: str, size: int) -> SourceSession:
+    def _honest(self, task_id: str, size: int, connections: int = 1) -> SourceSession:
         hello = Hello(task_id=task_id, source_id="s", disks=(DiskLine(index=0, name="/dev/vd0", size=size),))
         address = ("127.0.0.1", self.listener.port)
         for _ in range(20):
             try:
                 return SourceSession.connect(
-                    address, self.context(task_id), self.keys[task_id].server_name, hello, timeout_s=10
+                    address,
+                    self.context(task_id),
+                    self.keys[task_id].server_name,
+                    hello,
+                    options=SendOptions(connections=connections),
+                    timeout_s=10,
                 )
             except (ConnectionLost, PeerRefused):
                 time.sleep(0.1)  # the hostile sessions are still being ended
@@ -262,6 +267,37 @@ def test_whatever_an_agent_sends_it_spoils_at_most_its_own_replica(stage: Stage)
     stage.migrate("hostile", noise(SIZE, 3))
     stage.migrate("other", noise(SIZE, 1))
     assert (stage.images / "other" / "disk-0.raw").read_bytes() == others
+
+
+def test_nobody_joins_the_session_of_another(stage: Stage) -> None:
+    content = noise(SIZE, 4)
+    disks = [source(content)]
+    session = stage._honest("other", SIZE, connections=3)
+    assert session.connections == 3
+    (name,) = stage.replicas.get("other").lobby._sessions
+    heard: list[bytes] = []
+
+    def intrude(_figures: PassFigures) -> None:
+        for task_id, wanted in (("hostile", name), ("other", "0" * 32), ("other", name)):
+            for lane in (1, 2, 3):
+                # What follows the refusal is never taken for frames of the session that was to be joined.
+                data = data_frame(0, session.next_pass, 0, bytes(range(256)) * 256)
+                moves = [message(Join(session=wanted, lane=lane)), frame(data.header, bytes(data.stored))]
+                heard.append(stage.send(moves, task_id))
+        # By the right name with the wrong certificate nobody gets as far as that.
+        assert not stage.send([message(Join(session=name, lane=3))], server_name=stage.keys["other"].server_name)
+
+    try:
+        report = session.run_pass(session.next_pass, disks, {0: [Extent(0, SIZE)]}, PassMemory(), intrude)
+        session.commit(True, 1, report.covered)
+        session.hold()
+    finally:
+        session.close()
+    assert len(heard) >= 9
+    assert all(ProtocolViolated.code.encode() in words for words in heard)
+    assert (stage.images / "other" / "disk-0.raw").read_bytes() == content
+    assert stage.faults == []
+    stage.migrate("other", noise(SIZE, 1))
 
 
 def test_one_agent_cannot_take_all_the_connections(stage: Stage) -> None:

@@ -98,6 +98,8 @@ class Channel:
                 receiver_id=route.receiver_id,
                 checkpoint=session.checkpoint,
                 open_pass=session.open_pass,
+                connections=session.connections,
+                narrowed=session.narrowed,
             )
             yield session
         finally:

@@ -18,7 +18,7 @@ from wherry.errors import WherryError
 from wherry.replication import coverage
 from wherry.replication.buffers import BufferPool
 from wherry.replication.coverage import CoveredSets
-from wherry.replication.errors import NeverRead, PassIncomplete
+from wherry.replication.errors import ConnectionLost, NeverRead, PassIncomplete, PeerRefused
 from wherry.replication.figures import Observer, PassFigures, PassReport
 from wherry.replication.granules import EXTENT_SIZE
 from wherry.replication.granuleset import GranuleSet, Mask
@@ -91,6 +91,8 @@ class SourceSession:
         """The newest committed pass at the receiver; None before pass 0 was committed."""
         self.open_pass: int | None = None
         """The pass that the receiver has begun but not committed, as it was when the session began."""
+        self.narrowed = ""
+        """Why there are fewer connections than were wanted; "" when there aren't."""
 
     @classmethod
     def connect(
@@ -107,6 +109,7 @@ class SourceSession:
         """Connect and shake hands. Raises ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated.
 
         *tables*: what earlier sessions of the task knew. Without it the receiver tells all of its digests.
+        Where not as many connections come about as *options* want, the session does with those it has.
         """
 
         def dial() -> FrameStream:
@@ -138,17 +141,19 @@ class SourceSession:
         options: SendOptions,
         tables: SourceTables | None,
     ) -> Self:
-        streams = [first]
+        streams, refusal = [first], ""
         listeners: list[Listener] = []
         tables = SourceTables.in_memory(hello.disks) if tables is None else tables
         try:
             welcome = greet(first, hello, tables)
             checkpoint = welcome.checkpoint
             listeners.append(Listener(first, 0 if checkpoint is None else checkpoint + 1))
-            for lane in range(1, min(options.connections, welcome.connections)):
-                streams.append(dial())
-                join(streams[-1], welcome.session, lane)
-                listeners.append(Listener(streams[-1]))
+            while len(streams) < min(options.connections, welcome.connections):
+                stream, refusal = _joined(dial, welcome.session, len(streams))
+                if stream is None:
+                    break
+                streams.append(stream)
+                listeners.append(Listener(stream))
         except BaseException:
             for listener in listeners:
                 listener.stop()
@@ -158,7 +163,13 @@ class SourceSession:
         made = cls(streams, listeners, tables, options)
         made._names = {line.index: line.name for line in hello.disks}
         made.checkpoint, made.open_pass = checkpoint, welcome.open_pass
+        made.narrowed = refusal
         return made
+
+    @property
+    def connections(self) -> int:
+        """How many connections it has."""
+        return len(self._streams)
 
     @property
     def next_pass(self) -> int:
@@ -325,6 +336,25 @@ class SourceSession:
             (self._streams[0] if stream is None else stream).send_message(message)
         except WherryError as error:
             raise self._listener.reason_for(error) from error
+
+
+def _joined(dial: Callable[[], FrameStream], session: str, lane: int) -> tuple[FrameStream | None, str]:
+    """Open a further connection; None, and why, when it isn't let through.
+
+    Had the receiver let it in all the same, it ends the session once it has lost it: nothing waits in vain.
+    Raises IdentityRefused and ProtocolViolated.
+    """
+    stream: FrameStream | None = None
+    try:
+        stream = dial()
+        join(stream, session, lane)
+    except BaseException as error:
+        if stream is not None:
+            stream.close()
+        if isinstance(error, ConnectionLost | PeerRefused):
+            return None, error.message
+        raise
+    return stream, ""
 
 
 def _as_set(dirty: Dirty, size: int) -> GranuleSet:
