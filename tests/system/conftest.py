@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,23 @@ def new_database(cluster: Cluster) -> Callable[[], str]:
 @pytest.fixture
 def images(tmp_path: Path) -> Iterator[Path]:
     """A folder for a receiver's images, on a filesystem whose files can share blocks."""
-    image = tmp_path / "images.img"
+    with _images(tmp_path, "mkfs.xfs", "-q") as place:
+        yield place
+
+
+@pytest.fixture
+def plain_images(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a receiver's images, on a filesystem without reflinks."""
+    with _images(tmp_path, "mkfs.ext4", "-q") as place:
+        yield place
+
+
+@contextmanager
+def _images(folder: Path, *maker: str) -> Iterator[Path]:
+    image = folder / "images.img"
     with image.open("wb") as file:
         file.truncate(400 * MIB)
     with attached(image) as device:
-        run(["mkfs.xfs", "-q", str(device)], timeout_s=60)
-        with mounted(device, tmp_path / "images") as place:
+        run([*maker, str(device)], timeout_s=60)
+        with mounted(device, folder / "images") as place:
             yield place

@@ -10,7 +10,7 @@ from wherry.client.errors import ControlPlaneError, ControlPlaneUnreachable
 from wherry.client.patience import Patience, Steadfast
 from wherry.contract.wherry import DiskRoot, ProofHalf
 from wherry.receiver.drivers.image import ImageDriver
-from wherry.receiver.proofs import Proofs
+from wherry.receiver.proofs import Proofs, was_handed_in
 from wherry.replication.errors import CheckpointGone
 from wherry.replication.replica import Checkpoint
 
@@ -38,6 +38,7 @@ class Stage:
         self.driver = ImageDriver(images)
         self.replica = replica
         self.handed: list[tuple[str, int]] = []
+        self.told: list[str] = []
         self.errors: list[Exception] = []
         self.stop = threading.Event()
 
@@ -54,7 +55,7 @@ class Stage:
 
     def run(self, act: Callable[[Proofs], None]) -> None:
         """Begin a receiver's life, let it *act*, and end it once everything is done."""
-        proofs = Proofs(self.driver, self, self.hand_in, Steadfast(self.stop, Patience(first_s=0.0)))
+        proofs = Proofs(self.driver, self, self.hand_in, Steadfast(self.stop, Patience(first_s=0.0)), self.told.append)
         act(proofs)
         proofs.end()
         proofs.run()
@@ -73,12 +74,14 @@ def catch_up(proofs: Proofs) -> None:
     proofs.catch_up("task-1")
 
 
-def test_a_consistent_commit_is_proven(stage: Stage) -> None:
+def test_a_consistent_commit_is_proven(stage: Stage, tmp_path: Path) -> None:
     checkpoint = stage.replica.checkpoint
     assert checkpoint is not None
     stage.run(lambda proofs: proofs.committed("task-1", checkpoint))
     assert stage.handed == [("task-1", 4)]
     assert stage.files() == ["half-4.proven.json"]
+    assert was_handed_in(tmp_path / "task-1", 4)
+    assert stage.told == ["task-1"]
 
 
 def test_a_commit_that_is_not_consistent_is_not(stage: Stage) -> None:
@@ -100,6 +103,7 @@ def test_a_receiver_that_was_killed_before_it_handed_in_does_not_read_again(stag
     stage.errors = [ControlPlaneError("SMS.9004", "not now", status=403)]
     stage.run(catch_up)
     assert stage.files() == ["half-4.json"]
+    assert stage.told == []
     stage.run(catch_up)
     assert stage.handed == [("task-1", 4)]
     assert stage.replica.reads == 1

@@ -39,7 +39,8 @@ def receiver(
     keep_checkpoints:
         How many consistent checkpoints of each task to keep beside its images, as reflinks (xfs, btrfs).
     image_format:
-        With qcow2 (xfs, btrfs; needs the package qemu-utils) kept checkpoints are converted too; one at least is kept.
+        With qcow2 (needs `qemu-img`, package qemu-utils) each kept checkpoint is converted too, one at least, and on
+        filesystems without reflinks the image of a finished task. The raw images stay.
     """
     host, port = parse_address(listen)
     settings = ReceiverSettings(

@@ -13,10 +13,11 @@ from wherry.receiver.admission import Admission
 from wherry.receiver.announcing import Announcer, describer
 from wherry.receiver.assignments import AssignmentWatch
 from wherry.receiver.checkpoints import CheckpointKeeper
-from wherry.receiver.conversions import Conversions, convert_image, require_converter
+from wherry.receiver.conversions import Conversions
 from wherry.receiver.drivers.image import ImageDriver
 from wherry.receiver.listener import Listener
 from wherry.receiver.proofs import Proofs
+from wherry.receiver.qcow2 import convert_image, require_converter
 from wherry.receiver.replicas import Replicas
 from wherry.receiver.sessions import Sessions
 from wherry.receiver.settings import ImageFormat, ReceiverSettings
@@ -48,15 +49,16 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
     replicas = Replicas(driver)
     admission = Admission()
     converts = settings.image_format is ImageFormat.QCOW2
-    conversions = Conversions(driver, convert_image)
-    keeper = CheckpointKeeper(
+    most_kept = max(settings.keep_checkpoints, int(converts))
+    conversions = Conversions(driver, convert_image, most_kept)
+    look = conversions.look if converts else None
+    keeper = CheckpointKeeper(driver, replicas, most_kept, look)
+    proofs = Proofs(
         driver,
         replicas,
-        max(settings.keep_checkpoints, int(converts)),
-        conversions.kept if converts else None,
-    )
-    proofs = Proofs(
-        driver, replicas, lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half), patient()
+        lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half),
+        patient(),
+        look,
     )
     listener = Listener(
         (settings.listen_host, settings.listen_port),

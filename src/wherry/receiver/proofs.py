@@ -48,10 +48,24 @@ class ReplicaShelf(Protocol):
         """Return the replica of a task, opened."""
 
 
+def was_handed_in(directory: Path, checkpoint: int) -> bool:
+    """Tell whether the receiver's half for *checkpoint* of the replica in *directory* has arrived."""
+    return _handed_in(directory, checkpoint).exists()
+
+
 class Proofs:
     """Computes, keeps and hands in halves."""
 
-    def __init__(self, driver: Driver, replicas: ReplicaShelf, hand_in: HandIn, sure: Steadfast) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        replicas: ReplicaShelf,
+        hand_in: HandIn,
+        sure: Steadfast,
+        handed_in: Callable[[str], None] | None = None,
+    ) -> None:
+        """*handed_in* is told the task's id after each half; it mustn't take long."""
+        self._handed_in = handed_in
         self._driver = driver
         self._replicas = replicas
         self._hand_in = hand_in
@@ -103,7 +117,7 @@ class Proofs:
         except CheckpointGone as error:
             log.info("proof_overtaken", task_id=task_id, reason=error.message)
             return
-        write_file(directory / f"half-{checkpoint.number}.json", msgspec.json.encode(half), mode=0o600)
+        write_file(_owed(directory, checkpoint.number), msgspec.json.encode(half), mode=0o600)
         log.info("proof_half_computed", task_id=task_id, checkpoint=checkpoint.number)
 
     def _deliver(self, task_id: str, path: Path) -> None:
@@ -119,10 +133,20 @@ class Proofs:
                 **error.facts,
             )
             return
-        path.rename(path.with_name(f"half-{half.checkpoint}.proven.json"))
+        path.rename(_handed_in(path.parent, half.checkpoint))
         sync_directory(path.parent)
         log.info("proof_half_handed_in", task_id=task_id, checkpoint=half.checkpoint)
+        if self._handed_in is not None:
+            self._handed_in(task_id)
+
+
+def _handed_in(directory: Path, checkpoint: int) -> Path:
+    return directory / f"half-{checkpoint}.proven.json"
+
+
+def _owed(directory: Path, checkpoint: int) -> Path:
+    return directory / f"half-{checkpoint}.json"
 
 
 def _known(directory: Path, checkpoint: int) -> bool:
-    return any((directory / f"half-{checkpoint}{suffix}").exists() for suffix in (".json", ".proven.json"))
+    return _owed(directory, checkpoint).exists() or _handed_in(directory, checkpoint).exists()

@@ -27,7 +27,7 @@ class ReceiverSettings:
         max_connections: how many agents' connections are served at the same time.
         heartbeat_s: how often the receiver announces itself, in seconds.
         keep_checkpoints: how many consistent checkpoints of each task are kept as reflinks.
-        image_format: with qcow2 each kept checkpoint is converted too, and at least one is kept.
+        image_format: with qcow2 each kept checkpoint is converted too, and one at least; without reflinks, the last.
         poll_wait_s: how long one look at the assignments may hang, in seconds.
     """
 

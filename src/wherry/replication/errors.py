@@ -97,7 +97,7 @@ class SnapshotRefused(WherryError):
     code = "WHERRY.2026"
     template = "No snapshot of {path} could be made: {reason}."
     default_cause = "The file system knows no reflinks (ext4), or the replica is a device."
-    default_fix = "Put the images on xfs or btrfs, on the same file system as the snapshots."
+    default_fix = "Nothing, if the newest checkpoint is enough. Else put the images on xfs or btrfs."
 
 
 class ReplicaBusy(WherryError):

@@ -30,7 +30,7 @@ from wherry.replication.lobby import Lobby
 from wherry.replication.medium import digest_pieces, resolve_unknown
 from wherry.replication.messages import CommitPass, Committed, DiskLine
 from wherry.replication.proof import disk_root, pieces_of
-from wherry.replication.record import Checkpoint, ReplicaDisk, ReplicaRecord, decode_record, encode_record
+from wherry.replication.record import RECORD_NAME, Checkpoint, ReplicaDisk, ReplicaRecord, decode_record, encode_record
 from wherry.replication.redo import RedoLog, told_by
 from wherry.replication.replicadisk import OpenDisk, make_table, open_disk
 from wherry.replication.snapshots import reflink
@@ -483,7 +483,7 @@ class Replica:
 
     @property
     def _record_path(self) -> Path:
-        return self.directory / "replica.json"
+        return self.directory / RECORD_NAME
 
     def _table_path(self, index: int) -> Path:
         return self.directory / f"disk-{index}.digests"
