@@ -104,7 +104,9 @@ class Hurry:
 class Watchdog:
     """The state of the process: until when it waits, and what is frozen."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: str = "") -> None:
+        """*note*: the file that says what is frozen, see `wherry.disks.freezenote`; "" for none."""
+        self._note = note
         self.deadline: float | None = None
         self.frozen: list[int] = []
         self.fired = False
@@ -134,7 +136,7 @@ class Watchdog:
             if self.deadline is not None and time.monotonic() >= self.deadline:
                 self.fire()
         if self.frozen:
-            self.fire()
+            self._thaw_alone()
         self._hurry.end()
 
     def _timeout_ms(self) -> float | None:
@@ -170,6 +172,15 @@ class Watchdog:
         elif kind == DONE:
             self.frozen.clear()
             self.done = True
+
+    def _thaw_alone(self) -> None:
+        """Nobody else is left to thaw, nor to remove the note of what was frozen."""
+        self.fire()
+        for thread in self._thawing.values():
+            thread.join()
+        if self._note:
+            with contextlib.suppress(OSError):
+                os.unlink(self._note)  # noqa: PTH108 - nothing is made anew here
 
     def fire(self) -> None:
         """Thaw all that may be frozen; say so before the first time.
@@ -211,8 +222,8 @@ def _harden() -> None:
 
 
 def main() -> int:
-    """Run the watchdog. It takes no arguments: the descriptors are inherited and named by messages."""
-    watchdog = Watchdog()
+    """Run the watchdog. The descriptors are inherited and named by messages; an argument names the note."""
+    watchdog = Watchdog(*sys.argv[1:])
     _harden()
     watchdog.run()
     return 0

@@ -62,12 +62,16 @@ class Remains:
 
 
 def memory_folder(name: str) -> Path:
-    """Return the usual folder for the memories of the tracker called *name*: below /run, or below /dev/shm.
+    """Return the usual folder for the memories of the tracker called *name*."""
+    return volatile_folder() / "tracking" / name
+
+
+def volatile_folder() -> Path:
+    """Return our folder for what is to outlive a process and not the machine: below /run, or below /dev/shm.
 
     /run is a disk on a few systems.
     """
-    place = next((place for place in _PLACES if is_memory(place)), _PLACES[0])
-    return place / "wherry" / "tracking" / name
+    return next((place for place in _PLACES if is_memory(place)), _PLACES[0]) / "wherry"
 
 
 @contextlib.contextmanager
