@@ -84,7 +84,8 @@ class Freeze:
         except WherryError:
             _close_all(self._filesystems)
             raise
-        watchdog.lock_memory()
+        # What is mapped and never used (stacks of threads, the work space of numpy's libraries) is most of it.
+        watchdog.lock_memory(whole=False)
 
     def freeze(self) -> None:
         """Freeze all filesystems; the limit counts from now.

@@ -51,7 +51,7 @@ THAWED = b"t"
 """Number: when it had thawed one of the filesystems, as a time of CLOCK_MONOTONIC."""
 
 _HURRY = Path("/sys/kernel/rcu_expedited")
-_MCL_CURRENT, _MCL_FUTURE = 1, 2
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _PRIORITY = 50
 _STACK_SIZE = 256 << 10
 """Of each thread, in bytes: all of it is locked into memory."""
@@ -59,9 +59,13 @@ _AGAIN_S = 0.02
 """Once it has fired it thaws over and over until it's told DONE, since a freeze may still be on its way."""
 
 
-def lock_memory() -> bool:
-    """Keep all memory of this process, now and later, from being paged out. Returns whether the kernel allowed it."""
-    return bool(ctypes.CDLL(None).mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0)
+def lock_memory(*, whole: bool = True) -> bool:
+    """Keep the memory of this process, now and later, from being paged out. Returns whether the kernel allowed it.
+
+    With *whole* all that is mapped is brought in at once; otherwise a page is kept from its first use on. Frozen
+    filesystems can still be read, so such a first use waits for no thaw.
+    """
+    return bool(ctypes.CDLL(None).mlockall(_MCL_CURRENT | _MCL_FUTURE | (0 if whole else _MCL_ONFAULT)) == 0)
 
 
 def unlock_memory() -> None:
