@@ -156,7 +156,7 @@ def _work(settings: AgentSettings, control: Control, source_id: str, task_id: st
         signals=signals,
         settings=WorkSettings(
             sync_interval_s=settings.sync_interval_s,
-            cutover=CutoverSettings(settings.max_freeze_s, settings.freeze_attempts),
+            cutover=CutoverSettings(settings.max_freeze_s, settings.freeze_attempts, settings.sync_interval_s),
         ),
         hooks=_hooks(settings),
         guard=_guard(settings, disks),
