@@ -40,10 +40,8 @@ class IdentityRefused(WherryError):
 
     code = "WHERRY.2003"
     template = "The other side could not prove who it is: {reason}."
-    default_cause = (
-        "Its certificate is missing, expired, of another task, or not signed by the CA of this control plane."
-    )
-    default_fix = "Check that both sides joined the same control plane and that their clocks are right."
+    default_cause = "Its certificate is missing, of another task, or not signed by the CA of this control plane."
+    default_fix = "Check that both sides joined the same control plane."
 
 
 class SourceReadFailed(WherryError):

@@ -159,8 +159,13 @@ def _check_issuer(certificate: x509.Certificate, ca_pem: str, signed_at: int) ->
         moment = datetime.fromtimestamp(signed_at / 1000, tz=UTC)
     except (ValueError, OverflowError, OSError) as error:
         raise ProofRefused(reason="the time of its signature is none") from error
-    if not certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc:
-        raise ProofRefused(reason="its certificate wasn't valid when it was signed")
+    # Not before the beginning: a control plane whose clock was set back signs for then, and truly.
+    if moment > certificate.not_valid_after_utc:
+        raise ProofRefused(
+            reason="its certificate wasn't valid any more when it was signed",
+            cause="The key of the proofs has run out, or the control plane's clock was years ahead when it signed.",
+            fix="Set the control plane's clock, and migrate again for a new proof.",
+        )
 
 
 def _verify_disk(line: DiskRoot, path: Path | None) -> DiskVerdict:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from wherry.replication.errors import ConnectionLost, IdentityRefused
 from wherry.replication.stream import FrameStream, tune
+from wherry.trust import ignore_dates
 
 __all__ = [
     "Accepted",
@@ -167,6 +168,7 @@ def _finish_handshake(secured: ssl.SSLSocket, deadline: float) -> None:
 def _restrict(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
+    ignore_dates(context)
     if context.protocol is ssl.PROTOCOL_TLS_SERVER:
         # A resumed session would go round the choice of the certificate and the check of the peer's.
         context.num_tickets = 0
