@@ -60,7 +60,12 @@ class Setting:
         self.tokens = TokenIssuer(Fernet(Fernet.generate_key()))
         reader = OwnTokens(self.directory, self.tokens, clock=lambda: self.now)
         self.temporary = TemporaryKeyIssuer(Fernet(Fernet.generate_key()))
-        self.authenticator = Authenticator(self.directory, BOX, reader, self.temporary, clock=lambda: self.now)
+        self.authenticator = Authenticator(
+            self.directory, BOX, reader, self.temporary, clock=self.time, steady=self.time
+        )
+
+    def time(self) -> float:
+        return self.now
 
     def signed(self, access_key: str = "AK1", secret_key: str = "SK1", *, peer: str = "", **more: str) -> SignedRequest:
         headers = {"host": "h", "x-sdk-date": sdk_date(self.now)}
