@@ -259,20 +259,20 @@ def test_a_poll_does_not_read_the_commands_of_the_past(within: Within) -> None:
     within(unit)
 
 
-def test_the_least_busy_receiver_is_one_that_was_heard_of(within: Within) -> None:
+def test_the_least_busy_receiver_is_one_of_those_that_are_there(within: Within) -> None:
     def unit(tx: Transaction) -> None:
         connection = add(tx)
-        assert receivers.least_busy(connection, "account", contact_since=0) is None
-        for number, contact in enumerate((10, 100, 100)):
-            receivers.insert(connection, receiver_row(f"r{number}", last_contact=contact, created_at=number))
-        chosen = receivers.least_busy(connection, "account", contact_since=50)
+        assert receivers.least_busy(connection, "account", among=()) is None
+        for number in range(3):
+            receivers.insert(connection, receiver_row(f"r{number}", created_at=number))
+        chosen = receivers.least_busy(connection, "account", among={"r1", "r2"})
         assert chosen is not None
         assert chosen.id == "r1"
         tasks.insert(connection, task_row(receiver_id="r1"), (), reason="test")
-        chosen = receivers.least_busy(connection, "account", contact_since=50)
+        chosen = receivers.least_busy(connection, "account", among={"r1", "r2"})
         assert chosen is not None
         assert chosen.id == "r2"
-        assert receivers.least_busy(connection, "other", contact_since=0) is None
+        assert receivers.least_busy(connection, "other", among={"r1", "r2"}) is None
 
     within(unit)
 

@@ -25,8 +25,7 @@ from wherry.server.certificates import channel_secrets
 from wherry.server.contacts import RECEIVER_WINDOW_S
 from wherry.server.waiting import wait_preference
 
-_WINDOW_MS = RECEIVER_WINDOW_S * 1000
-_NOTE_AFTER_MS = _WINDOW_MS // 4
+_NOTE_AFTER_MS = RECEIVER_WINDOW_S * 1000 // 4
 
 
 async def update_receiver(call: Call) -> Answer:
@@ -49,6 +48,7 @@ async def update_receiver(call: Call) -> Answer:
             call.record(tx, row.id, announcement.name)  # a mere heartbeat changes nothing worth an entry
 
     await call.services.ledger.write(unit)
+    call.services.receivers.heard_of(call.parameters["receiver_id"])
     return EMPTY
 
 
@@ -56,7 +56,7 @@ async def list_receivers(call: Call) -> Answer:
     """Return all receivers of the account."""
     allow(call)
     rows = await call.services.ledger.read(lambda connection: receivers.every(connection, call.account_id))
-    shown = [_shown(row, call.at) for row in rows]
+    shown = [_shown(row, call) for row in rows]
     return json_answer(ReceiverList(count=len(shown), receivers=shown))
 
 
@@ -87,7 +87,7 @@ async def show_route(call: Call) -> Answer:
         lambda connection: receivers.find(connection, call.account_id, task.receiver_id or "")
     )
     await heard_of(call, task.source_id)
-    if row is None or not _connected(row, call.at):
+    if row is None or not call.services.receivers.connected(row, call.at):
         raise ApiError("WHERRY.5501", "the receiver of the task is not connected")
     return json_answer(
         Route(
@@ -107,8 +107,13 @@ def _assign(tx: Transaction, call: Call, task_id: str) -> TaskRow:
     """
     task = task_of(tx.connection, call, task_id)
     if task.receiver_id is None:
+        connected = {
+            row.id
+            for row in receivers.every(tx.connection, call.account_id)
+            if call.services.receivers.connected(row, call.at)
+        }
         chosen = receivers.hosting(tx.connection, call.account_id, task.target_vm_id) or receivers.least_busy(
-            tx.connection, call.account_id, contact_since=call.at - _WINDOW_MS
+            tx.connection, call.account_id, among=connected
         )
         if chosen is None:
             raise ApiError("WHERRY.5501")
@@ -126,7 +131,10 @@ def _assigned(connection: Connection, call: Call, receiver_id: str) -> tuple[Rec
 
 async def _heard_of(call: Call, row: ReceiverRow) -> None:
     """A poll is a sign of life, but not worth a durable write each time."""
-    if call.principal.receiver_id != row.id or call.at - row.last_contact < _NOTE_AFTER_MS or not row.data_host:
+    if call.principal.receiver_id != row.id or not row.data_host:
+        return
+    call.services.receivers.heard_of(row.id)
+    if abs(call.at - row.last_contact) < _NOTE_AFTER_MS:
         return
 
     def unit(tx: Transaction) -> None:
@@ -149,7 +157,7 @@ async def _assignment(call: Call, task: TaskRow) -> Assignment:
     )
 
 
-def _shown(row: ReceiverRow, now: int) -> Receiver:
+def _shown(row: ReceiverRow, call: Call) -> Receiver:
     return Receiver(
         id=row.id,
         name=row.name,
@@ -158,10 +166,6 @@ def _shown(row: ReceiverRow, now: int) -> Receiver:
         drivers=list(row.drivers),
         free_bytes=row.free_bytes,
         version=row.version,
-        connected=_connected(row, now),
+        connected=call.services.receivers.connected(row, call.at),
         last_contact=row.last_contact,
     )
-
-
-def _connected(row: ReceiverRow, now: int) -> bool:
-    return now - row.last_contact <= _WINDOW_MS

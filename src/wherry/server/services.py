@@ -13,7 +13,7 @@ from wherry.iam.temporary_keys import TemporaryKeyIssuer
 from wherry.iam.tokens import TokenIssuer
 from wherry.ledger.ledger import Ledger
 from wherry.ledger.scoped_memory import ScopedMemory
-from wherry.server.contacts import Contacts
+from wherry.server.contacts import Contacts, ReceiverContacts
 from wherry.server.directory import LedgerDirectory
 from wherry.server.told import Told
 from wherry.server.waiting import Waiters
@@ -47,6 +47,7 @@ class Services:
     authority: Authority
     proofs: ProofSigner
     contacts: Contacts
+    receivers: ReceiverContacts
     waiters: Waiters
     told: ScopedMemory[Told]
     endpoint: str
