@@ -13,7 +13,12 @@ NEEDED=(
   sfdisk:fdisk losetup:mount mount:mount partx:util-linux setpriv:util-linux cmp:diffutils
 )
 case "${1:-}" in
-  test) NEEDED+=(chromium:chromium /usr/lib/postgresql/*/bin/postgres:postgresql "/usr/lib/*/libfuse3.so.3:libfuse3-3") ;;
+  test)
+    NEEDED+=(
+      chromium:chromium /usr/lib/postgresql/*/bin/postgres:postgresql
+      "/usr/lib/*/libfuse3.so.3:libfuse3-3" "/usr/lib/*/faketime/libfaketimeMT.so.1:libfaketime"
+    )
+    ;;
   bench)
     NEEDED+=(
       rsync:rsync qemu-img:qemu-utils nbdcopy:libnbd-bin zstd:zstd partclone.ext4:partclone fio:fio ip:iproute2

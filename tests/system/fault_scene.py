@@ -5,10 +5,11 @@
 
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.system.faulty_folder import FaultyFolder
 from tests.system.faulty_link import FaultyLink
@@ -34,8 +35,9 @@ class Scene:
         seed: int,
         before: Sequence[Path] = (),
         connections: int = 1,
+        environments: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
-        """*before*: disks that stand in front of the one that changes. *connections*: how many a session has."""
+        """*before*: disks in front of the one that changes. *connections*: of a session. *environments*: see `Rig`."""
         self.index = len(before)
         self.folder = folder
         self.link = link
@@ -53,7 +55,7 @@ class Scene:
         options = ["--max-freeze", "60", "--frozen-hook", str(hook), "--connections", str(connections)]
         first, *others = [*before, self.image]
         options += [part for disk in others for part in ("--disk", str(disk))]
-        self.rig = Rig(folder, first, options, images=storage.path, data_port=link.port)
+        self.rig = Rig(folder, first, options, images=storage.path, data_port=link.port, environments=environments)
         self.task_id = ""
         self._wanted = 0
         self.contents = [self.image.read_bytes()]
@@ -176,10 +178,16 @@ class Scene:
 
 
 @contextmanager
-def staged(folder: Path, seed: int, before: Sequence[Path] = (), connections: int = 1) -> Iterator[Scene]:
+def staged(
+    folder: Path,
+    seed: int,
+    before: Sequence[Path] = (),
+    connections: int = 1,
+    environments: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> Iterator[Scene]:
     """Lend a scene whose programs run."""
     with FaultyLink() as link, FaultyFolder(folder) as storage:
-        scene = Scene(folder, link, storage, seed, before, connections)
+        scene = Scene(folder, link, storage, seed, before, connections, environments)
         try:
             scene.rig.start()
             yield scene
