@@ -86,6 +86,18 @@ def assert_equal(rig: Rig, task_id: str, folder: Path) -> None:
     check_filesystem("ext4", spare, folder / "mount")
 
 
+def resident_bytes(process_id: int) -> int:
+    lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def assert_idle_agent_is_small(rig: Rig) -> None:
+    """Under 100 MB, though a pass has had a buffer for everything and the freeze has locked it into memory."""
+    process = rig.programs["agent"].process
+    assert process is not None
+    rig.until("the memory to be given back", lambda: resident_bytes(process.pid) < 100_000_000)
+
+
 def assert_nothing_left(task_id: str) -> None:
     assert not memory_folder(task_id).exists()
     with trace_folder() as tracefs:
@@ -112,6 +124,7 @@ def test_passes_read_what_was_written_and_a_killed_agent_goes_on_without_a_scan(
     assert [done.scan_reason for done in others if done.scan] == []
     assert max(done.read_bytes for done in others) < figures.used_bytes / 5
     assert figures.passes[-1].consistent
+    assert_idle_agent_is_small(rig)
     assert_equal(rig, task_id, tmp_path)
     assert_nothing_left(task_id)
 
