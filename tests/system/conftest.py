@@ -1,7 +1,7 @@
 """What several system tests share."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,9 +10,22 @@ import pytest
 from demo.loopdisk import MIB
 from demo.mounting import attached, mounted
 from tests.system.postgresql_cluster import Cluster, running_cluster
+from tests.system.soaking import SOAKS, keep_evidence
 from wherry.process import run
 
 _NUMBERS = itertools.count()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what a test that failed in a soak has in its folder, before everything is taken away."""
+    report = yield
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if SOAKS and report.failed and call.when != "teardown" and folder is not None:
+        report.sections.append(("Evidence", f"{keep_evidence(folder, item.name)}\n"))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The proof that tracking loses nothing: copy a filesystem under all kinds of writes, following the tracker alone.
 
-WHERRY_SOAK_SEEDS=N runs N seeds of each filesystem instead of one.
+WHERRY_SOAK_SEEDS=N runs N seeds of each filesystem instead of one, see `soaking`.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from tests.system.disks_tracking_rig import (
     tracked,
     writers,
 )
+from tests.system.soaking import SEEDS
 from wherry.disks.freezing import Freeze
 from wherry.disks.layout import read_layout
 from wherry.disks.tracking.remains import trace_folder
@@ -33,7 +34,6 @@ from wherry.disks.usedmap import UsedMap
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
 
-SEEDS = range(int(os.environ.get("WHERRY_SOAK_SEEDS", "1")))
 PASSES = 6
 NAME = f"proof-{os.getpid()}"
 PLANS = {

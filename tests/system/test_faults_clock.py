@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.system.fault_scene import MIB, SEEDS, Scene, staged
+from tests.system.fault_scene import MIB, SEEDS, Cast, Scene, staged
 from tests.system.faulty_folder import obstacle
 from tests.system.faulty_link import Fault, Kind
 from tests.system.odd_clock import DAY, HOUR, PROGRAMS, YEAR, OddClock, no_odd_clock
@@ -37,7 +37,7 @@ def with_clocks(folder: Path, seed: int, ahead: dict[str, int]) -> Iterator[tupl
     """Lend a scene in which the programs that *ahead* names have clocks of their own."""
     clocks = {name: OddClock(folder, name, ahead_s) for name, ahead_s in ahead.items()}
     environments = {name: clock.environment for name, clock in clocks.items()}
-    with staged(folder, seed, environments=environments) as scene:
+    with staged(folder, seed, Cast(environments=environments)) as scene:
         yield scene, clocks
 
 
@@ -59,7 +59,7 @@ def prove(scene: Scene) -> None:
     scene.rig.until("the end", lambda: scene.rig.state(scene.task_id) == "MIGRATE_SUCCESS")
     path = scene.folder / "proof.json"
     path.write_bytes(msgspec.json.encode(scene.rig.plane.show_proof(scene.task_id)))
-    judged = scene.rig.wherry("verify", str(path), str(scene.image), "--ca-file", scene.rig.admin.ca_file)
+    judged = scene.rig.wherry("verify", str(path), str(scene.source.path), "--ca-file", scene.rig.admin.ca_file)
     assert "equal: yes" in judged.stdout, judged.stdout + judged.stderr
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.fault_scene import MIB, SEEDS, Scene, staged
+from tests.system.fault_scene import MIB, SEEDS, Cast, Scene, staged
 from tests.system.faulty_folder import Rule, obstacle
 from tests.system.faulty_link import Fault, Kind
 
@@ -77,7 +77,7 @@ def test_a_receiver_that_is_killed_while_it_applies_a_log_applies_it_again(scene
 def test_a_disk_that_did_not_change_stands_while_the_other_is_torn(tmp_path: Path) -> None:
     first = tmp_path / "first.img"
     first.write_bytes(b"always the same. " * (MIB // 17))
-    with staged(tmp_path, 0, before=(first,)) as scene:
+    with staged(tmp_path, 0, Cast(before=(first,))) as scene:
         scene.thaw()
         scene.start(syncing=True)
         scene.until_synchronised()

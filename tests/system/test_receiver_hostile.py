@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.system.soaking import COUNT
 from tests.unit.replication_doubles import control_frame, data_frame, zero_frame
 from tests.unit.replication_pair import noise, source
 from wherry.client.patience import Patience, Steadfast
@@ -53,7 +54,7 @@ from wherry.replication.sending import PassFigures, PassMemory, SendOptions, Sou
 from wherry.replication.transport import Accepted, Identity, client_context
 
 SIZE = 12 * GRANULE_SIZE + 512
-EXAMPLES = 40 * int(os.environ.get("WHERRY_SOAK_SEEDS", "1"))
+EXAMPLES = 40 * COUNT
 MOST_GROWTH = 256 << 20
 MOST_ROOM = 64 << 20
 Frame = Callable[[int], bytes]
