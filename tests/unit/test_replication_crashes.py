@@ -15,7 +15,7 @@ from tests.unit.replication_doubles import (
     gather_frame,
     zero_frame,
 )
-from wherry.replication.errors import StorageFailed
+from wherry.replication.errors import CheckpointGone, StorageFailed
 from wherry.replication.frames import Opened
 from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE, granule_count, granule_digests
 from wherry.replication.messages import CommitPass, Committed, Covered, DiskLine, pack_runs
@@ -222,7 +222,8 @@ def test_kills_and_power_cuts_one_after_the_other_change_nothing_of_that(tmp_pat
     assert [bytes(storage.files[image(index)].content) for index in range(2)] == list(moments[-1])
 
 
-@pytest.mark.parametrize("seed", range(40))
+# Seed 680 lets the removal of an applied log fail, so that nothing but the proof is left to be done.
+@pytest.mark.parametrize("seed", [*range(40), 680])
 def test_a_medium_that_refuses_now_and_then_only_delays(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     moments = sources(seed)
@@ -246,3 +247,25 @@ def test_a_medium_that_refuses_now_and_then_only_delays(tmp_path: Path, seed: in
         else:
             break
     assert [storage.files[image(index)].durable for index in range(2)] == list(moments[-1])
+
+
+def test_what_broke_off_is_recovered_for_the_proof(tmp_path: Path) -> None:
+    moments, storage = sources(7), SimulatedStorage()
+    migrate(storage, tmp_path, moments, History(), 7)
+    # As if the removal of the last applied log had not become durable; and now the medium refuses it.
+    log = tmp_path / "pass-00000002.redo"
+    storage.create(log, 8)
+    storage.refuse = lambda operation, _path: 5 if operation == "remove" else 0
+    replica = open_replica(storage, tmp_path)
+    try:
+        with pytest.raises(StorageFailed):
+            replica.half(2)
+        storage.refuse = lambda _operation, _path: 0
+        with replica._turn.taken(lambda: None), pytest.raises(CheckpointGone):
+            replica.half(2)
+        assert replica.half(2).checkpoint == 2
+        assert log not in storage.files
+    finally:
+        replica.close()
+    with pytest.raises(CheckpointGone):
+        replica.half(2)

@@ -7,7 +7,6 @@ that the next start sweeps until it's renamed. What is missing is looked for on 
 killed makes up for it.
 """
 
-import queue
 import shutil
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -17,6 +16,7 @@ import structlog
 
 from wherry.durable import sync_directory
 from wherry.errors import WherryError
+from wherry.receiver.agenda import Agenda
 from wherry.receiver.checkpoints import checkpoint_folder, keep_newest
 from wherry.receiver.drivers import Driver
 from wherry.receiver.errors import ConversionRoomMissing
@@ -38,40 +38,28 @@ class Conversions:
         self, driver: Driver, convert: Callable[[Path, Path], None], most: int, retry_s: float = RETRY_S
     ) -> None:
         """*most*: of how many checkpoints of a task something is kept."""
-        self._retry_s = retry_s
         self._driver = driver
         self._convert = convert
         self._most = most
-        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._owed: set[str] = set()
+        self._agenda = Agenda(retry_s)
 
     def look(self, task_id: str) -> None:
         """Have a task's replica looked at: something was kept or proven."""
-        self._waiting.put(task_id)
+        self._agenda.add(task_id)
 
     def end(self) -> None:
         """Have `run` return after the conversion it's at."""
-        self._waiting.put(None)
+        self._agenda.end()
 
     def run(self) -> None:
         """Sweep and make up for what a killed receiver left, then convert what comes to stand, until the end."""
         for present in self._driver.replicas():
-            self._waiting.put(present)
-        while (task_id := self._next()) is not None:
+            self._agenda.add(present)
+        for task_id in self._agenda:
             try:
                 self.settle(task_id)
             except (OSError, WherryError) as error:
                 self._fail(task_id, self._driver.replica_directory(task_id), error)
-
-    def _next(self) -> str | None:
-        """Wait for the next task; those that failed come again after a while."""
-        while True:
-            try:
-                return self._waiting.get(timeout=self._retry_s if self._owed else None)
-            except queue.Empty:
-                for task_id in self._owed:
-                    self._waiting.put(task_id)
-                self._owed.clear()
 
     def settle(self, task_id: str) -> None:
         """Convert what a task's checkpoints lack, the newest kept one first. A failure is logged, and harms nobody.
@@ -108,7 +96,7 @@ class Conversions:
             _sweep(directory)
 
     def _fail(self, task_id: str, path: Path, error: OSError | WherryError) -> None:
-        self._owed.add(task_id)
+        self._agenda.add_again(task_id)
         facts = error.facts if isinstance(error, WherryError) else {"reason": str(error)}
         log.error("conversion_failed", task_id=task_id, path=str(path), **facts)
 

@@ -58,7 +58,7 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
         replicas,
         lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half),
         patient(),
-        look,
+        handed_in=look,
     )
     listener = Listener(
         (settings.listen_host, settings.listen_port),

@@ -27,12 +27,11 @@ from wherry.replication.granules import GRANULE_SIZE
 from wherry.replication.growing import grow_table, growth
 from wherry.replication.landing import Landing, write_part
 from wherry.replication.lobby import Lobby
-from wherry.replication.medium import digest_pieces, resolve_unknown
+from wherry.replication.medium import resolve_unknown
 from wherry.replication.messages import CommitPass, Committed, DiskLine
-from wherry.replication.proof import disk_root, pieces_of
 from wherry.replication.record import RECORD_NAME, Checkpoint, ReplicaDisk, ReplicaRecord, decode_record, encode_record
 from wherry.replication.redo import RedoLog, told_by
-from wherry.replication.replicadisk import OpenDisk, make_table, open_disk
+from wherry.replication.replicadisk import OpenDisk, make_table, medium_root, open_disk
 from wherry.replication.snapshots import reflink
 from wherry.replication.storage import FileStorage, Storage
 from wherry.replication.turn import DirectoryLock, Turn
@@ -168,15 +167,13 @@ class Replica:
 
     def half(self, checkpoint: int) -> ProofHalf:
         """Read the medium and return the receiver's half of the proof. Raises CheckpointGone, StorageFailed."""
+        with self._turn.taken_if_idle() as idle:
+            if idle and not self._sound:
+                self._recover()  # a session that broke off does that when the next one comes, which nobody waits for
         with self._medium:
             current = self._check_stands(checkpoint)
-            lines = []
-            for disk in self._disks.values():
-                covered = current.covered.get(disk.line.index, ())
-                disk.file.forget_cache()
-                pieces = digest_pieces(disk.file.read_into, disk.line.size, pieces_of(covered))
-                lines.append(disk_root(disk.line.index, disk.line.name, disk.line.size, covered, pieces))
-            return ProofHalf(checkpoint=checkpoint, taken_at=current.taken_at, disks=lines)
+            disks = [medium_root(disk, current.covered.get(disk.line.index, ())) for disk in self._disks.values()]
+            return ProofHalf(checkpoint=checkpoint, taken_at=current.taken_at, disks=disks)
 
     def snapshot(self, checkpoint: int, folder: Path) -> Mapping[int, Path]:
         """Freeze the images of *checkpoint* into files below *folder* that share their blocks, by disk index.
@@ -191,7 +188,7 @@ class Replica:
     def _check_stands(self, checkpoint: int) -> Checkpoint:
         current = self._record.checkpoint
         if current is None or current.number != checkpoint or not self._sound:
-            raise CheckpointGone(actual="none" if current is None else current.number, wanted=checkpoint)
+            raise CheckpointGone(actual=current.number if current and self._sound else "none", wanted=checkpoint)
         return current
 
     # Sessions

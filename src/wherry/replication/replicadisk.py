@@ -1,12 +1,16 @@
 """A disk of a replica, open: its medium, its digest table, and what the pass under way says about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wherry.contract.wherry import DiskRoot
 from wherry.replication.digests import FileTable, Overlay
 from wherry.replication.errors import ReplicaDamaged, TargetTooSmall
 from wherry.replication.granules import DIGEST_SIZE, granule_count
 from wherry.replication.landing import Landing
+from wherry.replication.medium import digest_pieces
+from wherry.replication.proof import disk_root, pieces_of
 from wherry.replication.record import ReplicaDisk
 from wherry.replication.storage import Storage, StoredFile
 
@@ -55,3 +59,10 @@ def make_table(storage: Storage, line: ReplicaDisk, table_path: Path) -> None:
         table.close()
     finally:
         file.close()
+
+
+def medium_root(disk: OpenDisk, covered: Sequence[tuple[int, int]]) -> DiskRoot:
+    """Return what a proof says of a disk, with the granules *covered* read from the medium. Raises StorageFailed."""
+    disk.file.forget_cache()
+    pieces = digest_pieces(disk.file.read_into, disk.line.size, pieces_of(covered))
+    return disk_root(disk.line.index, disk.line.name, disk.line.size, covered, pieces)
