@@ -27,18 +27,21 @@ class Blow:
     """Something that happens in *phase*.
 
     A *fault* of the link, a *rule* of the receiver's medium, or neither. *victim*: who is killed, when the fault or the
-    rule has struck, or just so; "" for nobody. *patient*: whether a connection that vanished is left to be noticed.
+    rule has struck, or just so; "" for nobody. *little*: what is under way by then are single blocks. *patient*:
+    whether a connection that vanished is left to be noticed.
     """
 
     phase: Phase
     fault: Fault | None = None
     rule: Rule | None = None
     victim: str = ""
+    little: bool = False
     patient: bool = False
 
     def __str__(self) -> str:
         parts = [self.phase.value, self.fault, self.rule, self.victim and f"kill {self.victim}"]
-        return ": ".join(str(part) for part in parts if part) + (" (patient)" if self.patient else "")
+        marks = " (single blocks)" * self.little + " (patient)" * self.patient
+        return ": ".join(str(part) for part in parts if part) + marks
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,11 @@ class Plan:
 
     connections: int
     filesystem: str
+    tracked: bool
     blows: tuple[Blow, ...]
 
     def __str__(self) -> str:
-        what = f"{self.filesystem or 'an image'} over {self.connections} connections"
+        what = f"{self.filesystem or ('a device' if self.tracked else 'an image')} over {self.connections} connections"
         return "\n".join((what, *(f"  {blow}" for blow in self.blows)))
 
 
@@ -59,6 +63,7 @@ def draw(seed: int) -> Plan:
     chance = random.Random(f"plan {seed}")
     connections = chance.choice((1, 2, 3, 3))
     filesystem = chance.choice(("", "", *FILESYSTEMS))
+    tracked = chance.random() < 0.7
     phases = [Phase.COPYING, Phase.SYNCING, Phase.SYNCING, Phase.LAST_PASSES, Phase.FROZEN]
     chosen = [phase for phase in phases if chance.random() < 0.75]
     blows = [_frozen(chance) if phase is Phase.FROZEN else _blow(chance, phase, connections) for phase in chosen]
@@ -66,7 +71,7 @@ def draw(seed: int) -> Plan:
     patient = [place for place, blow in enumerate(blows) if blow.patient]
     for place in patient[1:]:
         blows[place] = replace(blows[place], patient=False)
-    return Plan(connections, filesystem, tuple(blows))
+    return Plan(connections, filesystem, tracked, tuple(replace(blow, little=chance.random() < 0.4) for blow in blows))
 
 
 def _blow(chance: random.Random, phase: Phase, connections: int) -> Blow:

@@ -11,12 +11,14 @@ from functools import partial
 from pathlib import Path
 
 from tests.system import soaking
-from tests.system.fault_source import CHANGED, DISK, Source, source_of
+from tests.system.fault_source import BLOCK_SIZE, BLOCKS_CHANGED, CHANGED, DISK, Source, source_of
 from tests.system.faulty_folder import FaultyFolder
 from tests.system.faulty_link import FaultyLink
 from tests.system.migration_rig import PATIENCE_S, Rig
 from tests.system.remnants import assert_nothing_left
 from tests.system.still_picture import Picture, look
+
+__all__ = ["BLOCKS_CHANGED", "BLOCK_SIZE", "MIB", "SEEDS", "Cast", "Scene", "staged"]
 
 MIB = 1 << 20
 SEEDS = soaking.SEEDS
@@ -27,12 +29,14 @@ class Cast:
     """What a scene is made of.
 
     before: disks that stand in front of the one that changes. connections: how many a session has. filesystem: of a
-    live disk; "" for an image file. max_freeze_s: how long a hook may hold the frozen pass. environments: see `Rig`.
+    live disk; "" for an image file. tracked: the image is behind a block device, whose changes the agent tracks.
+    max_freeze_s: how long a hook may hold the frozen pass. environments: see `Rig`.
     """
 
     before: Sequence[Path] = ()
     connections: int = 1
     filesystem: str = ""
+    tracked: bool = False
     max_freeze_s: int = 60
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -68,8 +72,12 @@ class Scene:
         return self.chance.randrange(64, most)
 
     def change(self) -> None:
-        """Change some of the source."""
+        """Change some of the source, in large pieces."""
         self.source.change()
+
+    def change_blocks(self) -> None:
+        """Change single blocks of the source."""
+        self.source.change_blocks()
 
     def change_until_struck(self) -> None:
         """Change the source until the link's fault strikes: a lane may have no share in a pass."""
@@ -169,7 +177,7 @@ def staged(folder: Path, seed: int, cast: Cast = USUAL) -> Iterator[Scene]:
     with (
         FaultyLink() as link,
         FaultyFolder(folder) as storage,
-        source_of(cast.filesystem, folder, chance) as source,
+        source_of(cast.filesystem, folder, chance, tracked=cast.tracked) as source,
     ):
         scene = Scene(folder, link, storage, source, chance, cast)
         try:

@@ -2,14 +2,15 @@
 
 import os
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from demo.loopdisk import MIB, LoopDisk, Plan
+from demo.mounting import attached
 from tests.system.disks_tracking_rig import check_filesystem
 from tests.system.migration_rig import Rig
 from wherry.process import run
@@ -17,6 +18,8 @@ from wherry.replication.granules import GRANULE_SIZE
 
 SIZE = 20 * MIB + 512
 CHANGED = 4 * MIB
+BLOCK_SIZE = 4096
+BLOCKS_CHANGED = 60
 DISK = "disk"
 """The name of the folder in which a live disk is made."""
 FILESYSTEMS = {"ext4": 64 * MIB, "xfs": 320 * MIB, "btrfs": 128 * MIB}
@@ -35,7 +38,10 @@ class Source(Protocol):
         """A shell command that the frozen hook begins with; "" for none."""
 
     def change(self) -> None:
-        """Change about `CHANGED` bytes."""
+        """Change about `CHANGED` bytes, in pieces of many granules."""
+
+    def change_blocks(self) -> None:
+        """Change single blocks of `BLOCKS_CHANGED` granules all over it."""
 
     def assert_checkpoint(self, content: bytes) -> None:
         """Tell that *content*, what a replica holds at a checkpoint, is something that this source was."""
@@ -45,23 +51,30 @@ class Source(Protocol):
 
 
 class ImageSource:
-    """An image file, of which all is known that it ever was."""
+    """An image file, of which all is known that it ever was; perhaps behind a device, whose changes are tracked."""
 
     before_frozen = ""
 
-    def __init__(self, path: Path, chance: random.Random) -> None:
-        self.path = path
+    def __init__(self, image: Path, chance: random.Random) -> None:
+        self.path = self._image = image
         self._chance = chance
-        with path.open("wb") as file:
+        with image.open("wb") as file:
             for start in range(0, 16, 4):
                 file.seek(start * MIB)
                 file.write(chance.randbytes(2 * MIB) + b"the same words. " * (MIB // 16))
             file.truncate(SIZE)
-        self._contents = [path.read_bytes()]
+        self._contents = [image.read_bytes()]
 
     def change(self) -> None:
+        self._write({start: self._chance.randbytes(CHANGED // 8) for start in range(0, 16 * MIB, 2 * MIB)})
+
+    def change_blocks(self) -> None:
+        granules = self._chance.sample(range(SIZE // GRANULE_SIZE), BLOCKS_CHANGED)
+        places = [granule * GRANULE_SIZE + self._chance.randrange(16) * BLOCK_SIZE for granule in granules]
+        self._write({place: self._chance.randbytes(BLOCK_SIZE) for place in places})
+
+    def _write(self, pieces: Mapping[int, bytes]) -> None:
         content = bytearray(self._contents[-1])
-        pieces = {start: self._chance.randbytes(CHANGED // 8) for start in range(0, 16 * MIB, 2 * MIB)}
         for start, piece in pieces.items():
             content[start : start + len(piece)] = piece
         self._contents.append(bytes(content))
@@ -69,6 +82,8 @@ class ImageSource:
             for start, piece in pieces.items():
                 file.seek(start)
                 file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
 
     def assert_checkpoint(self, content: bytes) -> None:
         """Each granule is as it was lately; a pass may see a change half made."""
@@ -82,7 +97,7 @@ class ImageSource:
         assert strangers == [], "the medium isn't at a checkpoint"
 
     def assert_equal(self, _rig: Rig, _task_id: str, copy: Path) -> None:
-        assert copy.read_bytes() == self.path.read_bytes()
+        assert copy.read_bytes() == self._image.read_bytes()
 
 
 class LiveSource:
@@ -116,6 +131,12 @@ class LiveSource:
         (self._place / f"file-{self._changes}").write_bytes(self._chance.randbytes(CHANGED // 2))
         (self._place / f"file-{self._changes - 2}").unlink(missing_ok=True)
 
+    def change_blocks(self) -> None:
+        with (self._place / "content").open("r+b") as file:
+            for granule in self._chance.sample(range(8 * MIB // GRANULE_SIZE), BLOCKS_CHANGED):
+                file.seek(granule * GRANULE_SIZE + self._chance.randrange(16) * BLOCK_SIZE)
+                file.write(self._chance.randbytes(BLOCK_SIZE))
+
     def assert_checkpoint(self, content: bytes) -> None:
         """What a live disk was at any moment nobody knows; its digests are compared all the same."""
         assert len(content) == self._disk.size
@@ -133,10 +154,15 @@ class LiveSource:
 
 
 @contextmanager
-def source_of(filesystem: str, folder: Path, chance: random.Random) -> Iterator[Source]:
-    """Lend an image ("") or a live disk with a filesystem of that kind."""
-    if not filesystem:
-        yield ImageSource(folder / "source.img", chance)
+def source_of(filesystem: str, folder: Path, chance: random.Random, *, tracked: bool) -> Iterator[Source]:
+    """Lend an image (""), *tracked* by being behind a device, or a live disk with a filesystem of that kind."""
+    if filesystem:
+        with LoopDisk(folder / DISK, (Plan(filesystem, FILESYSTEMS[filesystem]),)) as disk:
+            yield LiveSource(folder, disk, chance)
         return
-    with LoopDisk(folder / DISK, (Plan(filesystem, FILESYSTEMS[filesystem]),)) as disk:
-        yield LiveSource(folder, disk, chance)
+    (folder / DISK).mkdir()
+    source = ImageSource(folder / DISK / "source.img", chance)
+    with ExitStack() as stack:
+        if tracked:
+            source.path = stack.enter_context(attached(source.path))
+        yield source

@@ -31,7 +31,9 @@ LONG_S = 150.0
 
 @contextmanager
 def played(folder: Path, seed: int, plan: Plan) -> Iterator[Scene]:
-    cast = Cast(connections=plan.connections, filesystem=plan.filesystem, max_freeze_s=MAX_FREEZE_S)
+    cast = Cast(
+        connections=plan.connections, filesystem=plan.filesystem, tracked=plan.tracked, max_freeze_s=MAX_FREEZE_S
+    )
     with staged(folder, seed, cast) as scene:
         yield scene
 
@@ -56,7 +58,9 @@ def test_whatever_happens_the_copy_ends_equal(tmp_path: Path, seed: int) -> None
             scene.until_another_pass(LONG_S)
         for blow in blows[Phase.LAST_PASSES]:
             arm(scene, blow)
-        scene.change()
+            change(scene, blow)
+        if not blows[Phase.LAST_PASSES]:
+            scene.change_blocks()
         scene.cut_over()
         for blow in blows[Phase.LAST_PASSES]:
             until_struck_or(scene, blow, is_frozen)
@@ -95,10 +99,17 @@ def provoke(scene: Scene, blow: Blow) -> None:
     """Change the source until the blow falls, or it's clear that it won't."""
     for _ in range(TRIES):
         before = passes(scene)
-        scene.change()
+        change(scene, blow)
         until_struck_or(scene, blow, partial(has_passed, before))
         if has_struck(scene, blow):
             return
+
+
+def change(scene: Scene, blow: Blow) -> None:
+    if blow.little:
+        scene.change_blocks()
+    else:
+        scene.change()
 
 
 def has_passed(before: int, scene: Scene) -> bool:
