@@ -9,11 +9,19 @@ import pytest
 
 from demo.loopdisk import MIB
 from demo.mounting import attached, mounted
+from tests.system.left_in_kernel import cleared_away
 from tests.system.postgresql_cluster import Cluster, running_cluster
 from tests.system.soaking import SOAKS, keep_evidence
 from wherry.process import run
 
 _NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cleared_away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave nothing behind in the kernel, nor what sessions left that were killed."""
+    with cleared_away(tmp_path_factory.getbasetemp()):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,6 +16,7 @@ from typing import Self
 from demo.loopdisk import MIB, LoopDisk
 from demo.mounting import attached, mounted, partitioned
 from tests.system.disks_sectors import differences
+from tests.system.left_in_kernel import MEMORY, memory_prefix
 from wherry.disks.direct import DiskReader, aligned_buffer
 from wherry.disks.extents import Extent, align, split, subtract, total
 from wherry.disks.tracking.disk import GRANULE_SIZE, TrackedDisk
@@ -30,7 +31,7 @@ KINDS = ("buffered", "direct", "uring", "mapped", "churn", "holes")
 @contextlib.contextmanager
 def memory_folder() -> Iterator[Path]:
     """Lend a folder that lives in memory, as a tracker needs it; the folder for temporary files may be a disk."""
-    base = Path(tempfile.mkdtemp(prefix="wherry-test-", dir="/dev/shm"))
+    base = Path(tempfile.mkdtemp(prefix=memory_prefix(), dir=MEMORY))
     try:
         yield base / "memory"
     finally:

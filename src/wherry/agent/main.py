@@ -31,7 +31,7 @@ from wherry.agent.registration import disk_info, registration
 from wherry.agent.rota import Rota
 from wherry.agent.settings import AgentSettings
 from wherry.agent.survey import OpenDisks, lines
-from wherry.agent.tracking import Keeper
+from wherry.agent.tracking import Keeper, sweep_tracking
 from wherry.agent.worker import Worker
 from wherry.client.membership import Member, joined
 from wherry.client.patience import Patience, Steadfast, Stopped
@@ -63,6 +63,9 @@ def run_agent(settings: AgentSettings, stop: threading.Event | None = None) -> N
     thawed = freeze_note(settings.membership.state).make_good()
     if thawed:
         log.warning("left_frozen", mount_points=thawed, consequence="they were thawed now")
+    swept = sweep_tracking()
+    if swept:
+        log.info("tracking_swept", tasks=swept, reason="their agents are gone for good")
     with joined(settings.membership, JoinRole.AGENT, stop) as member:
         control = Plane(member.control_plane)
         try:

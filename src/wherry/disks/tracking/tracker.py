@@ -27,6 +27,7 @@ from wherry.disks.tracking.ftrace import TraceInstance, TracingRefused, ring_siz
 from wherry.disks.tracking.kernel_folders import TraceFolder, open_bpffs
 from wherry.disks.tracking.marks import Granules
 from wherry.disks.tracking.memory import DiskMemory, Identity
+from wherry.disks.tracking.ownership import Claim
 from wherry.disks.tracking.remains import Remains, memory_folder
 from wherry.disks.tracking.trust import Reason, Trust
 from wherry.disks.tracking.watched import WatchedDisk, untrusted
@@ -54,6 +55,7 @@ class TrackerOptions:
     ring_bytes: of the ring of each CPU; None for a size that fits the server. interval_s: how often it's drained.
     ftrace, ebpf: which channels are used where the kernel has them. folder: where the memory lies, None for the usual
     place; it must not be on a disk. settle_s: how long a cut may look for a quiet moment to compare the statistics.
+    owner: the folder without which nobody will go on with what is left behind; None where nothing is.
     """
 
     ring_bytes: int | None = None
@@ -62,6 +64,7 @@ class TrackerOptions:
     ebpf: bool = True
     folder: Path | None = None
     settle_s: float = 0.1
+    owner: Path | None = None
 
 
 DEFAULT_OPTIONS = TrackerOptions()
@@ -139,6 +142,7 @@ class Tracker:
         self.resumed = False
         """Whether the memory of another process was taken over for all disks."""
         self._remains = Remains(name, memory_folder(name) if options.folder is None else options.folder)
+        self._claim: Claim | None = None
         self._watched: dict[int, WatchedDisk] = {}
         self._tracefs: TraceFolder | None = None
         self._pins: Path | None = None
@@ -189,6 +193,9 @@ class Tracker:
             if self._tracefs is not None:
                 self._tracefs.close()
                 self._tracefs = None
+            if self._claim is not None:
+                self._claim.release()
+                self._claim = None
 
     def discard(self) -> None:
         """End, and remove everything that would let another process go on."""
@@ -353,6 +360,9 @@ class Tracker:
 
     def _open_memories(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.options.owner is not None:
+            with contextlib.suppress(OSError):  # without it nobody clears up but the owner
+                self._claim = Claim(self._remains, self.options.owner)
         running = boot_id()
         for disk in self.disks:
             facts = queue_facts(disk.device_number)
