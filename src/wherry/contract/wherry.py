@@ -174,7 +174,8 @@ class ForecastFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
 
     `converges`: false when passes won't get small enough for a short freeze at this rate. `seconds`: until the last
     pass may begin; `frozen_ms`: how long that will freeze the server; both are null when they don't. `needed_mbit`: the
-    rate in Mbit/s that would do, when they don't, and `writers`: who writes most, the busiest first.
+    rate in Mbit/s that would do, when they don't. `writers`: who writes most, the busiest first, when they don't or the
+    freeze would be longer than it may be.
     """
 
     converges: bool
