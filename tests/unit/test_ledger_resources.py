@@ -325,12 +325,15 @@ def test_pages_follow_one_another_and_end_empty(within: Within) -> None:
     within(unit)
 
 
-def test_a_revoked_token_is_forgotten_once_it_had_expired_anyway(within: Within) -> None:
+def test_a_revoked_token_is_forgotten_long_after_it_had_expired_anyway(within: Within) -> None:
     def unit(tx: Transaction) -> None:
+        month = 30 * 24 * 3600 * 1000
         credentials.revoke(tx.connection, "old", at=1, expires_at=10)
         credentials.revoke(tx.connection, "old", at=2, expires_at=10)
         assert credentials.is_revoked(tx.connection, "old")
-        credentials.revoke(tx.connection, "new", at=11, expires_at=20)
+        credentials.revoke(tx.connection, "other", at=10 + month, expires_at=10 + month)
+        assert credentials.is_revoked(tx.connection, "old")
+        credentials.revoke(tx.connection, "new", at=11 + month, expires_at=20 + month)
         assert not credentials.is_revoked(tx.connection, "old")
         assert credentials.is_revoked(tx.connection, "new")
 

@@ -170,7 +170,7 @@ class Authenticator:
         user = await self._directory.user(UserName(id=claims.user_id))
         if user is None or not user.enabled or user.domain_id != claims.domain_id:
             raise AuthenticationFailed("the temporary access key's user does not exist or is disabled")
-        if await self._directory.token_revoked(claims.token_id, user.id, claims.issued_at_ms):
+        if claims.era != user.token_era or await self._directory.token_revoked(claims.token_id):
             raise AuthenticationFailed("the temporary access key was revoked", code="APIGW.0307")
         project = await self._directory.project(user.domain_id)
         principal = Principal(
