@@ -223,6 +223,22 @@ def test_a_link_that_breaks_in_every_frozen_pass_does_not_freeze_for_ever(tmp_pa
     assert len(stage.freezes) == 1
 
 
+def test_after_a_link_that_broke_while_frozen_the_task_says_what_it_waits_for(tmp_path: Path) -> None:
+    pauses = Patience(first_s=10.0, ceiling_s=10.0, uniform=lambda _least, most: most)
+    stage = Stage(tmp_path, freezes=[Freeze(Journal()), Freeze(Journal())], attempts=0, pauses=pauses)
+
+    def cut() -> None:
+        if stage.journal.lines.count("freeze") > stage.journal.lines.count("thaw"):
+            raise ConnectionLost(reason="cut")
+
+    stage.session.during_pass = cut
+    with pytest.raises(ConnectionLost):
+        stage.run()
+    stage.session.during_pass = lambda: None
+    assert stage.run()[-1].startswith("hand in")
+    assert any("connection was lost while the server was frozen" in line for line in stage.journal.lines)
+
+
 def test_a_server_whose_passes_take_too_long_is_not_even_frozen(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     stage.session.seconds = 2.61

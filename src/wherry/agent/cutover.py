@@ -120,6 +120,7 @@ class Cutover:
             raise self._expired()
         self._tries += 1
         self._due = self._clock() + self._pauses.next_delay_s()
+        self._obstacle = "the connection was lost while the server was frozen; that's tried again after a pause"
         self._book.enter(ReplicationPhase.FREEZING)
         half = self._frozen.take(session, self._tries)
         if half is None:
