@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.system.soaking import COUNT
-from tests.unit.replication_doubles import control_frame, data_frame, zero_frame
+from tests.unit.replication_doubles import control_frame, data_frame, pack_runs, zero_frame
 from tests.unit.replication_pair import noise, source
 from wherry.client.patience import Patience, Steadfast
 from wherry.disks.extents import Extent
@@ -48,7 +48,6 @@ from wherry.replication.messages import (
     Fence,
     Hello,
     Join,
-    pack_runs,
 )
 from wherry.replication.sending import PassFigures, PassMemory, SendOptions, SourceSession
 from wherry.replication.transport import Accepted, Identity, client_context

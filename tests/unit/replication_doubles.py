@@ -2,6 +2,7 @@
 
 import errno
 import random
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,6 +233,11 @@ def control_frame(message: AnyMessage, sequence: int = 0) -> tuple[bytes, bytes]
     """Return a CONTROL frame: header and payload."""
     payload = encode(message)
     return encode_header(control_header(sequence, Codec.PLAIN, len(payload), payload)), payload
+
+
+def pack_runs(runs: Sequence[tuple[int, int]]) -> bytes:
+    """Return runs of granules as COVERED holds them."""
+    return b"".join(struct.pack("<QQ", first, count) for first, count in runs)
 
 
 class MemoryReader:

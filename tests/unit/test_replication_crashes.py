@@ -13,12 +13,13 @@ from tests.unit.replication_doubles import (
     control_frame,
     data_frame,
     gather_frame,
+    pack_runs,
     zero_frame,
 )
 from wherry.replication.errors import CheckpointGone, StorageFailed
 from wherry.replication.frames import Opened
 from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE, granule_count, granule_digests
-from wherry.replication.messages import CommitPass, Committed, Covered, DiskLine, pack_runs
+from wherry.replication.messages import CommitPass, Committed, Covered, DiskLine
 from wherry.replication.replica import Replica
 
 SIZES = (11 * GRANULE_SIZE + 1536, 5 * GRANULE_SIZE)

@@ -18,6 +18,7 @@ from tests.unit.replication_doubles import (
     data_frame,
     gather_as_sent,
     gather_frame,
+    pack_runs,
     zero_frame,
 )
 from wherry.disks.extents import Extent
@@ -41,7 +42,6 @@ from wherry.replication.messages import (
     Error,
     Hello,
     Welcome,
-    pack_runs,
 )
 from wherry.replication.receiving import SessionSummary, serve_session
 from wherry.replication.replica import Replica

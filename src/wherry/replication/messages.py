@@ -6,7 +6,6 @@ at any time, ERROR ends the session. See docs/protocol.md.
 """
 
 import struct
-from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -207,11 +206,6 @@ AnyMessage = (
     | Bye
     | ByeOk
 )
-
-
-def pack_runs(runs: Sequence[tuple[int, int]]) -> bytes:
-    """Return runs of granules as `Covered.runs` holds them."""
-    return b"".join(struct.pack("<QQ", first, count) for first, count in runs)
 
 
 _encoder = msgspec.msgpack.Encoder()
