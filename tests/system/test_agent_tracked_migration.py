@@ -124,6 +124,7 @@ def test_passes_read_what_was_written_and_a_killed_agent_goes_on_without_a_scan(
     assert first.read_bytes > 2 * CONTENT * 0.9
     assert [done.scan_reason for done in others if done.scan] == []
     assert max(done.read_bytes for done in others) < figures.used_bytes / 5
+    assert sum(done.patched_bytes for done in others), "no block was sent by itself"
     assert figures.passes[-1].consistent
     assert_idle_agent_is_small(rig)
     assert_equal(rig, task_id, tmp_path)
@@ -211,7 +212,7 @@ def other_code(folder: Path, *, other_format: bool) -> dict[str, str]:
     shutil.copytree(SOURCE, package, ignore=shutil.ignore_patterns("__pycache__"))
     changes = [("agent/main.py", 'log.info("registered"', 'log.info("registered by the newer code"')]
     if other_format:
-        changes.append(("disks/tracking/memory.py", "\nVERSION = 1\n", "\nVERSION = 2\n"))
+        changes.append(("disks/tracking/memory.py", "\nVERSION = 2\n", "\nVERSION = 3\n"))
     for name, old, new in changes:
         text = (package / name).read_text()
         assert text.count(old) == 1

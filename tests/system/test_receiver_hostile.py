@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.system.soaking import COUNT
-from tests.unit.replication_doubles import control_frame, data_frame, pack_runs, zero_frame
+from tests.unit.replication_doubles import control_frame, data_frame, pack_runs, patch_frame, patch_of, zero_frame
 from tests.unit.replication_pair import noise, source
 from wherry.client.patience import Patience, Steadfast
 from wherry.disks.extents import Extent
@@ -48,7 +48,9 @@ from wherry.replication.messages import (
     Fence,
     Hello,
     Join,
+    Review,
 )
+from wherry.replication.patches import BLOCK_SIZE
 from wherry.replication.sending import PassFigures, PassMemory, SendOptions, SourceSession
 from wherry.replication.transport import Accepted, Identity, client_context
 
@@ -185,6 +187,7 @@ PAYLOADS = st.binary(max_size=600)
 NAMES = st.sampled_from(["hostile", "other", "../other", "", "\0", "x" * 255])
 NUMBERS = st.integers(0, 6)
 COUNTS = st.integers(1, 14)
+CONTENTS = st.sampled_from([bytes(GRANULE_SIZE), b"word" * (GRANULE_SIZE // 4)])
 PAIRS = st.lists(st.tuples(st.integers(0, 1 << 40), st.integers(0, 1 << 40)), min_size=1, max_size=4)
 LINES = st.builds(DiskLine, index=st.integers(0, 255), name=NAMES, size=st.sampled_from([1, SIZE, 1 << 40, 1 << 48]))
 MESSAGES: st.SearchStrategy[AnyMessage] = st.one_of(
@@ -192,6 +195,7 @@ MESSAGES: st.SearchStrategy[AnyMessage] = st.one_of(
     st.builds(CommitPass, number=NUMBERS, consistent=st.booleans(), taken_at=st.just(1), toggles=st.booleans()),
     st.builds(Covered, disk=st.integers(0, 2), runs=PAIRS.map(pack_runs) | PAYLOADS),
     st.builds(Fence, number=NUMBERS),
+    st.builds(Review, number=NUMBERS),
     st.builds(Join, session=NAMES, lane=st.integers(1, 15)),
     st.builds(
         Hello,
@@ -230,14 +234,31 @@ def good_frames(draw: st.DrawFn) -> Frame:
     """A frame that an honest agent might send, for a pass that may be the wrong one."""
     number, granule = draw(NUMBERS), draw(st.integers(0, 14))
     if draw(st.booleans()):
+        parts = {
+            granule + step: (draw(st.integers(1, 0xFFFF)), draw(CONTENTS)) for step in range(draw(st.integers(1, 3)))
+        }
+        patch = patch_frame(0, number, parts)
+        return frame(patch.header, bytes(patch.stored))
+    if draw(st.booleans()):
         return frame(zero_frame(0, number, granule * GRANULE_SIZE, draw(COUNTS) * GRANULE_SIZE).header, b"")
     content = random.Random(granule).randbytes(GRANULE_SIZE)
     made = data_frame(0, number, granule * GRANULE_SIZE, content)
     return frame(made.header, bytes(made.stored))
 
 
+@st.composite
+def odd_patches(draw: st.DrawFn) -> Frame:
+    """A patch whose frame is whole, and whose index is anything."""
+    blocks, entries = draw(st.integers(0, 20)), draw(st.integers(0, 4))
+    index = draw(st.binary(min_size=22 * entries, max_size=22 * entries))
+    header, payload = patch_of(0, draw(NUMBERS), draw(COUNTS) * GRANULE_SIZE, b"b" * BLOCK_SIZE * blocks, index)
+    return frame(header, payload)
+
+
 RAW = PAYLOADS.map(lambda content: lambda _sequence: content)
-MOVES = st.lists(st.one_of(MESSAGES.map(message), odd_frames(), good_frames(), RAW, st.just(bomb)), max_size=8)
+MOVES = st.lists(
+    st.one_of(MESSAGES.map(message), odd_frames(), good_frames(), odd_patches(), RAW, st.just(bomb)), max_size=8
+)
 
 
 def memory() -> int:

@@ -424,6 +424,7 @@ def test_of_a_tracked_disk_the_frozen_pass_looks_at_what_was_written(tmp_path: P
     assert [sorted(dirty) for dirty in stage.session.dirty] == [[], [0], [0], [0]]
     # The last one before the freeze begins when everything is ready for the freeze, so that hardly any time passes.
     assert [granules(dirty) for dirty in stage.session.dirty[1:]] == [[3], [6], [4, 5]]
+    assert stage.session.blocks == [[], [0], [0], [0]], "blocks are told where the tracker is trusted"
     assert [line for line in lines if line.startswith("held")] == ["held: False"] * 3 + ["held: True"]
     assert not stage.session.held
     assert [line.split()[0] for line in stage.tracker.journal.lines] == [

@@ -35,6 +35,7 @@ from wherry.errors import WherryError
 from wherry.replication.errors import (
     ConnectionLost,
     IdentityRefused,
+    PatchesUnfit,
     PeerRefused,
     ProtocolViolated,
     ReplicaBusy,
@@ -68,6 +69,7 @@ _PASSING_REFUSALS = frozenset(
     {
         ReplicaBusy.code,
         ProtocolViolated.code,
+        PatchesUnfit.code,
         StorageFailed.code,
         StorageFull.code,
         _RECEIVER_ENDING,

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from wherry.disks.tracking.blocks import BlockMarks
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.marks import Granules
 from wherry.disks.tracking.ownership import sweep
@@ -62,6 +63,8 @@ class Changes:
     """To be committed with the pass; None without a tracker."""
     written: Mapping[int, Granules] = field(default_factory=dict)
     """By disk, what was written since the last committed pass. A disk that isn't here has to be scanned."""
+    blocks: Mapping[int, BlockMarks] = field(default_factory=dict)
+    """By disk, which blocks of that were written, where it's known."""
     fresh: Mapping[int, Granules] = field(default_factory=dict)
     """By disk, what of it was written since the last cut; only the disks where that is something."""
     doubts: Mapping[int, str] = field(default_factory=dict)
@@ -165,6 +168,7 @@ class Tracking:
         return Changes(
             epoch=epoch,
             written={index: dirty.granules for index, dirty in trusted.items()},
+            blocks={index: dirty.blocks for index, dirty in trusted.items() if dirty.blocks is not None},
             fresh={index: dirty.fresh for index, dirty in trusted.items() if dirty.fresh.any()},
             doubts=doubts,
             untracked={index: found[index].reason if index in found else self._why_not for index in others},

@@ -146,6 +146,8 @@ class Route(Wire, frozen=True, kw_only=True):
 class PassFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """What one pass did. `sent_bytes` is payload after compression, `resent_bytes` what went over twice.
 
+    `patched_bytes`: of the changed ones, blocks of 4 KiB that were sent without the 64 KiB that they lie in;
+    `unfit_bytes`: what had to be sent as a whole after that, as it was written while it was read.
     `scan`: a disk was read as a whole, as its changes weren't tracked or the tracking couldn't be trusted;
     `scan_reason` says why.
     """
@@ -155,6 +157,8 @@ class PassFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
     changed_bytes: Int64 = 0
     sent_bytes: Int64 = 0
     resent_bytes: Int64 = 0
+    patched_bytes: Int64 = 0
+    unfit_bytes: Int64 = 0
     seconds: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
     consistent: bool = False
     scan: bool = False

@@ -160,6 +160,21 @@ class StorageFull(StorageFailed):
     default_fix = "Free space or enlarge the file system on the receiver; the migration goes on where it stopped."
 
 
+class PatchesUnfit(WherryError):
+    """A pass was to be committed although patches of it don't lead to what the source has. Nothing is lost."""
+
+    code = "WHERRY.2028"
+    template = "Pass {number} can't be committed: {count} granules that were patched aren't what the source has."
+    default_cause = (
+        "They were written while they were read, a mark of the tracking is missing, or the receiver's medium doesn't "
+        "hold what was written to it; and the agent didn't send them as a whole when it was told."
+    )
+    default_fix = (
+        "Nothing has to be done: the agent sends them as a whole in its next session. If it comes again, check the "
+        "receiver's disk, and bring agent and receiver to the same version."
+    )
+
+
 class CheckpointGone(WherryError):
     """A proof was asked for a checkpoint that the replica isn't at."""
 

@@ -1,7 +1,7 @@
 """A disk of a replica, open: its medium, its digest table, and what the pass under way says about it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wherry.contract.wherry import DiskRoot
@@ -17,13 +17,17 @@ from wherry.replication.storage import Storage, StoredFile
 
 @dataclass(slots=True)
 class OpenDisk:
-    """An open disk. *touched*: pass 0 has written to it since the last sync."""
+    """An open disk. *touched*: pass 0 has written to it since the last sync.
+
+    *unfit*: the granules whose patches in the open pass didn't fit, and that weren't sent as a whole since.
+    """
 
     line: ReplicaDisk
     file: StoredFile
     table: FileTable
     view: Landing | Overlay
     touched: bool = False
+    unfit: set[int] = field(default_factory=set)
 
 
 def open_disk(storage: Storage, line: ReplicaDisk, table_path: Path, *, landing: bool) -> OpenDisk:

@@ -28,8 +28,9 @@ from wherry.replication.levels import LevelControl
 from wherry.replication.listening import Listener
 from wherry.replication.lookout import SourceDisk
 from wherry.replication.memory import PassMemory
-from wherry.replication.messages import AnyMessage, BeginPass, Bye, CommitPass, Fence, Hello
+from wherry.replication.messages import AnyMessage, BeginPass, Bye, CommitPass, Fence, Hello, Review
 from wherry.replication.pacing import Pace
+from wherry.replication.patches import BlockMarks
 from wherry.replication.pipeline import Connections, PassSettings, Pipeline
 from wherry.replication.proof import Runs, disk_root, table_pieces
 from wherry.replication.sourcetable import SourceTables
@@ -38,6 +39,7 @@ from wherry.replication.transport import connect
 from wherry.replication.tuning import DEFAULT_OPTIONS, SendOptions
 
 __all__ = [
+    "BlockMarks",
     "BlockReader",
     "Commit",
     "Dirty",
@@ -85,6 +87,8 @@ class SourceSession:
         self._complete: int | None = None
         self._payload = 0
         self._fences = 0
+        self._reviews = 0
+        self._unreviewed = False  # patches were sent that may not fit
         self._names: dict[int, str] = {}
         self._covered: Mapping[int, GranuleSet] | None = None  # by the newest checkpoint; None: not told yet
         self.checkpoint: int | None = None
@@ -164,6 +168,8 @@ class SourceSession:
         made._names = {line.index: line.name for line in hello.disks}
         made.checkpoint, made.open_pass = checkpoint, welcome.open_pass
         made.narrowed = refusal
+        # Of an earlier session there may be patches that don't fit, of granules that no map has any more.
+        made._unreviewed = welcome.open_pass is not None
         return made
 
     @property
@@ -187,6 +193,7 @@ class SourceSession:
         *,
         stop: threading.Event | None = None,
         dirty: Mapping[int, Dirty] | None = None,
+        blocks: Mapping[int, BlockMarks] | None = None,
         guard: LatencyGuard | None = None,
     ) -> PassReport:
         """Read of every disk what may have changed, and send what differs from the receiver's.
@@ -196,6 +203,8 @@ class SourceSession:
         *dirty*: what was written since the last commit; of the used granules only these are read, and those that were
         never read. A disk that isn't in it, all of them when it's None, is read as a whole: for when the tracker can't
         be trusted.
+        *blocks*: which blocks of that were written, for the disks of which somebody knows; where few of a granule were,
+        only these are sent.
         *observer* is called at most four times a second, and at the end, in the calling thread. When *stop* is set, the
         pass ends at the border of an extent and the report says so; the same pass may be run again, in this session or
         another. *guard* slows reading down for the sake of the server's own requests.
@@ -218,20 +227,50 @@ class SourceSession:
             guard=guard,
             observer=observer,
             stop=threading.Event() if stop is None else stop,
+            blocks={} if blocks is None or not number else blocks,
         )
-        pipeline = Pipeline(
-            Connections(self._streams, self._listener),
-            self._tables,
-            self._pool,
-            memory,
-            settings,
-            payload_before=self._payload,
-        )
-        complete, figures = pipeline.run(chosen)
-        self._payload += figures.sent_bytes
+        complete, figures = self._run(chosen, memory, settings)
+        if complete and self._unreviewed:
+            complete, figures = self._mend(disks, memory, settings, figures)
         if complete:
             self._complete = number
         return PassReport(complete, figures, CoveredSets({disk.index: self._tables[disk.index].used for disk in disks}))
+
+    def _run(
+        self, chosen: Sequence[tuple[SourceDisk, GranuleSet]], memory: PassMemory, settings: PassSettings
+    ) -> tuple[bool, PassFigures]:
+        connections = Connections(self._streams, self._listener)
+        pipeline = Pipeline(connections, self._tables, self._pool, memory, settings, payload_before=self._payload)
+        try:
+            complete, figures = pipeline.run(chosen)
+        finally:
+            self._unreviewed |= pipeline.has_patched
+        self._payload += figures.sent_bytes
+        return complete, figures
+
+    def _mend(
+        self, disks: Sequence[SourceDisk], memory: PassMemory, settings: PassSettings, figures: PassFigures
+    ) -> tuple[bool, PassFigures]:
+        """Send as a whole what was patched in vain; return as a pipeline does, with the *figures* before added."""
+        self._reviews += 1
+        self._say_fenced(Review(number=self._reviews))
+        unfit = self._listener.wait_reviewed(self._reviews, COMMIT_S)
+        chosen = []
+        for disk in disks:
+            table = self._tables[disk.index]
+            granules = GranuleSet.of_numbers(unfit.get(disk.index, ()), table.count)
+            if granules:
+                table.missed(granules)
+                chosen.append((disk, granules))
+        if not chosen:
+            self._unreviewed = False
+            return True, figures
+        complete, more = self._run(chosen, memory, replace(settings, observer=None, blocks={}))
+        self._unreviewed = not complete
+        figures = figures.followed_by(more)
+        if settings.observer is not None:
+            settings.observer(figures)
+        return complete, figures
 
     def _begin(self, number: int, memory: PassMemory) -> None:
         self._tables.begin(number)

@@ -20,6 +20,7 @@ from typing import Self
 
 from wherry.disks.extents import Extent
 from wherry.disks.tracking import marks
+from wherry.disks.tracking.blocks import BlockMarks
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.diskstats import DiskStatistics, boot_id, disk_sequence, queue_facts
 from wherry.disks.tracking.ebpf import MarkingProgram, ProgramRefused, await_programs
@@ -80,6 +81,8 @@ class Dirty:
     fresh: Granules
     """The same since the last cut."""
     trust: Trust
+    blocks: BlockMarks | None = None
+    """Which blocks of the granules were written since the last commit; None where only the granules are known."""
 
     @property
     def trusted(self) -> bool:
@@ -94,14 +97,7 @@ class Dirty:
 
     def extents(self) -> list[Extent]:
         """Return the granules as extents of the disk."""
-        return self._extents(self.granules)
-
-    def fresh_extents(self) -> list[Extent]:
-        """Return what was written since the last cut."""
-        return self._extents(self.fresh)
-
-    def _extents(self, granules: Granules) -> list[Extent]:
-        runs = marks.granule_extents(granules, self.disk.granule_size, self.disk.size)
+        runs = marks.granule_extents(self.granules, self.disk.granule_size, self.disk.size)
         return [Extent(offset, length) for offset, length in runs]
 
 
@@ -123,6 +119,12 @@ class Cut:
     def granules(self) -> dict[int, Granules]:
         """What was written to the disks that can be trusted; the others have to be looked at as a whole."""
         return {index: dirty.granules for index, dirty in self.disks.items() if dirty.trusted}
+
+    @property
+    def blocks(self) -> dict[int, BlockMarks]:
+        """Which blocks of these granules were written, of the disks where that is known."""
+        found = {index: dirty.blocks for index, dirty in self.disks.items() if dirty.trusted}
+        return {index: blocks for index, blocks in found.items() if blocks is not None}
 
     @property
     def exact(self) -> bool:
@@ -260,7 +262,7 @@ class Tracker:
             granules = watched.dirty(closing, overlap=overlap)
             alone = watched.floor >= closing - 1
             fresh = granules if alone else watched.dirty(closing, only_last=True, overlap=overlap)
-            found[disk.index] = Dirty(disk, granules, fresh, verdicts[disk.index])
+            found[disk.index] = Dirty(disk, granules, fresh, verdicts[disk.index], watched.blocks(closing))
         return Cut(closing, found)
 
     # --- trust -------------------------------------------------------------------------------------------------
