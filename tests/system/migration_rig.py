@@ -37,12 +37,19 @@ class Program:
     log: Path
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
+    _silent_until: int = 0
 
     def start(self) -> None:
         with self.log.open("ab") as log:
+            self._silent_until = log.tell()
             self.process = subprocess.Popen(
                 [WHERRY, *self.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment
             )
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether it has logged something since it was started last; before that a signal may just end it."""
+        return self.log.stat().st_size > self._silent_until
 
     def terminate(self) -> int:
         """Ask it to end and return its exit status."""
@@ -208,6 +215,7 @@ class Rig:
 
     def stop_all(self) -> None:
         """End all programs in good order, the control plane last."""
+        self.until("the first words of all", lambda: all(each.has_spoken for each in self.programs.values()))
         for name in ("agent", "receiver", "serve"):
             assert self.programs[name].terminate() == 0, self.programs[name].words()
 
