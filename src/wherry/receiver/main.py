@@ -65,6 +65,7 @@ def _live(settings: ReceiverSettings, client: ControlPlane, receiver_id: str, st
         admission,
         Sessions(replicas, proofs, keeper, admission.serves, max(LEAST_SHARE, settings.max_connections // 4)),
         settings.max_connections,
+        client.now,
     )
     watch = AssignmentWatch(
         lambda known: client.list_assignments(receiver_id, known=known, wait_s=settings.poll_wait_s),
