@@ -66,7 +66,7 @@ contract-long: $(READY)-test ## Drive the running server through 10,000 random s
 	@WHERRY_STEPS=10000 $(BIN)/pytest -q tests/contract/test_contract_state_machine.py --timeout 3600
 	@WHERRY_EXAMPLES=200 $(BIN)/pytest -q tests/contract/test_contract_schema.py --timeout 3600
 
-soak: $(READY)-test ## Run the proof of tracking and the faults for many seeds (WHERRY_SOAK_SEEDS=200).
+soak: $(READY)-test ## Run the proof of tracking and the faults for many seeds (WHERRY_SOAK_FIRST=0 WHERRY_SOAK_SEEDS=200).
 	@WHERRY_SOAK_SEEDS=$${WHERRY_SOAK_SEEDS:-200} $(BIN)/pytest -q --timeout 900 $(ARGS) \
 		tests/system/test_disks_tracking_proof.py tests/system/test_faults_*.py
 

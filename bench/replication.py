@@ -13,12 +13,14 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bench import loopback
 from bench.identities import write_identities, write_keys
 from bench.image import SourceDisk, source_disk
 from bench.peers import DdZstd, NbdCopy, PartcloneZstd, QemuImg, RsyncInPlace, RsyncTree
 from bench.race import Contestant, Lap, as_markdown, race, standings
-from bench.wherry_copy import COMPRESSED, PLAIN, TASK, WherryCopy
+from bench.wherry_copy import COMPRESSED, PLAIN, TASK, WherryCopy, write_dirty
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.tracker import Tracker, TrackerOptions
 from wherry.replication.granuleset import GranuleSet
@@ -61,7 +63,8 @@ class Field:
             raise RuntimeError(cut.disks[0].reason)
         granules = GranuleSet.of_mask(cut.granules[0])
         print(f"{len(granules) / 16:.0f} MiB of granules were written.", flush=True)
-        self._dirty.write_bytes(granules.bits.tobytes())
+        masks = cut.blocks[0].of(np.arange(granules.count))
+        write_dirty(self._dirty, granules, masks)
 
     def end(self) -> None:
         """End whoever still runs."""

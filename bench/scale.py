@@ -16,8 +16,9 @@ import numpy as np
 
 from bench.identities import write_identities
 from bench.processes import resident_bytes
-from bench.wherry_copy import PLAIN, TASK, WherryCopy
+from bench.wherry_copy import PLAIN, TASK, WherryCopy, write_dirty
 from demo.mounting import attached
+from wherry.disks.tracking.blocks import ALL
 from wherry.replication.granules import GRANULE_SIZE, granule_count
 from wherry.replication.granuleset import GranuleSet
 
@@ -49,7 +50,7 @@ class Disk:
                 chosen[granule] = True
                 device.seek(granule * GRANULE_SIZE)
                 device.write(generator.randbytes(GRANULE_SIZE))
-        self._dirty.write_bytes(GranuleSet.of_mask(chosen).bits.tobytes())
+        write_dirty(self._dirty, GranuleSet.of_mask(chosen), np.full(len(chosen), ALL, dtype=np.uint16))
         os.sync()
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from wherry.disks.direct import open_reader
 from wherry.disks.extents import Extent
+from wherry.disks.tracking.blocks import BlockMarks, Masks
 from wherry.process import run
 from wherry.replication import transport
 from wherry.replication.granuleset import GranuleSet
@@ -39,8 +40,8 @@ PLAIN, COMPRESSED = "plain", "zstd"
 class WherryCopy:
     """Passes of Wherry over *source*, digests, durable writes and TLS included; the replica lies in *directory*.
 
-    *identities*: where `write_identities` wrote. *dirty*: the file with the granules that were written since the pass
-    before, one bit each.
+    *identities*: where `write_identities` wrote. *dirty*: where `write_dirty` wrote what was written since the pass
+    before.
     """
 
     def __init__(self, source: Path, directory: Path, codec: str, identities: Path, dirty: Path) -> None:
@@ -99,6 +100,18 @@ class WherryCopy:
         source.stdin.write(words + "\n")
         source.stdin.flush()
         self.frozen_ms = json.loads(_answer(source))
+
+
+def write_dirty(path: Path, granules: GranuleSet, masks: Masks) -> None:
+    """Write to *path* which granules were written, and which blocks of each granule."""
+    path.write_bytes(granules.bits.tobytes() + masks.tobytes())
+
+
+def _read_dirty(path: Path, count: int) -> tuple[GranuleSet, BlockMarks]:
+    content = path.read_bytes()
+    bits, masks = content[: -2 * count], content[-2 * count :]
+    every = np.ones(count, dtype=np.bool_)
+    return GranuleSet(count, np.frombuffer(bits, np.uint8)), BlockMarks(np.frombuffer(masks, np.uint16), every)
 
 
 def _spawn(command: list[str]) -> "subprocess.Popen[str]":
@@ -172,10 +185,11 @@ def send(directory: Path, source: Path, codec: str) -> None:
     for line in sys.stdin:
         word, _, dirty = line.strip().partition(" ")
         began = time.monotonic()
-        written = None
+        written = blocks = None
         if word == "tracked":
-            written = {0: GranuleSet(tables[0].count, np.frombuffer(Path(dirty).read_bytes(), dtype=np.uint8))}
-        report = session.run_pass(session.next_pass, [disk], whole, memory, dirty=written)
+            granules, marks = _read_dirty(Path(dirty), tables[0].count)
+            written, blocks = {0: granules}, {0: marks}
+        report = session.run_pass(session.next_pass, [disk], whole, memory, dirty=written, blocks=blocks)
         session.commit(False, int(time.time() * 1000), report.covered)  # noqa: FBT003 (the session's own signature)
         frozen_ms = (time.monotonic() - began) * 1000
         session.hold()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from demo.errors import DemoRefused
 from demo.mounting import unmount
+from wherry.agent.tracking import sweep_tracking
 from wherry.process import ProgramFailed, run
 
 PREFIX = "run-"
@@ -45,6 +46,7 @@ def workplace(base: Path, *, keep: bool) -> Iterator[Path]:
     finally:
         if not keep:
             _remove(work, spared)
+        sweep_tracking()
         os.close(lock)
 
 
@@ -60,12 +62,13 @@ def _remove(work: Path, spared: Sequence[str]) -> None:
 
 
 def clear_stale(base: Path) -> None:
-    """Clear away runs whose demonstration was killed: mounts, loop devices, files."""
+    """Clear away runs whose demonstration was killed: mounts, loop devices, files, and what their agents tracked."""
     for work in base.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError), (work / LOCK).open("r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _dismantle(work)
             shutil.rmtree(work)
+    sweep_tracking()
 
 
 def _dismantle(work: Path) -> None:

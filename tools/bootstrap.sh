@@ -15,7 +15,8 @@ NEEDED=(
 case "${1:-}" in
   test)
     NEEDED+=(
-      chromium:chromium /usr/lib/postgresql/*/bin/postgres:postgresql "/usr/lib/*/libfuse3.so.3:libfuse3-3"
+      chromium:chromium /usr/lib/postgresql/*/bin/postgres:postgresql
+      "/usr/lib/*/libfuse3.so.3:libfuse3-3" "/usr/lib/*/faketime/libfaketimeMT.so.1:libfaketime"
       mformat:mtools qemu-img:qemu-utils qemu-storage-daemon:qemu-system-common
     )
     ;;

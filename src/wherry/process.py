@@ -1,8 +1,13 @@
-"""The one place that runs other programs and turns their failures into words."""
+"""Programs that are run, whose failures become words, and the memory of this one."""
 
+import ctypes
+import gc
+import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 
+from wherry import tether
 from wherry.errors import WherryError
 
 
@@ -39,8 +44,11 @@ def run(
     stdin: bytes = b"",
     timeout_s: float = 120.0,
     environment: Mapping[str, str] | None = None,
+    tethered: bool = False,
 ) -> bytes:
     """Run *command* without a shell and return what it wrote to standard output.
+
+    With *tethered* the kernel kills the program when this process ends, even by SIGKILL.
 
     Raises:
         ProgramMissing: the program doesn't exist.
@@ -49,13 +57,37 @@ def run(
     """
     try:
         done = subprocess.run(
-            command, input=stdin, capture_output=True, timeout=timeout_s, env=environment, check=False
+            [*_tether(), *command] if tethered else command,
+            input=stdin,
+            capture_output=True,
+            timeout=timeout_s,
+            env=environment,
+            check=False,
         )
     except FileNotFoundError as error:
         raise ProgramMissing(program=command[0]) from error
     except subprocess.TimeoutExpired as error:
         raise ProgramTimedOut(command=" ".join(command), timeout_s=timeout_s) from error
+    if tethered and done.returncode == tether.MISSING:
+        raise ProgramMissing(program=command[0])
     if done.returncode != 0:
         last_words = done.stderr.decode(errors="replace").strip()[-500:]
         raise ProgramFailed(command=" ".join(command), status=done.returncode, stderr=last_words or "(no message)")
     return done.stdout
+
+
+def release_memory() -> None:
+    """Give what nobody uses any more back to the system, which malloc would keep. Source: malloc_trim(3)."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
+    if trim is not None:
+        trim(0)
+
+
+def _tether() -> list[str]:
+    """Return the words that tie a program to this process.
+
+    The kernel goes by the thread that started it, not by the process: that is right here, where the thread waits for
+    the program's end. Not by `preexec_fn`, which may hang where other threads run.
+    """
+    return [sys.executable, "-I", "-S", tether.__file__, str(os.getpid())]

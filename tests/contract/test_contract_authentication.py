@@ -1,6 +1,8 @@
 """Who is let in: signatures as different clients make them, tokens, and what a refusal looks like."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -18,6 +20,7 @@ from tests.contract.running import JoinAs, Raw, Server
 from tests.contract.vendor import vendor_client
 from wherry.client.control_plane import ControlPlane
 from wherry.client.errors import ControlPlaneError
+from wherry.client.server_time import ServerTime
 from wherry.contract.sources import Registration
 
 AGENT_FORBIDDEN = (
@@ -367,9 +370,26 @@ def test_an_agent_that_is_not_bound_may_register_only(raw: Raw, join_as: JoinAs,
 def test_a_client_whose_clock_is_far_off_finds_the_servers_time(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = time.time
     with server.control_plane() as client:
-        monkeypatch.setattr(client._transport, "_wall_clock", lambda: real() - 86400)
+        monkeypatch.setattr(client._transport, "_server_time", ServerTime(lambda: time.time() - 86400))
         assert client.list_servers(limit=1).count >= 0
         with pytest.raises(ControlPlaneError):
             client.show_server("00000000-0000-4000-8000-000000000000")
+
+
+def test_requests_that_were_signed_together_with_the_wrong_time_all_come_through(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, signed = threading.Barrier(4), threading.local()
+
+    def behind() -> float:
+        now = time.time() - 86400
+        if not hasattr(signed, "once"):
+            signed.once = True
+            together.wait(30)  # nobody is refused before all have read the clock
+        return now
+
+    with server.control_plane() as client, ThreadPoolExecutor(together.parties) as pool:
+        monkeypatch.setattr(client._transport, "_server_time", ServerTime(behind))
+        asked = [pool.submit(client.list_servers, limit=1) for _ in range(together.parties)]
+        assert all(each.result(30).count >= 0 for each in asked)

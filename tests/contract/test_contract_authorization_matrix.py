@@ -87,7 +87,7 @@ class Setting:
         admin = self.raw.signed("GET", f"{OWN}/users", query="name=admin").json()["users"][0]
         issuer = TokenIssuer(MasterKey.open(server.data / "master.key").box("tokens").fernet)
         yesterday = int(time.time() * 1000) - 25 * 3600 * 1000
-        return issuer.issue(user_id=admin["id"], domain_id=server.admin.domain_id, now_ms=yesterday)[0]
+        return issuer.issue(user_id=admin["id"], domain_id=server.admin.domain_id, era=0, now_ms=yesterday)[0]
 
     def _revoked(self) -> str:
         token = token_of(self.raw, make_user(self.raw, "gone", FULL_ACCESS))

@@ -153,12 +153,17 @@ def issuer(server: Server) -> TokenIssuer:
     return TokenIssuer(MasterKey.open(server.data / "master.key").box("tokens").fernet)
 
 
+def era_of(raw: Raw, server: Server, person: Person) -> int:
+    """Return the era that the tokens of *person* are of now."""
+    return issuer(server).read(token_of(raw, person)).era
+
+
 def test_an_expired_token_has_to_be_renewed(raw: Raw, server: Server, rita: Person) -> None:
     now = int(time.time() * 1000)
-    domain = server.admin.domain_id
-    old, _ = issuer(server).issue(user_id=rita.id, domain_id=domain, now_ms=now - 25 * 3600 * 1000)
+    domain, era = server.admin.domain_id, era_of(raw, server, rita)
+    old, _ = issuer(server).issue(user_id=rita.id, domain_id=domain, era=era, now_ms=now - 25 * 3600 * 1000)
     assert raw.by_token(old, "GET", "/v3/sources").json()["error_code"] == "APIGW.0307"
-    nearly, _ = issuer(server).issue(user_id=rita.id, domain_id=domain, now_ms=now, expires_at_ms=now + 1500)
+    nearly, _ = issuer(server).issue(user_id=rita.id, domain_id=domain, era=era, now_ms=now, expires_at_ms=now + 1500)
     assert raw.by_token(nearly, "GET", "/v3/sources").status_code == 200
     time.sleep(1.6)
     assert raw.by_token(nearly, "GET", "/v3/sources").json()["error_code"] == "APIGW.0307"
@@ -225,6 +230,7 @@ def test_a_temporary_key_ends_with_its_time_its_token_and_its_user(raw: Raw, ser
         user_id=person.id,
         domain_id=server.admin.domain_id,
         token_id="t",
+        era=era_of(raw, server, person),
         now_ms=now - 10**6,
         duration_s=900,
         latest_ms=now,
@@ -245,7 +251,11 @@ def test_a_temporary_key_ends_with_its_time_its_token_and_its_user(raw: Raw, ser
 def test_a_temporary_key_does_not_outlive_its_token(raw: Raw, server: Server, rita: Person) -> None:
     now = int(time.time() * 1000)
     token, _ = issuer(server).issue(
-        user_id=rita.id, domain_id=server.admin.domain_id, now_ms=now, expires_at_ms=now + 60_000
+        user_id=rita.id,
+        domain_id=server.admin.domain_id,
+        era=era_of(raw, server, rita),
+        now_ms=now,
+        expires_at_ms=now + 60_000,
     )
     assert lasts_s(temporary_key(raw, token, 86400)) <= 60
 

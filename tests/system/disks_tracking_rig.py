@@ -13,24 +13,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from demo.loopdisk import MIB, LoopDisk
 from demo.mounting import attached, mounted, partitioned
 from tests.system.disks_sectors import differences
+from tests.system.left_in_kernel import MEMORY, memory_prefix
 from wherry.disks.direct import DiskReader, aligned_buffer
 from wherry.disks.extents import Extent, align, split, subtract, total
+from wherry.disks.tracking.blocks import BLOCKS
 from wherry.disks.tracking.disk import GRANULE_SIZE, TrackedDisk
-from wherry.disks.tracking.tracker import TrackerOptions
+from wherry.disks.tracking.tracker import Dirty, TrackerOptions
 from wherry.process import ProgramFailed, run
 
 STRESS = Path(__file__).with_name("disks_stress.py")
 PROCESS = "tests.system.disks_tracker_process"
+BLOCK_SIZE = GRANULE_SIZE // BLOCKS
 KINDS = ("buffered", "direct", "uring", "mapped", "churn", "holes")
 
 
 @contextlib.contextmanager
 def memory_folder() -> Iterator[Path]:
     """Lend a folder that lives in memory, as a tracker needs it; the folder for temporary files may be a disk."""
-    base = Path(tempfile.mkdtemp(prefix="wherry-test-", dir="/dev/shm"))
+    base = Path(tempfile.mkdtemp(prefix=memory_prefix(), dir=MEMORY))
     try:
         yield base / "memory"
     finally:
@@ -83,6 +88,14 @@ def swap_file(folder: Path) -> Iterator[Path]:
         run(["swapoff", str(path)])
 
 
+def written_blocks(dirty: Dirty, *, fresh: bool = False) -> list[Extent]:
+    """Return the blocks that were written since the last commit; *fresh*: of the granules of the last epoch only."""
+    assert dirty.blocks is not None
+    numbers = np.flatnonzero(dirty.fresh if fresh else dirty.granules)
+    rows, blocks = np.nonzero((dirty.blocks.of(numbers)[:, None] >> np.arange(BLOCKS)) & 1)
+    return [Extent(place * BLOCK_SIZE, BLOCK_SIZE) for place in (numbers[rows] * BLOCKS + blocks).tolist()]
+
+
 class TrackerProcess:
     """A tracker that can be killed."""
 
@@ -121,7 +134,7 @@ class TrackerProcess:
 
 
 class Copy:
-    """A copy of a disk, made extent by extent."""
+    """A copy of a disk, made block by block."""
 
     def __init__(self, disk: LoopDisk, path: Path) -> None:
         self.path = path
@@ -132,13 +145,13 @@ class Copy:
         self._reader = DiskReader(disk.device)
 
     def take(self, extents: Sequence[Extent]) -> int:
-        """Copy whole granules and return how many bytes."""
-        whole = align(extents, GRANULE_SIZE, self.size)
+        """Copy whole blocks and return how many bytes."""
+        whole = align(extents, BLOCK_SIZE, self.size)
         with self.path.open("r+b", buffering=0) as file, aligned_buffer(MIB) as buffer, memoryview(buffer) as view:
             for extent in split(whole, MIB):
                 assert self._reader.read_into(view[: extent.length], extent.offset) == extent.length
                 os.pwrite(file.fileno(), view[: extent.length], extent.offset)
-        self.covered = align([*self.covered, *whole], GRANULE_SIZE, self.size)
+        self.covered = align([*self.covered, *whole], BLOCK_SIZE, self.size)
         return total(whole)
 
     def missing(self, used: Sequence[Extent]) -> list[Extent]:

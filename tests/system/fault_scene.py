@@ -1,68 +1,101 @@
-"""An image on its way from agent to receiver, over a link and onto a filesystem that fail on command.
+"""A disk on its way from agent to receiver, over a link and onto a filesystem that fail on command.
 
-`WHERRY_SOAK_SEEDS` runs so many seeds, each with other contents and other bytes at which things happen.
+Each seed has other contents and other bytes at which things happen, see `soaking`.
 """
 
-import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from tests.system import soaking
+from tests.system.fault_source import BLOCK_SIZE, BLOCKS_CHANGED, CHANGED, DISK, Source, source_of
 from tests.system.faulty_folder import FaultyFolder
 from tests.system.faulty_link import FaultyLink
-from tests.system.migration_rig import Rig
+from tests.system.migration_rig import PATIENCE_S, Rig
 from tests.system.remnants import assert_nothing_left
 from tests.system.still_picture import Picture, look
-from wherry.replication.granules import GRANULE_SIZE
+
+__all__ = ["BLOCKS_CHANGED", "BLOCK_SIZE", "MIB", "SEEDS", "Cast", "Scene", "staged"]
 
 MIB = 1 << 20
-SIZE = 20 * MIB + 512
-SEEDS = range(int(os.environ.get("WHERRY_SOAK_SEEDS", "1")))
+SEEDS = soaking.SEEDS
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What a scene is made of.
+
+    before: disks that stand in front of the one that changes. connections: how many a session has. filesystem: of a
+    live disk; "" for an image file. tracked: the image is behind a block device, whose changes the agent tracks.
+    max_freeze_s: how long a hook may hold the frozen pass. environments: see `Rig`.
+    """
+
+    before: Sequence[Path] = ()
+    connections: int = 1
+    filesystem: str = ""
+    tracked: bool = False
+    max_freeze_s: int = 60
+    environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+USUAL = Cast()
 
 
 class Scene:
-    """An image that is moved, with every way to stop the move at a phase."""
+    """A disk that is moved, with every way to stop the move at a phase."""
 
     def __init__(
-        self, folder: Path, link: FaultyLink, storage: FaultyFolder, seed: int, before: Sequence[Path] = ()
+        self, folder: Path, link: FaultyLink, storage: FaultyFolder, source: Source, chance: random.Random, cast: Cast
     ) -> None:
-        """*before*: disks that stand in front of the one that changes."""
-        self.index = len(before)
+        self.index = len(cast.before)
         self.folder = folder
         self.link = link
         self.storage = storage
-        self.chance = random.Random(seed)
-        self.image = folder / "source.img"
-        with self.image.open("wb") as file:
-            for start in range(0, 16, 4):
-                file.seek(start * MIB)
-                file.write(self.chance.randbytes(2 * MIB) + b"the same words. " * (MIB // 16))
-            file.truncate(SIZE)
+        self.chance = chance
+        self.source = source
         hook = folder / "hook"
-        hook.write_text(f"#!/bin/sh\ntouch {folder}/frozen\nwhile test ! -e {folder}/go; do sleep 0.02; done\n")
+        waiting = f"touch {folder}/frozen\nwhile test ! -e {folder}/go; do sleep 0.02; done"
+        hook.write_text(f"#!/bin/sh\n{source.before_frozen}\n{waiting}\n")
         hook.chmod(0o700)
-        options = ["--max-freeze", "60", "--frozen-hook", str(hook)]
-        first, *others = [*before, self.image]
+        options = ["--max-freeze", str(cast.max_freeze_s), "--frozen-hook", str(hook)]
+        options += ["--connections", str(cast.connections)]
+        first, *others = [*cast.before, source.path]
         options += [part for disk in others for part in ("--disk", str(disk))]
-        self.rig = Rig(folder, first, options, images=storage.path, data_port=link.port)
+        self.rig = Rig(folder, first, options, images=storage.path, data_port=link.port, environments=cast.environments)
         self.task_id = ""
-        self.contents = [self.image.read_bytes()]
+        self._wanted = 0
 
     def at_byte(self, most: int) -> int:
         return self.chance.randrange(64, most)
 
     def change(self) -> None:
-        """Change 4 MiB of the source, in pieces."""
-        content = bytearray(self.contents[-1])
-        pieces = {start: self.chance.randbytes(MIB // 2) for start in range(0, 16 * MIB, 2 * MIB)}
-        for start, piece in pieces.items():
-            content[start : start + len(piece)] = piece
-        self.contents.append(bytes(content))
-        with self.image.open("r+b") as file:
-            for start, piece in pieces.items():
-                file.seek(start)
-                file.write(piece)
+        """Change some of the source, in large pieces."""
+        self.source.change()
+
+    def change_blocks(self) -> None:
+        """Change single blocks of the source."""
+        self.source.change_blocks()
+
+    def change_until_struck(self) -> None:
+        """Change the source until the link's fault strikes: a lane may have no share in a pass."""
+
+        def struck_or_passed(count: int) -> bool:
+            return self.link.has_fired or len(self.rig.plane.show_replication(self.task_id).passes) > count
+
+        while not self.link.has_fired:
+            before = self.rig.plane.show_replication(self.task_id)
+            self._wanted = before.changed_bytes + CHANGED
+            self.change()
+            self.rig.until("the fault, or a pass without it", partial(struck_or_passed, len(before.passes)))
+
+    def until_all_is_read(self) -> None:
+        """Wait until all of the last change was read; what the link doesn't hold is at the receiver then, or nearly."""
+        self.rig.until(
+            "the reading", lambda: self.rig.plane.show_replication(self.task_id).changed_bytes >= self._wanted
+        )
 
     def until_phase(self, *phases: str) -> None:
         def there() -> bool:
@@ -108,51 +141,45 @@ class Scene:
         receiver = None if self.storage.is_holding else self.rig.programs["receiver"]
         picture = look(self.replica, self.folder / "scratch", receiver)
         if picture.checkpoint is not None:
-            assert self._strangers(picture.disks[self.index]) == [], "the medium isn't at a checkpoint"
+            self.source.assert_checkpoint(picture.disks[self.index])
         return picture
-
-    def _strangers(self, content: bytes) -> list[int]:
-        """Return the granules that aren't as the source had them lately; a pass may see a change half made."""
-        assert len(content) == SIZE
-        return [
-            start // GRANULE_SIZE
-            for start in range(0, SIZE, GRANULE_SIZE)
-            if all(
-                content[start : start + GRANULE_SIZE] != had[start : start + GRANULE_SIZE] for had in self.contents[-3:]
-            )
-        ]
 
     def start(self, *, syncing: bool) -> None:
         self.task_id = self.rig.create_task(syncing=syncing)
         self.rig.plane.update_task_status(self.task_id, "start")
 
-    def until_synchronised(self) -> None:
-        self.rig.until("the synchronisation", lambda: self.rig.state(self.task_id) == "SYNCING")
+    def until_synchronised(self, limit_s: float = PATIENCE_S) -> None:
+        self.rig.until("the synchronisation", lambda: self.rig.state(self.task_id) == "SYNCING", limit_s)
 
-    def until_another_pass(self) -> None:
+    def until_another_pass(self, limit_s: float = PATIENCE_S) -> None:
         before = len(self.rig.plane.show_replication(self.task_id).passes)
-        self.rig.until("a pass", lambda: len(self.rig.plane.show_replication(self.task_id).passes) > before)
+        self.rig.until("a pass", lambda: len(self.rig.plane.show_replication(self.task_id).passes) > before, limit_s)
 
     def cut_over(self) -> None:
         self.rig.plane.update_task_status(self.task_id, "cutover")
 
-    def finish(self) -> None:
+    def finish(self, limit_s: float = PATIENCE_S) -> None:
         """Wait for success, with both sides equal and nothing left behind."""
         self.thaw()
         self.storage.heal()
         self.link.release()
-        self.rig.until("the end", lambda: self.rig.state(self.task_id) == "MIGRATE_SUCCESS")
-        assert (self.replica / f"disk-{self.index}.raw").read_bytes() == self.image.read_bytes()
+        self.rig.until("the end", lambda: self.rig.state(self.task_id) == "MIGRATE_SUCCESS", limit_s)
+        self.source.assert_equal(self.rig, self.task_id, self.replica / f"disk-{self.index}.raw")
         self.check()
         self.rig.stop_all()
-        assert_nothing_left(self.folder, self.replica)
+        assert_nothing_left(self.folder, self.replica, self.folder / DISK)
 
 
 @contextmanager
-def staged(folder: Path, seed: int, before: Sequence[Path] = ()) -> Iterator[Scene]:
+def staged(folder: Path, seed: int, cast: Cast = USUAL) -> Iterator[Scene]:
     """Lend a scene whose programs run."""
-    with FaultyLink() as link, FaultyFolder(folder) as storage:
-        scene = Scene(folder, link, storage, seed, before)
+    chance = random.Random(seed)
+    with (
+        FaultyLink() as link,
+        FaultyFolder(folder) as storage,
+        source_of(cast.filesystem, folder, chance, tracked=cast.tracked) as source,
+    ):
+        scene = Scene(folder, link, storage, source, chance, cast)
         try:
             scene.rig.start()
             yield scene

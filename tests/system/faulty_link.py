@@ -1,7 +1,8 @@
 """A TCP relay between agent and receiver that does what networks do, at a byte of the test's choosing.
 
 The receiver listens on 127.0.0.1 and tells its agents to come to 127.0.0.2, where the relay listens on the same port.
-Bytes from the agent are counted over all connections from the moment a fault is armed; answers pass untouched.
+Bytes from the agent are counted from the moment a fault is armed, over all connections or over one lane of the session;
+answers pass untouched.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from typing import Self
 AGENT_SIDE = "127.0.0.2"
 RECEIVER_SIDE = "127.0.0.1"
 PATIENCE_S = 60.0
+_ESTABLISHED = 1  # of Linux's include/net/tcp_states.h
 _RESET = struct.pack("=ii", 1, 0)  # linger on, zero seconds: closing sends RST
 
 
@@ -28,24 +30,43 @@ class Kind(enum.Enum):
     FLIP = "one bit is turned"
     DRIP = "the next bytes arrive one by one"
     SILENCE = "both directions vanish, and neither end is told"
+    HALF_OPEN = "as silence, but of one connection only"
+    REPLAY = "the bytes arrive twice"
+    STRAY = "the bytes arrive on another connection"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is to happen after *after* more bytes; *length*: how many bytes drip."""
+    """What is to happen after *after* more bytes; *length*: how many bytes drip.
+
+    *lane*: which connection of the session it happens to, and whose bytes are counted; None: whichever it is.
+    """
 
     kind: Kind
     after: int = 0
     length: int = 3000
+    lane: int | None = None
+
+    def concerns(self, lane: int) -> bool:
+        """Tell whether it may happen to this lane."""
+        return self.lane in {None, lane}
 
 
 class _Pair:
-    """One relayed connection."""
+    """One relayed connection; *lane*: the how-manieth of its session it is, from 0."""
 
-    def __init__(self, agent: socket.socket, receiver: socket.socket) -> None:
+    def __init__(self, agent: socket.socket, receiver: socket.socket, lane: int) -> None:
         self.agent = agent
         self.receiver = receiver
+        self.lane = lane
         self.silent = False
+
+    @property
+    def is_open(self) -> bool:
+        """False when the agent has closed it, or nobody would hear of that."""
+        with contextlib.suppress(OSError):
+            return not self.silent and self.agent.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED
+        return False
 
     def reset(self) -> None:
         for end in (self.agent, self.receiver):
@@ -65,10 +86,12 @@ class FaultyLink:
         self._changed = threading.Condition()
         self._armed: deque[Fault] = deque()
         self._count = 0
-        self._held = False
+        self._holding: Fault | None = None
         self._ended = False
         self.struck = 0
         """How many faults have begun since they were armed."""
+        self.most_lanes: int | None = None
+        """How many connections at a time are let through, as by a firewall; None: all."""
         self._pairs: list[_Pair] = []
         self._threads: list[threading.Thread] = []
         self._begin(self._accept)
@@ -93,7 +116,7 @@ class FaultyLink:
     def arm(self, *faults: Fault) -> None:
         """Have *faults* happen, each counted from the one before; what was held goes on."""
         with self._changed:
-            self._armed, self._count, self._held = deque(faults), 0, False
+            self._armed, self._count, self._holding = deque(faults), 0, None
             self.struck = 0
             self._changed.notify_all()
 
@@ -101,7 +124,7 @@ class FaultyLink:
         """Let everything pass from now on."""
         with self._changed:
             self._armed.clear()
-            self._held = False
+            self._holding = None
             self._changed.notify_all()
 
     @property
@@ -113,6 +136,11 @@ class FaultyLink:
     def connections(self) -> int:
         """How many connections there have been."""
         return len(self._pairs)
+
+    @property
+    def lanes(self) -> int:
+        """How many connections there are now."""
+        return sum(pair.is_open for pair in self._pairs)
 
     # Relaying
 
@@ -127,7 +155,10 @@ class FaultyLink:
                 agent, _ = self._listener.accept()
             except OSError:
                 return
+            lane = self.lanes
             try:
+                if self.most_lanes is not None and lane >= self.most_lanes:
+                    raise ConnectionRefusedError
                 receiver = socket.create_connection((RECEIVER_SIDE, self.port), 10)
             except OSError:
                 agent.close()
@@ -135,7 +166,7 @@ class FaultyLink:
             receiver.settimeout(None)
             for end in (agent, receiver):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            pair = _Pair(agent, receiver)
+            pair = _Pair(agent, receiver, lane)
             self._pairs.append(pair)
             self._begin(self._up, pair)
             self._begin(self._down, pair)
@@ -160,16 +191,18 @@ class FaultyLink:
     def _spoiled(self, pair: _Pair, content: bytes) -> Iterator[bytes]:
         """Yield *content* in pieces, as it is to arrive; the fault happens between two of them."""
         with self._changed:
-            fault = self._armed[0] if self._armed else None
-            before = len(content) if fault is None else min(len(content), fault.after - self._count)
-            self._count += len(content)
+            fault = self._armed[0] if self._armed and self._armed[0].concerns(pair.lane) else None
+            before = len(content)
+            if fault is not None:
+                before = min(len(content), fault.after - self._count)
+                self._count += len(content)
             if fault is None or before == len(content):
-                self._wait_while_held()
+                self._wait_while_held(pair)
                 fault = None
             else:
                 self._armed.popleft()
                 self.struck += 1
-                self._held = fault.kind is Kind.HOLD
+                self._holding = fault if fault.kind is Kind.HOLD else None
                 self._count = 0  # the rest of this piece goes along with the fault
         if before:
             yield content[:before]
@@ -178,7 +211,7 @@ class FaultyLink:
 
     def _strike(self, fault: Fault, pair: _Pair, rest: bytes) -> Iterator[bytes]:
         if fault.kind is Kind.HOLD:
-            yield from self._hold(rest)
+            yield from self._hold(pair, rest)
         elif fault.kind is Kind.CUT:
             pair.reset()
             raise ConnectionResetError
@@ -187,15 +220,26 @@ class FaultyLink:
         elif fault.kind is Kind.DRIP:
             yield from (rest[place : place + 1] for place in range(min(fault.length, len(rest))))
             yield rest[fault.length :]
+        elif fault.kind is Kind.REPLAY:
+            yield from (rest, rest)
+        elif fault.kind is Kind.STRAY:
+            self._lead_astray(pair, rest)
         else:
-            for each in self._pairs:
+            for each in self._pairs if fault.kind is Kind.SILENCE else [pair]:
                 each.silent = True
 
-    def _hold(self, rest: bytes) -> Iterator[bytes]:
+    def _lead_astray(self, pair: _Pair, rest: bytes) -> None:
+        other = next((each for each in self._pairs if each.is_open and each is not pair), None)
+        if other is None:
+            pair.reset()
+            raise ConnectionResetError
+        other.receiver.sendall(rest)
+
+    def _hold(self, pair: _Pair, rest: bytes) -> Iterator[bytes]:
         with self._changed:
-            self._wait_while_held()
+            self._wait_while_held(pair)
         yield rest
 
-    def _wait_while_held(self) -> None:
-        while self._held and not self._ended:
+    def _wait_while_held(self, pair: _Pair) -> None:
+        while self._holding is not None and self._holding.concerns(pair.lane) and not self._ended:
             self._changed.wait(PATIENCE_S)

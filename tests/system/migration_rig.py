@@ -38,9 +38,11 @@ class Program:
     environment: Mapping[str, str]
     command: Sequence[str] = (str(WHERRY),)
     process: subprocess.Popen[bytes] | None = None
+    _silent_until: int = 0
 
     def start(self) -> None:
         with self.log.open("ab") as log:
+            self._silent_until = log.tell()
             self.process = subprocess.Popen(
                 [*self.command, *self.arguments],
                 stdin=subprocess.DEVNULL,
@@ -48,6 +50,11 @@ class Program:
                 stderr=log,
                 env=self.environment,
             )
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether it has logged something since it was started last; before that a signal may just end it."""
+        return self.log.stat().st_size > self._silent_until
 
     def terminate(self) -> int:
         """Ask it to end and return its exit status."""
@@ -230,6 +237,7 @@ class Rig:
 
     def stop_all(self) -> None:
         """End all programs in good order, the control plane last."""
+        self.until("the first words of all", lambda: all(each.has_spoken for each in self.programs.values()))
         for name in ("agent", "receiver", "serve"):
             assert self.programs[name].terminate() == 0, self.programs[name].words()
 

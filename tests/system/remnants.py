@@ -4,8 +4,11 @@ import time
 from pathlib import Path
 
 
-def assert_nothing_left(folder: Path, replica: Path) -> None:
-    """Look for what the programs of a test in *folder* left, once they have ended in good order."""
+def assert_nothing_left(folder: Path, replica: Path, own: Path) -> None:
+    """Look for what the programs of a test in *folder* left, once they have ended in good order.
+
+    *own*: the folder with the test's own disk, if it has one, whose mounts and loop devices are still there.
+    """
     deadline = time.monotonic() + 10
     # What the test itself runs, such as its filesystem, ends later.
     while processes := [words for words in _processes(folder) if "tests/system" not in words]:
@@ -14,10 +17,10 @@ def assert_nothing_left(folder: Path, replica: Path) -> None:
     mounts = [
         line
         for line in Path("/proc/self/mounts").read_text().splitlines()
-        if str(folder) in line and " fuse " not in line
+        if str(folder) in line and " fuse " not in line and str(own) not in line
     ]
     assert mounts == []
-    assert _loop_devices(folder) == []
+    assert [found for found in _loop_devices(folder) if str(own) not in found] == []
     # A FUSE filesystem hides for a moment what is removed while somebody has it open.
     while odd := _odd(replica):
         assert time.monotonic() < deadline, f"left in the replica: {odd}"

@@ -1,5 +1,7 @@
-"""A live disk is never frozen for longer than its operator allows, whatever happens while it's frozen."""
+"""A live disk is never frozen for longer than its operator allows, whatever happens; the task waits for its moment."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,15 @@ from wherry.client.control_plane import ControlPlane
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
 
 LIMIT_S = 1.5
+BUSY = 3 * MIB
+WRITER = """
+import os, sys
+with open(sys.argv[1], "wb", buffering=0) as file:
+    while True:
+        for place in range(0, int(sys.argv[2]), 1 << 20):
+            os.pwrite(file.fileno(), os.urandom(1 << 20), place)
+            os.fsync(file.fileno())
+"""
 
 
 @pytest.fixture
@@ -75,3 +86,37 @@ def test_a_hook_that_hangs_ends_in_a_thaw_and_an_error_that_can_be_acted_on(
     assert figures is not None
     assert 0 < figures.frozen_ms < (LIMIT_S + 0.5) * 1000
     assert rig.plane.show_proof(task_id).disks[0].name == f"/dev/{disk.device.name}"
+
+
+def test_a_server_that_writes_too_much_is_moved_on_and_cut_over_when_it_writes_less(
+    disk: LoopDisk, tmp_path: Path
+) -> None:
+    rig = Rig(tmp_path, disk.device, ("--max-freeze", "0.5"))
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(disk.mount_points[0] / "busy"), str(BUSY)])
+    try:
+        rig.start()
+        # What is written in a moment takes one second to send.
+        task_id = rig.create_task(syncing=True, speed_limit=24)
+        rig.plane.update_task_status(task_id, "start")
+        rig.until("the synchronisation", lambda: rig.state(task_id) == "SYNCING")
+        rig.plane.update_task_status(task_id, "cutover")
+        words = rig.until(
+            "the reason", lambda: words if "WHERRY.4009" in (words := rig.words_of(task_id)) else None, 120.0
+        )
+        for part in ("may be for 0.5 s only", "Most is written by:", "fix:", "--max-freeze"):
+            assert part in words, words
+        passes = len(rig.plane.show_replication(task_id).passes)
+        rig.until("further passes", lambda: len(rig.plane.show_replication(task_id).passes) > passes + 1)
+        figures = rig.plane.show_replication(task_id)
+        assert figures.frozen_ms == 0
+        assert rig.state(task_id) == "SYNCING"
+        writer.kill()
+        rig.until("the end", lambda: rig.state(task_id) == "MIGRATE_SUCCESS", 120.0)
+        figures = rig.plane.show_replication(task_id)
+        assert figures.passes[-1].consistent
+        assert figures.frozen_ms > 0
+        assert rig.plane.show_proof(task_id).disks[0].name == f"/dev/{disk.device.name}"
+    finally:
+        writer.kill()
+        writer.wait()
+        rig.end()

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +14,14 @@ import pytest
 
 from demo.loopdisk import MIB, LoopDisk, Plan, obstacle
 from demo.mounting import mounted
+from tests.system.waiting_writer import PLENTY_S, Writer, watchdogs
+from wherry.disks.freezenote import FreezeNote, NotedFilesystem
 from wherry.disks.freezing import Freeze, FreezeRefused
 from wherry.disks.watchdog import FIFREEZE, FITHAW
 from wherry.process import run
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
 
-PLENTY_S = 20.0
 HURRY = Path("/sys/kernel/rcu_expedited")
 
 
@@ -51,36 +51,6 @@ def thaw_by_hand(mount_point: Path) -> bool:
     return True
 
 
-class Writer:
-    """Writes one file in a thread, since on a frozen filesystem it has to wait."""
-
-    def __init__(self, mount_point: Path) -> None:
-        self.finished_at = 0.0
-        self._path = mount_point / "written"
-        self._thread = threading.Thread(target=self._write, daemon=True)
-        self._thread.start()
-
-    def _write(self) -> None:
-        self._path.write_bytes(os.urandom(5000))
-        self.finished_at = time.monotonic()
-
-    def is_waiting(self, after_s: float = 0.2) -> bool:
-        self._thread.join(after_s)
-        return self._thread.is_alive()
-
-    def finish(self) -> float:
-        self._thread.join(PLENTY_S)
-        assert not self._thread.is_alive(), "the writer still waits"
-        return self.finished_at
-
-
-def watchdogs() -> list[int]:
-    """Return the watchdog processes that this one has started and that still run."""
-    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    numbers = [int(number) for child in children for number in child.read_text().split()]
-    return [number for number in numbers if b"watchdog" in Path(f"/proc/{number}/cmdline").read_bytes()]
-
-
 def wait_until(condition: Callable[[], bool], what: str) -> None:
     until = time.monotonic() + PLENTY_S
     while not condition():
@@ -101,7 +71,7 @@ def test_all_filesystems_wait_together_and_go_on_after_the_thaw(disk: LoopDisk) 
     assert 200 * len(writers) <= outcome.frozen_ms < PLENTY_S * 1000
     assert not freeze.still_frozen()
     assert freeze.thaw() is outcome
-    assert watchdogs() == []
+    assert watchdogs(os.getpid()) == []
 
 
 def test_the_watchdog_thaws_at_the_limit(disk: LoopDisk) -> None:
@@ -189,17 +159,45 @@ def test_ending_the_watchdog_politely_thaws(disk: LoopDisk) -> None:
     with Freeze(disk.mount_points, PLENTY_S) as freeze:
         freeze.freeze()
         writer = Writer(disk.mount_points[0])
-        (number,) = watchdogs()
+        (number,) = watchdogs(os.getpid())
         os.kill(number, signal.SIGTERM)
         writer.finish()
         assert not freeze.still_frozen()
         assert freeze.thaw().expired
 
 
+def test_what_is_frozen_is_noted_as_long_as_it_is(disk: LoopDisk, tmp_path: Path) -> None:
+    note = FreezeNote(tmp_path / "folder" / "note")
+    with Freeze(disk.mount_points, PLENTY_S, note=note) as freeze:
+        assert not note.path.exists()
+        freeze.freeze()
+        assert note.path.exists()
+        # As another process would, should nobody be left of this one.
+        assert sorted(FreezeNote(note.path).make_good()) == sorted(map(str, disk.mount_points))
+        assert not freeze.still_frozen()
+        assert freeze.thaw().expired
+    assert not note.path.exists()
+    assert note.make_good() == []
+
+
+def test_what_is_mounted_by_now_where_something_was_frozen_is_left_alone(disk: LoopDisk, tmp_path: Path) -> None:
+    first, second, *_ = disk.mount_points
+    note = FreezeNote(tmp_path / "note")
+    note.write([NotedFilesystem(str(first), (250, 250)), NotedFilesystem(str(tmp_path / "gone"), (8, 1))])
+    with Freeze([first], PLENTY_S) as freeze:
+        freeze.freeze()
+        assert note.make_good() == []
+        assert freeze.still_frozen()
+    for odd in (b"", b"{", b'[{"mount_point": 1}]'):
+        note.path.write_bytes(odd)
+        assert note.make_good() == []
+    Writer(second).finish()
+
+
 def test_nothing_is_vouched_for_without_a_watchdog(disk: LoopDisk) -> None:
     with Freeze(disk.mount_points, PLENTY_S) as freeze:
         freeze.freeze()
-        (number,) = watchdogs()
+        (number,) = watchdogs(os.getpid())
         os.kill(number, signal.SIGKILL)
         wait_until(lambda: not freeze.still_frozen(), "the loss of the watchdog is noticed")
         assert Writer(disk.mount_points[0]).is_waiting()
@@ -290,4 +288,4 @@ def test_filesystems_that_know_no_freeze_are_named(disk: LoopDisk, tmp_path: Pat
 def test_a_mount_point_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FreezeRefused, match="No such file"):
         Freeze([tmp_path / "gone"], 1.0)
-    assert watchdogs() == []
+    assert watchdogs(os.getpid()) == []

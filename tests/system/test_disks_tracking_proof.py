@@ -1,6 +1,8 @@
 """The proof that tracking loses nothing: copy a filesystem under all kinds of writes, following the tracker alone.
 
-WHERRY_SOAK_SEEDS=N runs N seeds of each filesystem instead of one.
+The copy takes no more than the blocks that the tracker names, not the granules that they lie in.
+
+WHERRY_SOAK_SEEDS=N runs N seeds of each filesystem instead of one, see `soaking`.
 """
 
 import contextlib
@@ -23,7 +25,9 @@ from tests.system.disks_tracking_rig import (
     swap_file,
     tracked,
     writers,
+    written_blocks,
 )
+from tests.system.soaking import SEEDS
 from wherry.disks.freezing import Freeze
 from wherry.disks.layout import read_layout
 from wherry.disks.tracking.remains import trace_folder
@@ -33,7 +37,6 @@ from wherry.disks.usedmap import UsedMap
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
 
-SEEDS = range(int(os.environ.get("WHERRY_SOAK_SEEDS", "1")))
 PASSES = 6
 NAME = f"proof-{os.getpid()}"
 PLANS = {
@@ -69,7 +72,7 @@ class Proof:
         if not cut.trusted:
             self.scans.append(cut.disks[0].reason)
             self.copy.take(self.used_map.extents())
-        assert self.copy.take(cut.disks[0].extents()) > 0, "the writers don't write"
+        assert self.copy.take(written_blocks(cut.disks[0])) > 0, "the writers don't write"
         self.tracker.commit(cut.epoch)
 
     def finish(self) -> None:
@@ -79,14 +82,14 @@ class Proof:
             last = self.tracker.drain()
             assert last.trusted, last.disks[0].reason
             assert last.exact
-            self.copy.take(last.disks[0].extents())
+            self.copy.take(written_blocks(last.disks[0]))
             used = self.used_map.extents(flush=False)
             self.copy.take(self.copy.missing(used))
             # Freezing stops writers, but no discards: fstrim goes on, and so does btrfs by itself. ext4 may write its
             # super block a little later. So look once more.
             after = self.tracker.drain()
             assert after.exact
-            self.copy.take(after.disks[0].fresh_extents())
+            self.copy.take(written_blocks(after.disks[0], fresh=True))
             different = self.copy.differences(used)
             assert freeze.still_frozen()
         self.tracker.commit(after.epoch)

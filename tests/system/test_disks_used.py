@@ -17,8 +17,8 @@ from wherry.disks import btrfsmap, fsmap
 from wherry.disks.direct import aligned_buffer, open_reader
 from wherry.disks.extents import Extent, intersect, subtract, total
 from wherry.disks.freezing import Freeze
-from wherry.disks.layout import Partition, mounts_on, read_layout
-from wherry.disks.usedmap import UsedMap, used_extents
+from wherry.disks.layout import DiskLayout, Partition, mounts_on, read_layout
+from wherry.disks.usedmap import UsedMap
 from wherry.process import run
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle()), reason=obstacle())]
@@ -61,6 +61,11 @@ def fill(mount_point: Path) -> None:
 
 def partition_of(disk: LoopDisk, number: int) -> Partition:
     return read_layout(disk.device).partitions[number]
+
+
+def used_extents(layout: DiskLayout) -> list[Extent]:
+    with UsedMap(layout) as used:
+        return used.extents()
 
 
 def used_of(disk: LoopDisk, number: int) -> list[Extent]:

@@ -19,7 +19,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.replication_doubles import control_frame, data_frame, zero_frame
+from tests.system.soaking import COUNT
+from tests.unit.replication_doubles import control_frame, data_frame, pack_runs, patch_frame, patch_of, zero_frame
 from tests.unit.replication_pair import noise, source
 from wherry.client.patience import Patience, Steadfast
 from wherry.disks.extents import Extent
@@ -33,7 +34,7 @@ from wherry.receiver.reconciliation import Served
 from wherry.receiver.replicas import Replicas
 from wherry.receiver.sessions import NoLandings, Sessions
 from wherry.replication.codecs import Codec, Packer
-from wherry.replication.errors import ConnectionLost, PeerRefused
+from wherry.replication.errors import ConnectionLost, PeerRefused, ProtocolViolated
 from wherry.replication.frames import MAX_CONTROL, FrameType, Header, encode_header
 from wherry.replication.granules import EXTENT_SIZE, GRANULE_SIZE
 from wherry.replication.messages import (
@@ -47,13 +48,14 @@ from wherry.replication.messages import (
     Fence,
     Hello,
     Join,
-    pack_runs,
+    Review,
 )
-from wherry.replication.sending import PassMemory, SourceSession
+from wherry.replication.patches import BLOCK_SIZE
+from wherry.replication.sending import PassFigures, PassMemory, SendOptions, SourceSession
 from wherry.replication.transport import Accepted, Identity, client_context
 
 SIZE = 12 * GRANULE_SIZE + 512
-EXAMPLES = 40 * int(os.environ.get("WHERRY_SOAK_SEEDS", "1"))
+EXAMPLES = 40 * COUNT
 MOST_GROWTH = 256 << 20
 MOST_ROOM = 64 << 20
 Frame = Callable[[int], bytes]
@@ -104,10 +106,10 @@ class Stage:
         ca = self.authority.certificate_pem
         return client_context(Identity(keys.source.certificate, keys.source.private_key, keys.passphrase, ca))
 
-    def send(self, frames: list[Frame], task_id: str = "hostile") -> bytes:
+    def send(self, frames: list[Frame], task_id: str = "hostile", *, server_name: str = "") -> bytes:
         """Connect, send the frames, wait for the end of the session, and return what the receiver said."""
         address, heard = ("127.0.0.1", self.listener.port), bytearray()
-        name = self.keys[task_id].server_name
+        name = server_name or self.keys[task_id].server_name
         with (
             socket.create_connection(address, 10) as plain,
             self.context(task_id).wrap_socket(plain, server_hostname=name) as secured,
@@ -134,13 +136,18 @@ class Stage:
             session.close()
         assert (self.images / task_id / "disk-0.raw").read_bytes() == content
 
-    def _honest(self, task_id: str, size: int) -> SourceSession:
+    def _honest(self, task_id: str, size: int, connections: int = 1) -> SourceSession:
         hello = Hello(task_id=task_id, source_id="s", disks=(DiskLine(index=0, name="/dev/vd0", size=size),))
         address = ("127.0.0.1", self.listener.port)
         for _ in range(20):
             try:
                 return SourceSession.connect(
-                    address, self.context(task_id), self.keys[task_id].server_name, hello, timeout_s=10
+                    address,
+                    self.context(task_id),
+                    self.keys[task_id].server_name,
+                    hello,
+                    options=SendOptions(connections=connections),
+                    timeout_s=10,
                 )
             except (ConnectionLost, PeerRefused):
                 time.sleep(0.1)  # the hostile sessions are still being ended
@@ -185,6 +192,7 @@ PAYLOADS = st.binary(max_size=600)
 NAMES = st.sampled_from(["hostile", "other", "../other", "", "\0", "x" * 255])
 NUMBERS = st.integers(0, 6)
 COUNTS = st.integers(1, 14)
+CONTENTS = st.sampled_from([bytes(GRANULE_SIZE), b"word" * (GRANULE_SIZE // 4)])
 PAIRS = st.lists(st.tuples(st.integers(0, 1 << 40), st.integers(0, 1 << 40)), min_size=1, max_size=4)
 LINES = st.builds(DiskLine, index=st.integers(0, 255), name=NAMES, size=st.sampled_from([1, SIZE, 1 << 40, 1 << 48]))
 MESSAGES: st.SearchStrategy[AnyMessage] = st.one_of(
@@ -192,6 +200,7 @@ MESSAGES: st.SearchStrategy[AnyMessage] = st.one_of(
     st.builds(CommitPass, number=NUMBERS, consistent=st.booleans(), taken_at=st.just(1), toggles=st.booleans()),
     st.builds(Covered, disk=st.integers(0, 2), runs=PAIRS.map(pack_runs) | PAYLOADS),
     st.builds(Fence, number=NUMBERS),
+    st.builds(Review, number=NUMBERS),
     st.builds(Join, session=NAMES, lane=st.integers(1, 15)),
     st.builds(
         Hello,
@@ -230,14 +239,31 @@ def good_frames(draw: st.DrawFn) -> Frame:
     """A frame that an honest agent might send, for a pass that may be the wrong one."""
     number, granule = draw(NUMBERS), draw(st.integers(0, 14))
     if draw(st.booleans()):
+        parts = {
+            granule + step: (draw(st.integers(1, 0xFFFF)), draw(CONTENTS)) for step in range(draw(st.integers(1, 3)))
+        }
+        patch = patch_frame(0, number, parts)
+        return frame(patch.header, bytes(patch.stored))
+    if draw(st.booleans()):
         return frame(zero_frame(0, number, granule * GRANULE_SIZE, draw(COUNTS) * GRANULE_SIZE).header, b"")
     content = random.Random(granule).randbytes(GRANULE_SIZE)
     made = data_frame(0, number, granule * GRANULE_SIZE, content)
     return frame(made.header, bytes(made.stored))
 
 
+@st.composite
+def odd_patches(draw: st.DrawFn) -> Frame:
+    """A patch whose frame is whole, and whose index is anything."""
+    blocks, entries = draw(st.integers(0, 20)), draw(st.integers(0, 4))
+    index = draw(st.binary(min_size=22 * entries, max_size=22 * entries))
+    header, payload = patch_of(0, draw(NUMBERS), draw(COUNTS) * GRANULE_SIZE, b"b" * BLOCK_SIZE * blocks, index)
+    return frame(header, payload)
+
+
 RAW = PAYLOADS.map(lambda content: lambda _sequence: content)
-MOVES = st.lists(st.one_of(MESSAGES.map(message), odd_frames(), good_frames(), RAW, st.just(bomb)), max_size=8)
+MOVES = st.lists(
+    st.one_of(MESSAGES.map(message), odd_frames(), good_frames(), odd_patches(), RAW, st.just(bomb)), max_size=8
+)
 
 
 def memory() -> int:
@@ -267,6 +293,37 @@ def test_whatever_an_agent_sends_it_spoils_at_most_its_own_replica(stage: Stage)
     stage.migrate("hostile", noise(SIZE, 3))
     stage.migrate("other", noise(SIZE, 1))
     assert (stage.images / "other" / "disk-0.raw").read_bytes() == others
+
+
+def test_nobody_joins_the_session_of_another(stage: Stage) -> None:
+    content = noise(SIZE, 4)
+    disks = [source(content)]
+    session = stage._honest("other", SIZE, connections=3)
+    assert session.connections == 3
+    (name,) = stage.replicas.get("other").lobby._sessions
+    heard: list[bytes] = []
+
+    def intrude(_figures: PassFigures) -> None:
+        for task_id, wanted in (("hostile", name), ("other", "0" * 32), ("other", name)):
+            for lane in (1, 2, 3):
+                # What follows the refusal is never taken for frames of the session that was to be joined.
+                data = data_frame(0, session.next_pass, 0, bytes(range(256)) * 256)
+                moves = [message(Join(session=wanted, lane=lane)), frame(data.header, bytes(data.stored))]
+                heard.append(stage.send(moves, task_id))
+        # By the right name with the wrong certificate nobody gets as far as that.
+        assert not stage.send([message(Join(session=name, lane=3))], server_name=stage.keys["other"].server_name)
+
+    try:
+        report = session.run_pass(session.next_pass, disks, {0: [Extent(0, SIZE)]}, PassMemory(), intrude)
+        session.commit(True, 1, report.covered)
+        session.hold()
+    finally:
+        session.close()
+    assert len(heard) >= 9
+    assert all(ProtocolViolated.code.encode() in words for words in heard)
+    assert (stage.images / "other" / "disk-0.raw").read_bytes() == content
+    assert stage.faults == []
+    stage.migrate("other", noise(SIZE, 1))
 
 
 def test_one_agent_cannot_take_all_the_connections(stage: Stage) -> None:

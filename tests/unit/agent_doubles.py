@@ -16,6 +16,7 @@ from wherry.contract.wherry import DiskRoot, ProofHalf
 from wherry.disks.direct import WritableBuffer
 from wherry.disks.extents import Extent
 from wherry.disks.freezing import FreezeOutcome, FreezeRefused
+from wherry.disks.tracking.blocks import BlockMarks
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.tracker import Cut
 from wherry.disks.tracking.tracker import Dirty as DirtyDisk
@@ -23,7 +24,16 @@ from wherry.disks.tracking.trust import Reason, Trust
 from wherry.migration.landing import OUTCOMES
 from wherry.replication.guarding import LatencyGuard
 from wherry.replication.pacing import Pace
-from wherry.replication.sending import Commit, Dirty, Observer, PassFigures, PassMemory, PassReport, SourceDisk
+from wherry.replication.sending import BlockMarks as Blocks
+from wherry.replication.sending import (
+    Commit,
+    Dirty,
+    Observer,
+    PassFigures,
+    PassMemory,
+    PassReport,
+    SourceDisk,
+)
 
 MIB = 1 << 20
 
@@ -118,6 +128,8 @@ class Session:
         self.paces: list[Pace] = []
         self.seconds = 0.1
         self.dirty: list[Mapping[int, Dirty]] = []
+        self.blocks: list[Sequence[int]] = []
+        """Of each pass the disks of which it was told the blocks."""
         self.during_pass: Callable[[], None] = lambda: None
 
     @property
@@ -135,10 +147,12 @@ class Session:
         *,
         stop: threading.Event | None = None,
         dirty: Mapping[int, Dirty] | None = None,
+        blocks: Mapping[int, Blocks] | None = None,
         guard: LatencyGuard | None = None,
     ) -> PassReport:
         self.journal(f"pass {number}")
         self.dirty.append(dirty or {})
+        self.blocks.append(sorted(blocks or {}))
         self.paces += [] if pace is None else [pace]
         self.rates.append(pace.rate_mbit if pace is not None else 0.0)
         self.during_pass()
@@ -245,7 +259,8 @@ class Tracker:
             granules[list(numbers)] |= epoch > self.committed
             fresh[list(numbers)] |= epoch == self.epoch
         trust = Trust(trusted=reason is Reason.NONE, reason=reason, exact=True)
-        return Cut(self.epoch, {0: DirtyDisk(TrackedDisk(0, 0, MIB), granules, fresh, trust)})
+        blocks = BlockMarks(np.full(16, 1, dtype=np.uint16), granules)
+        return Cut(self.epoch, {0: DirtyDisk(TrackedDisk(0, 0, MIB), granules, fresh, trust, blocks)})
 
     def commit(self, epoch: int) -> None:
         self.journal(f"forget {epoch}")

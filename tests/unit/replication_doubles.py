@@ -2,6 +2,7 @@
 
 import errno
 import random
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from wherry.disks.direct import WritableBuffer
+from wherry.replication import patches
 from wherry.replication.codecs import Codec, Packer, Unpacker
 from wherry.replication.errors import StorageFailed
 from wherry.replication.frames import (
@@ -22,8 +24,9 @@ from wherry.replication.frames import (
     open_frame,
     zero_header,
 )
-from wherry.replication.granules import GRANULE_SIZE, Buffer, granule_digests
+from wherry.replication.granules import GRANULE_SIZE, Buffer, as_digests, digest_of, granule_digests
 from wherry.replication.messages import AnyMessage, encode
+from wherry.replication.patches import BLOCK_SIZE, BLOCKS
 
 SECTOR = 512
 
@@ -222,6 +225,45 @@ def gather_as_sent(
     return header, bytes(payload)
 
 
+def patch_frame(
+    disk: int, number: int, parts: Mapping[int, tuple[int, bytes]], *, pack: bool = True, sequence: int = 0
+) -> Opened:
+    """Return a PATCH frame as it comes out of the receiver's checks; see `patch_as_sent`."""
+    header, payload = patch_as_sent(disk, number, parts, pack=pack, sequence=sequence)
+    return open_frame(header, encode_header(header), payload, Unpacker())
+
+
+def patch_as_sent(
+    disk: int, number: int, parts: Mapping[int, tuple[int, bytes]], *, pack: bool = True, sequence: int = 0
+) -> tuple[Header, bytes]:
+    """Return header and payload of a PATCH frame, whether it may be sent or not.
+
+    *parts*: by granule the mask of its blocks, and its content afterwards.
+    """
+    masks = np.array([mask for mask, _ in parts.values()], dtype=np.uint16)
+    content = [bytes(data) for _, data in parts.values()]
+    blocks = b"".join(
+        data[block * BLOCK_SIZE : (block + 1) * BLOCK_SIZE]
+        for mask, data in zip(masks.tolist(), content, strict=True)
+        for block in range(BLOCKS)
+        if mask >> block & 1
+    )
+    digests = as_digests(b"".join(granule_digests(data) for data in content))
+    index = patches.index_of(np.array(list(parts), dtype=np.int64), masks, digests)
+    return patch_of(disk, number, next(iter(parts)) * GRANULE_SIZE, blocks, index, pack=pack, sequence=sequence)
+
+
+def patch_of(
+    disk: int, number: int, offset: int, blocks: bytes, index: bytes, *, pack: bool = True, sequence: int = 0
+) -> tuple[Header, bytes]:
+    """Return header and payload of a PATCH frame with just this content."""
+    raw = blocks + index
+    codec, payload = Packer().pack(memoryview(raw)) if pack else (Codec.PLAIN, raw)
+    digest = data_digest(digest_of(blocks), codec, payload, index)
+    header = Header(FrameType.PATCH, codec, disk, number, sequence, offset, len(raw), len(payload), digest)
+    return header, bytes(payload)
+
+
 def zero_frame(disk: int, number: int, offset: int, length: int) -> Opened:
     """Return a ZERO frame."""
     header = zero_header(0, disk, number, offset, length)
@@ -232,6 +274,11 @@ def control_frame(message: AnyMessage, sequence: int = 0) -> tuple[bytes, bytes]
     """Return a CONTROL frame: header and payload."""
     payload = encode(message)
     return encode_header(control_header(sequence, Codec.PLAIN, len(payload), payload)), payload
+
+
+def pack_runs(runs: Sequence[tuple[int, int]]) -> bytes:
+    """Return runs of granules as COVERED holds them."""
+    return b"".join(struct.pack("<QQ", first, count) for first, count in runs)
 
 
 class MemoryReader:

@@ -48,7 +48,7 @@ class Harness:
         """Return a client of a user, with a new token."""
         user = await self.services.directory.user(UserName(name=name, domain_name=account))
         assert user is not None
-        token, _ = self.services.tokens.issue(user_id=user.id, domain_id=user.domain_id)
+        token, _ = self.services.tokens.issue(user_id=user.id, domain_id=user.domain_id, era=user.token_era)
         return self.client({"X-Auth-Token": token})
 
     async def audit_entries(self) -> list[audit.Entry]:

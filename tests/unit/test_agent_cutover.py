@@ -1,5 +1,6 @@
 """The cutover against a session, a freeze and a control plane that do as the test says."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -60,7 +61,8 @@ class Stage:
 
     def __init__(
         self, state: Path, *, freezes: Sequence[Freeze] | None = None, hooks: HookSettings = NO_HOOKS,
-        mounted: bool = True, changed: Iterable[int] = (), tracker: Tracker | None = None,
+        mounted: bool = True, changed: Iterable[int] = (), tracker: Tracker | None = None, attempts: int = 3,
+        pauses: Patience | None = None,
     ) -> None:  # fmt: skip
         self.journal = Journal()
         self.stop = threading.Event()
@@ -70,6 +72,8 @@ class Stage:
         self.freezes = list(freezes if freezes is not None else [Freeze(self.journal)])
         for freeze in self.freezes:
             freeze.journal = self.journal
+        self.now = 0.0
+        self.tried_at: list[float] = []
         self.limits: list[tuple[list[str], float]] = []
         disks = Disks(self.journal, ["/srv"] if mounted else [])
         self.tracker = tracker or Tracker(Journal())
@@ -83,7 +87,7 @@ class Stage:
             stop=self.stop,
         )
         self.cutover = Cutover(
-            settings=CutoverSettings(max_freeze_s=2.5, attempts=3, refused_pause_s=0.0, proof_poll_s=0.0),
+            settings=CutoverSettings(max_freeze_s=2.5, attempts=attempts, sync_interval_s=0.0, proof_poll_s=0.0),
             frozen=FrozenPass(
                 limit_s=2.5,
                 hooks=Hooks(hooks, state),
@@ -100,13 +104,20 @@ class Stage:
             sure=Steadfast(self.stop, Patience(first_s=0.0)),
             stop=self.stop,
             trace=self.trace,
+            pauses=pauses or Patience(first_s=0.0),
+            clock=self.clock,
         )
+
+    def clock(self) -> float:
+        self.now += 1.0
+        return self.now
 
     def trace(self, text: str) -> None:
         self.journal(f"trace {text}")
 
     def make_freeze(self, mount_points: Iterable[str], limit_s: float) -> AbstractContextManager[Freeze]:
         self.limits.append((list(mount_points), limit_s))
+        self.tried_at.append(self.now)
         return self.freezes.pop(0)
 
     def run(self) -> list[str]:
@@ -212,12 +223,66 @@ def test_a_link_that_breaks_in_every_frozen_pass_does_not_freeze_for_ever(tmp_pa
     assert len(stage.freezes) == 1
 
 
+def test_after_a_link_that_broke_while_frozen_the_task_says_what_it_waits_for(tmp_path: Path) -> None:
+    pauses = Patience(first_s=10.0, ceiling_s=10.0, uniform=lambda _least, most: most)
+    stage = Stage(tmp_path, freezes=[Freeze(Journal()), Freeze(Journal())], attempts=0, pauses=pauses)
+
+    def cut() -> None:
+        if stage.journal.lines.count("freeze") > stage.journal.lines.count("thaw"):
+            raise ConnectionLost(reason="cut")
+
+    stage.session.during_pass = cut
+    with pytest.raises(ConnectionLost):
+        stage.run()
+    stage.session.during_pass = lambda: None
+    assert stage.run()[-1].startswith("hand in")
+    assert any("connection was lost while the server was frozen" in line for line in stage.journal.lines)
+
+
 def test_a_server_whose_passes_take_too_long_is_not_even_frozen(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
-    stage.session.seconds = 2.6
-    with pytest.raises(FreezeForecast, match=r"2\.6 s"):
+    stage.session.seconds = 2.61
+    with pytest.raises(FreezeForecast, match=r"2\.7 s"):
         stage.run()
     assert "freeze" not in stage.journal.lines
+
+
+def test_a_freeze_that_does_not_fit_is_tried_until_it_does(tmp_path: Path) -> None:
+    freezes = [*(Freeze(Journal(), holds=False) for _ in range(5)), Freeze(Journal(), refuses=True), Freeze(Journal())]
+    stage = Stage(tmp_path, freezes=freezes, attempts=0)
+    assert stage.run()[-1].startswith("hand in")
+    assert stage.freezes == []
+    told = [line for line in stage.journal.lines if line.startswith("trace") and "tried again" in line]
+    for part in (FreezeExpired.code, "2.5 s", "cause:", "fix:", "--max-freeze"):
+        assert part in told[0]
+
+
+def test_a_server_that_writes_too_much_is_not_frozen_until_it_writes_less(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, attempts=0)
+    stage.session.seconds = 9.0
+    passes = 0
+
+    def quieten() -> None:
+        nonlocal passes
+        passes += 1
+        stage.session.seconds = 9.0 if passes < 30 else 0.1
+
+    stage.session.during_pass = quieten
+    lines = stage.run()
+    assert lines.index("freeze") > lines.index("pass 33")
+    assert lines.count("freeze") == 1
+    words = next(line for line in stage.journal.lines if FreezeForecast.code in line)
+    assert "it may be for 2.5 s only" in words
+
+
+def test_between_two_freezes_there_is_time_for_the_server_and_more_each_time(tmp_path: Path) -> None:
+    freezes = [Freeze(Journal(), holds=False) for _ in range(4)] + [Freeze(Journal())]
+    pauses = Patience(first_s=10.0, ceiling_s=25.0, uniform=lambda _least, most: most)
+    stage = Stage(tmp_path, freezes=freezes, attempts=0, pauses=pauses)
+    stage.run()
+    between = [later - earlier for earlier, later in itertools.pairwise(stage.tried_at)]
+    for least, seconds in zip((10, 20, 25, 25), between, strict=True):
+        assert least <= seconds < least + 5
 
 
 def test_the_hook_runs_between_commit_and_thaw(tmp_path: Path) -> None:
@@ -359,6 +424,7 @@ def test_of_a_tracked_disk_the_frozen_pass_looks_at_what_was_written(tmp_path: P
     assert [sorted(dirty) for dirty in stage.session.dirty] == [[], [0], [0], [0]]
     # The last one before the freeze begins when everything is ready for the freeze, so that hardly any time passes.
     assert [granules(dirty) for dirty in stage.session.dirty[1:]] == [[3], [6], [4, 5]]
+    assert stage.session.blocks == [[], [0], [0], [0]], "blocks are told where the tracker is trusted"
     assert [line for line in lines if line.startswith("held")] == ["held: False"] * 3 + ["held: True"]
     assert not stage.session.held
     assert [line.split()[0] for line in stage.tracker.journal.lines] == [

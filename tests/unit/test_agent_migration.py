@@ -138,7 +138,7 @@ class Stage:
             tracking=Tracking([DISK], None, "an image"),
             book=self.book,
             signals=self.signals,
-            settings=WorkSettings(0.0, CutoverSettings(5.0, 3, proof_poll_s=0.0)),
+            settings=WorkSettings(0.0, CutoverSettings(5.0, 3, 0.0, proof_poll_s=0.0)),
             hooks=Hooks(HookSettings(), state),
             make_freeze=self.make_freeze,
             open_channel=self.open_channel,

@@ -73,6 +73,17 @@ def test_a_server_that_changes_faster_than_the_line_names_who_writes() -> None:
     assert server.outlook.busiest == "databased (7) 10.0 MB/s"
 
 
+def test_a_freeze_that_would_be_too_long_names_who_writes_although_passes_get_small() -> None:
+    server = Server(1e6, 1e6, max_freeze_s=1.0)
+    server.run_pass(4 * MIB)
+    found = server.run_pass(4 * MIB)
+    assert found is not None
+    assert found.converges
+    assert found.frozen_ms is not None
+    assert found.frozen_ms > 1000
+    assert [writer.name for writer in found.writers] == ["databased"]
+
+
 def test_a_limit_that_is_too_low_is_told_and_lifting_it_helps() -> None:
     server = Server(2e6, 1e8)
     server.run_pass(1 << 30)

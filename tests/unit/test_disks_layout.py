@@ -8,7 +8,7 @@ from pathlib import Path
 from wherry.disks.extents import Extent
 from wherry.disks.fsmap import kernel_device_number
 from wherry.disks.layout import mounts_on, read_layout
-from wherry.disks.usedmap import used_extents
+from wherry.disks.usedmap import UsedMap
 
 SIZE = 4 << 20
 ID = uuid.UUID("01234567-89ab-cdef-0123-456789abcdef")
@@ -41,7 +41,8 @@ def test_an_image_with_an_mbr(tmp_path: Path) -> None:
 
 def test_an_image_is_used_whole(tmp_path: Path) -> None:
     layout = read_layout(make_image(tmp_path / "a.img", {446: boot_record((0x83, 64, 2048))}, SIZE + 100))
-    assert used_extents(layout) == [Extent(0, SIZE + 100)]
+    with UsedMap(layout) as used:
+        assert used.extents() == [Extent(0, SIZE + 100)]
 
 
 def test_a_filesystem_without_a_table_is_listed_as_partition_0(tmp_path: Path) -> None:
@@ -70,7 +71,8 @@ def test_a_disk_whose_gpt_is_damaged_at_both_ends_is_one_unknown_area(tmp_path: 
     (warning,) = layout.warnings
     assert warning.startswith("WHERRY.1010: The GPT of the disk is damaged: primary: the header says")
     assert "fix:" in warning
-    assert used_extents(layout) == [Extent(0, SIZE)]
+    with UsedMap(layout) as used:
+        assert used.extents() == [Extent(0, SIZE)]
 
 
 def test_a_sound_disk_has_no_warning(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_memory_is_gone_on_with(tmp_path: Path) -> None:
         ({"disk_sequence": 10}, Reason.DISK_CHANGED),
         ({"device": (8, 16)}, Reason.DISK_CHANGED),
         ({"size": 20 * 65536}, Reason.DISK_CHANGED),
-        ({"version": 2}, Reason.BEGINNING),
+        ({"version": 1}, Reason.BEGINNING),
     ],
 )
 def test_a_memory_of_something_else_is_of_no_use(tmp_path: Path, changes: dict[str, object], reason: Reason) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from wherry.disks.tracking import memory as memory_module
 from wherry.disks.tracking import watched as watched_module
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.diskstats import DiskCounters, QueueFacts
+from wherry.disks.tracking.ebpf import Counters, MarkingProgram
+from wherry.disks.tracking.marks import Granules
 from wherry.disks.tracking.memory import DiskMemory, Identity, Number
 from wherry.disks.tracking.ringbuffer import Completions
 from wherry.disks.tracking.trust import Reason
@@ -29,8 +32,11 @@ class Statistics:
     written: int = 1000
     in_flight: int = 0
     kept: bool = True
+    asked_ns: int = 0
+    """When they were read last."""
 
     def counters(self) -> DiskCounters:
+        self.asked_ns = time.monotonic_ns()
         return DiskCounters(self.written, 0)
 
     def writes_in_flight(self) -> int:
@@ -59,9 +65,15 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statistics: Statist
 
 
 def events(
-    places: Sequence[tuple[int, int]], *, at_ns: int = LONG_AGO_NS, device: int = 8 << 20, discard: bool = False
+    places: Sequence[tuple[int, int]],
+    *,
+    at_ns: int = LONG_AGO_NS,
+    device: int = 8 << 20,
+    discard: bool = False,
+    after_ns: int | None = None,
 ) -> Completions:
-    now = time.monotonic_ns()
+    """Return completions of *at_ns* after the moment *after_ns*, by default after now."""
+    now = time.monotonic_ns() if after_ns is None else after_ns
     return Completions(
         device=np.full(len(places), device, np.uint32),
         sector=np.array([sector for sector, _ in places], np.uint64),
@@ -88,6 +100,79 @@ def test_events_of_this_disk_are_marked_and_counted(watched: WatchedDisk) -> Non
     assert watched.memory.get(Number.SEEN) == 138
 
 
+def masks(watched: WatchedDisk, last: int, *granules: int) -> list[int]:
+    found = watched.blocks(last)
+    assert found is not None
+    return [int(mask) for mask in found.of(np.array(granules))]
+
+
+def test_events_tell_which_blocks_they_touched(watched: WatchedDisk) -> None:
+    watched.take(events([(0, 8), (16, 1), (127, 2), (99 * 128, 128), (200 * 128, 8)]))
+    assert masks(watched, 1, 0, 1, 99) == [0x8005, 1, 0xFFFF]
+    assert masks(watched, 1, 2) == [0xFFFF], "of what the ring hasn't seen nothing is known"
+    watched.begin_epoch(2)
+    watched.memory.commit(1)
+    watched.take(events([(8, 8)]))
+    assert masks(watched, 2, 0) == [2]
+
+
+def test_without_a_ring_no_blocks_are_known(watched: WatchedDisk) -> None:
+    watched.has_ring = False
+    assert watched.blocks(1) is None
+
+
+def test_joined_epochs_are_taken_as_a_whole(watched: WatchedDisk) -> None:
+    watched.take(events([(128, 8)]))
+    watched.begin_epoch(2)
+    watched.join(2)
+    watched.take(events([(128 * 3, 8)]))
+    assert masks(watched, 2, 1, 3) == [0xFFFF, 1]
+
+
+class Program:
+    """An eBPF program that marked granule 7 while nobody drained, and counted everything."""
+
+    adopted = True
+
+    def __init__(self, sectors: int) -> None:
+        self._sectors = sectors
+
+    def counters(self) -> Counters:
+        return Counters(sectors=self._sectors, requests=1, scattered=0, beyond=0, passthrough=0)
+
+    def sectors(self) -> int:
+        return self._sectors
+
+    def dirty(self, _floor: int, _last: int) -> Granules:
+        found = np.zeros(DISK.granules, dtype=np.bool_)
+        found[7] = True
+        return found
+
+    def begin_epoch(self, _epoch: int) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+def test_blocks_are_not_believed_where_the_program_vouches_for_what_the_ring_lost(
+    watched: WatchedDisk, statistics: Statistics
+) -> None:
+    watched.use_program(cast("MarkingProgram", Program(16)))
+    watched.memory.put(Number.MAP_HAS_BASELINE, 1)
+    watched.memory.put(Number.MAP_BASELINE, 1000)
+    watched.compare_anew()
+    watched.take(events([(0, 8)]))
+    statistics.written = 1016
+    for _ in range(2):
+        weighed(watched)
+    verdict = watched.judge(dropped=1, restarted=True)
+    assert verdict.trusted
+    # The event that was lost was of granule 7; another one comes later, and must not stand for both.
+    watched.take(events([(7 * 128 + 8, 8)]))
+    assert masks(watched, 1, 0, 7) == [0xFFFF, 0xFFFF]
+
+
 def test_a_quiet_moment_settles_it(watched: WatchedDisk, statistics: Statistics) -> None:
     watched.take(events([(0, 8)]))
     statistics.written = 1008
@@ -107,7 +192,11 @@ def test_what_was_still_in_the_ring_counts(watched: WatchedDisk, statistics: Sta
 
 def test_a_moment_with_completions_settles_nothing(watched: WatchedDisk, statistics: Statistics) -> None:
     statistics.written = 1008
-    assert weighed(watched, events([(0, 8)], at_ns=0), events([(8, 8)], at_ns=LATER_NS)) is None
+    watched.look()
+    watched.take(events([(0, 8)], at_ns=0, after_ns=statistics.asked_ns))
+    watched.take(events([(8, 8)], at_ns=LATER_NS))
+    watched.weigh(quiet=False)
+    assert watched.ring.missing is None
     # Nor does one right after them: they may not be in the statistics yet.
     watched.take(events([(0, 8)], at_ns=0))
     statistics.written = 1016

@@ -47,8 +47,8 @@ class Dictionaries:
     async def projects(self, domain_id: str) -> Sequence[Project]:
         return [Project("p1", "region-1", domain_id)]
 
-    async def token_revoked(self, revocation_id: str, user_id: str, issued_at_ms: int) -> bool:
-        return f"{user_id}/{revocation_id}" in self.revoked and issued_at_ms > 0
+    async def token_revoked(self, revocation_id: str) -> bool:
+        return revocation_id in self.revoked
 
 
 class Setting:
@@ -60,7 +60,12 @@ class Setting:
         self.tokens = TokenIssuer(Fernet(Fernet.generate_key()))
         reader = OwnTokens(self.directory, self.tokens, clock=lambda: self.now)
         self.temporary = TemporaryKeyIssuer(Fernet(Fernet.generate_key()))
-        self.authenticator = Authenticator(self.directory, BOX, reader, self.temporary, clock=lambda: self.now)
+        self.authenticator = Authenticator(
+            self.directory, BOX, reader, self.temporary, clock=self.time, steady=self.time
+        )
+
+    def time(self) -> float:
+        return self.now
 
     def signed(self, access_key: str = "AK1", secret_key: str = "SK1", *, peer: str = "", **more: str) -> SignedRequest:
         headers = {"host": "h", "x-sdk-date": sdk_date(self.now)}
@@ -80,7 +85,13 @@ class Setting:
     def temporary_key(self, *, duration_s: int = 900, user_id: str = "u1") -> TemporaryKey:
         now = int(self.now * 1000)
         return self.temporary.issue(
-            user_id=user_id, domain_id="d1", token_id="t1", now_ms=now, duration_s=duration_s, latest_ms=now + 10**8
+            user_id=user_id,
+            domain_id="d1",
+            token_id="t1",
+            era=0,
+            now_ms=now,
+            duration_s=duration_s,
+            latest_ms=now + 10**8,
         )
 
     def with_key(self, key: TemporaryKey) -> SignedRequest:
@@ -90,7 +101,7 @@ class Setting:
         return SignedRequest("GET", b"/v3/sources", b"", [(b"x-auth-token", token.encode())], b"")
 
     def token(self) -> str:
-        return self.tokens.issue(user_id="u1", domain_id="d1", now_ms=int(self.now * 1000))[0]
+        return self.tokens.issue(user_id="u1", domain_id="d1", era=0, now_ms=int(self.now * 1000))[0]
 
     def who(self, request: SignedRequest, *, once: bool = False) -> Principal:
         return asyncio.run(self.authenticator.authenticate(request, once=once))
@@ -159,15 +170,29 @@ def test_a_changed_user_is_seen_once_forgotten(setting: Setting) -> None:
 
 
 def test_a_revoked_token_is_refused(setting: Setting) -> None:
-    token, claims = setting.tokens.issue(user_id="u1", domain_id="d1", now_ms=int(setting.now * 1000))
-    setting.directory.revoked.add(f"u1/{claims.revocation_id}")
+    token, claims = setting.tokens.issue(user_id="u1", domain_id="d1", era=0, now_ms=int(setting.now * 1000))
+    setting.directory.revoked.add(claims.revocation_id)
     with pytest.raises(AuthenticationFailed, match="revoked"):
         setting.who(setting.with_token(token))
 
 
+def test_a_token_of_another_era_is_refused(setting: Setting) -> None:
+    for era in (1, 3):
+        token, _ = setting.tokens.issue(user_id="u1", domain_id="d1", era=era, now_ms=int(setting.now * 1000))
+        setting.directory.users["u1"] = replace(ANNA, token_era=2)
+        with pytest.raises(AuthenticationFailed, match="revoked"):
+            asyncio.run(setting.authenticator.by_token(token))
+    with pytest.raises(AuthenticationFailed, match="revoked"):
+        setting.who(setting.with_key(setting.temporary_key()))
+
+
 def test_a_remembered_token_still_expires(setting: Setting) -> None:
     token, _ = setting.tokens.issue(
-        user_id="u1", domain_id="d1", now_ms=int(setting.now * 1000), expires_at_ms=int(setting.now * 1000) + 2000
+        user_id="u1",
+        domain_id="d1",
+        era=0,
+        now_ms=int(setting.now * 1000),
+        expires_at_ms=int(setting.now * 1000) + 2000,
     )
     setting.who(setting.with_token(token))
     setting.now += 3
@@ -176,7 +201,7 @@ def test_a_remembered_token_still_expires(setting: Setting) -> None:
 
 
 def test_a_token_of_an_account_that_changed_is_refused(setting: Setting) -> None:
-    token, _ = setting.tokens.issue(user_id="u1", domain_id="d2", now_ms=int(setting.now * 1000))
+    token, _ = setting.tokens.issue(user_id="u1", domain_id="d2", era=0, now_ms=int(setting.now * 1000))
     with pytest.raises(AuthenticationFailed, match="does not exist"):
         setting.who(setting.with_token(token))
 
@@ -241,7 +266,7 @@ def test_a_temporary_key_ends(setting: Setting) -> None:
 
 def test_a_temporary_key_dies_with_the_token_it_was_got_by(setting: Setting) -> None:
     key = setting.temporary_key()
-    setting.directory.revoked.add("u1/t1")
+    setting.directory.revoked.add("t1")
     with pytest.raises(AuthenticationFailed, match="revoked"):
         setting.who(setting.with_key(key))
 

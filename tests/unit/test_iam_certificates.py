@@ -168,3 +168,11 @@ def test_a_damaged_proof_key_is_named(tmp_path: Path) -> None:
     (tmp_path / "proof.pem").write_text("garbage")
     with pytest.raises(AuthorityUnreadable, match=r"proof\.pem"):
         ProofSigner.open(tmp_path, authority)
+
+
+def test_certificates_begin_days_before_they_are_made_and_last_no_longer_for_it(authority: Authority) -> None:
+    now = datetime.now(UTC)
+    issued = authority.issue_server(["localhost"], days=825, now=now)
+    certificate = x509.load_pem_x509_certificate(issued.certificate.encode())
+    assert certificate.not_valid_before_utc <= now - timedelta(days=1)
+    assert certificate.not_valid_after_utc - certificate.not_valid_before_utc <= timedelta(days=825)

@@ -57,6 +57,7 @@ class FakeKeystone:
         self.raw: bytes | None = None
         self.away = False
         self.slow: asyncio.Event | None = None
+        self.clock_ahead = timedelta()
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         if self.away:
@@ -81,9 +82,10 @@ class FakeKeystone:
         user = json.loads(request.content)["auth"]["identity"]["password"]["user"]
         if not self.accepts_service or user["password"] != "secret":
             return httpx.Response(401, json={"error": {"code": 401, "message": "no", "title": "Unauthorized"}})
-        expires = datetime.fromtimestamp(self.now + 3600, UTC).isoformat()
+        issued = datetime.fromtimestamp(self.now, UTC) + self.clock_ahead
+        term = {"issued_at": issued.isoformat(), "expires_at": (issued + timedelta(hours=1)).isoformat()}
         headers = {"X-Subject-Token": f"service-{self.logins}"}
-        return httpx.Response(201, json={"token": {"expires_at": expires}}, headers=headers)
+        return httpx.Response(201, json={"token": term}, headers=headers)
 
 
 class Book:
@@ -102,8 +104,8 @@ class Setting:
     def __init__(self, fake: FakeKeystone, settings: KeystoneSettings) -> None:
         self.fake = fake
         self.book = Book()
-        self.client = KeystoneClient(settings, transport=httpx.MockTransport(fake.answer), clock=lambda: fake.now)
-        self.backend = KeystoneTokens(self.client, self.book, settings, clock=lambda: fake.now)
+        self.client = KeystoneClient(settings, transport=httpx.MockTransport(fake.answer), steady=lambda: fake.now)
+        self.backend = KeystoneTokens(self.client, self.book, settings, clock=lambda: fake.now, steady=lambda: fake.now)
 
     async def read(self, token: str) -> tuple[Principal, TokenClaims]:
         return await self.backend.read(token)
@@ -275,6 +277,22 @@ def test_the_service_token_is_kept_renewed_and_replaced() -> None:
         fake.revoked_before = 2
         await setting.read("d")
         assert fake.logins == 3
+
+    with_backend(check)
+
+
+@pytest.mark.parametrize("hours", [-50_000, -2, 2, 50_000])
+def test_the_service_token_is_kept_for_its_term_whatever_keystones_clock_says(hours: int) -> None:
+    async def check(setting: Setting) -> None:
+        fake = setting.fake
+        fake.clock_ahead = timedelta(hours=hours)
+        fake.tokens = {name: token_of("reader", project=ALPHA, lifetime_s=1e6) for name in "abc"}
+        await setting.read("a")
+        await setting.read("b")
+        assert fake.logins == 1
+        fake.now += 3500
+        await setting.read("c")
+        assert fake.logins == 2
 
     with_backend(check)
 

@@ -1,5 +1,7 @@
 """Who fails too often is locked out, and nobody else."""
 
+import time
+
 import pytest
 
 from wherry.iam.lockout import LOCKED_S, MOST_FAILURES, TRUSTED_S, WITHIN_S, Lockout, network_of
@@ -96,6 +98,15 @@ def test_trust_ends_after_an_hour_without_a_success(clock: Clock) -> None:
 )
 def test_an_ipv6_address_counts_as_its_network(peer: str, network: str) -> None:
     assert network_of(peer) == network
+
+
+def test_a_lock_goes_by_a_clock_that_nobody_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    lockout = Lockout()
+    fail(lockout, MOST_FAILURES)
+    now = time.time()
+    for jump_s in (-10 * 365 * 86400, 10 * 365 * 86400):
+        monkeypatch.setattr(time, "time", lambda jump_s=jump_s: now + jump_s)
+        assert 0 < lockout.locked_s("AK1", ATTACKER) <= LOCKED_S
 
 
 def test_the_memory_is_bounded(clock: Clock) -> None:

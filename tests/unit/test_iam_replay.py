@@ -41,7 +41,7 @@ def refused(guard: ReplayGuard, what: Claim, peer: str = HOME) -> bool:
 
 
 def test_the_same_request_may_come_twice_in_a_moment_from_one_address(clock: Clock) -> None:
-    guard = ReplayGuard(clock)
+    guard = ReplayGuard(clock, clock)
     guard.use(claim("delete"), HOME)
     clock.now += GRACE_S
     guard.use(claim("delete"), HOME)
@@ -51,7 +51,7 @@ def test_the_same_request_may_come_twice_in_a_moment_from_one_address(clock: Clo
 
 
 def test_from_elsewhere_it_is_a_replay_at_once(clock: Clock) -> None:
-    guard = ReplayGuard(clock)
+    guard = ReplayGuard(clock, clock)
     guard.use(claim("delete"), HOME)
     with pytest.raises(AuthenticationFailed, match="used before"):
         guard.use(claim("delete"), ABROAD)
@@ -59,7 +59,7 @@ def test_from_elsewhere_it_is_a_replay_at_once(clock: Clock) -> None:
 
 @pytest.mark.parametrize("skew_s", [-MAX_SKEW_S, -1, 0, 1, MAX_SKEW_S])
 def test_a_replay_is_refused_for_as_long_as_the_date_is_good(clock: Clock, skew_s: int) -> None:
-    guard = ReplayGuard(clock)
+    guard = ReplayGuard(clock, clock)
     used = claim("delete", NOON + skew_s)
     guard.use(used, HOME)
     while clock.now <= used.signed_at + MAX_SKEW_S:
@@ -69,7 +69,7 @@ def test_a_replay_is_refused_for_as_long_as_the_date_is_good(clock: Clock, skew_
 
 
 def test_what_is_too_old_for_any_signature_is_forgotten(clock: Clock) -> None:
-    guard = ReplayGuard(clock)
+    guard = ReplayGuard(clock, clock)
     for number in range(1000):
         guard.use(claim("report", NOON, f"AK{number}"), HOME)
     assert len(guard) == 1000
@@ -79,7 +79,7 @@ def test_what_is_too_old_for_any_signature_is_forgotten(clock: Clock) -> None:
 
 
 def test_a_key_that_floods_harms_itself_only(clock: Clock) -> None:
-    guard = ReplayGuard(clock, most_of_key=100)
+    guard = ReplayGuard(clock, clock, most_of_key=100)
     quiet = claim("delete", NOON - 600, "AK2")
     guard.use(quiet, HOME)
     used = [claim("report", NOON - 300 + number) for number in range(300)]
@@ -95,7 +95,7 @@ def test_a_key_that_floods_harms_itself_only(clock: Clock) -> None:
 
 
 def test_one_date_for_everything_does_not_defeat_the_limit(clock: Clock) -> None:
-    guard = ReplayGuard(clock, most_of_key=10)
+    guard = ReplayGuard(clock, clock, most_of_key=10)
     used = [claim(f"report {number}") for number in range(11)]
     for each in used:
         guard.use(each, HOME)
@@ -104,7 +104,7 @@ def test_one_date_for_everything_does_not_defeat_the_limit(clock: Clock) -> None
 
 
 def test_all_keys_together_are_limited_by_the_largest(clock: Clock) -> None:
-    guard = ReplayGuard(clock, most=100)
+    guard = ReplayGuard(clock, clock, most=100)
     small = [claim("delete", NOON, f"small{number}") for number in range(20)]
     for each in small:
         guard.use(each, HOME)
@@ -117,7 +117,7 @@ def test_all_keys_together_are_limited_by_the_largest(clock: Clock) -> None:
 
 
 def test_what_one_process_has_used_another_refuses(clock: Clock) -> None:
-    here, there = ReplayGuard(clock), ReplayGuard(clock)
+    here, there = ReplayGuard(clock, clock), ReplayGuard(clock, clock)
     used = claim("delete")
     here.use(used, "2001:db8::1")
     notice = here.notice(used, "2001:db8::1")
@@ -129,6 +129,49 @@ def test_what_one_process_has_used_another_refuses(clock: Clock) -> None:
     assert refused(there, used, ABROAD)
     clock.now += GRACE_S + 1
     assert refused(there, used, "2001:db8::1")
+
+
+@pytest.mark.parametrize("jump_s", [-3600.0, -10 * 365 * 86400.0, 3600.0, 10 * 365 * 86400.0])
+def test_a_clock_that_is_set_and_set_back_lets_no_replay_in(jump_s: float) -> None:
+    wall, steady = Clock(), Clock()
+    guard = ReplayGuard(wall, steady)
+    used = claim("delete")
+    guard.use(used, HOME)
+    wall.now += jump_s
+    for _ in range(10):
+        for each in (wall, steady):
+            each.now += 61
+        assert not refused(guard, claim("another", int(wall.now)))  # sweeping happens on the way
+    wall.now -= jump_s
+    assert refused(guard, used)
+
+
+@pytest.mark.parametrize("jump_s", [-3600.0, 3600.0])
+def test_the_grace_does_not_last_longer_for_a_clock_that_is_set(jump_s: float) -> None:
+    wall, steady = Clock(), Clock()
+    guard = ReplayGuard(wall, steady)
+    used = claim("delete")
+    guard.use(used, HOME)
+    wall.now += jump_s
+    steady.now += GRACE_S
+    guard.use(used, HOME)
+    steady.now += 0.1
+    assert refused(guard, used)
+
+
+def test_a_key_that_flooded_under_a_clock_that_was_ahead_is_not_locked_out_for_years() -> None:
+    wall, steady = Clock(), Clock()
+    wall.now += 10 * 365 * 86400
+    guard = ReplayGuard(wall, steady, most_of_key=10)
+    for number in range(20):
+        guard.use(claim("report", int(wall.now) + number), HOME)
+    wall.now = NOON
+    assert refused(guard, claim("another"))
+    for _ in range(20):
+        for each in (wall, steady):
+            each.now += 61
+        refused(guard, claim("yet another", int(wall.now)))
+    assert not refused(guard, claim("the last", int(wall.now)))
 
 
 @settings(max_examples=200, deadline=None)
@@ -143,7 +186,7 @@ def test_what_one_process_has_used_another_refuses(clock: Clock) -> None:
 def test_no_signature_is_accepted_again_after_its_grace(uses: list[tuple[str, int, int, float]]) -> None:
     first: dict[bytes, float] = {}
     clock = Clock()
-    guard = ReplayGuard(clock, most_of_key=6, most=9)
+    guard = ReplayGuard(clock, clock, most_of_key=6, most=9)
     for key, what, skew_s, pause_s in uses:
         clock.now += pause_s
         used = claim(str(what), NOON + skew_s, key)

@@ -13,7 +13,7 @@ ISSUER = TokenIssuer(Fernet(Fernet.generate_key()))
 
 
 def test_a_token_says_what_was_put_in() -> None:
-    token, claims = ISSUER.issue(user_id="u1", domain_id="d1", scope=Scope.PROJECT, project_id="p1", now_ms=NOW)
+    token, claims = ISSUER.issue(user_id="u1", domain_id="d1", era=0, scope=Scope.PROJECT, project_id="p1", now_ms=NOW)
     assert ISSUER.read(token, now_ms=NOW) == claims
     assert (claims.user_id, claims.domain_id, claims.scope, claims.project_id) == ("u1", "d1", Scope.PROJECT, "p1")
     assert claims.methods == ("password",)
@@ -22,13 +22,13 @@ def test_a_token_says_what_was_put_in() -> None:
 
 
 def test_two_tokens_can_be_revoked_apart() -> None:
-    _, one = ISSUER.issue(user_id="u1", domain_id="d1", now_ms=NOW)
-    _, two = ISSUER.issue(user_id="u1", domain_id="d1", now_ms=NOW)
+    _, one = ISSUER.issue(user_id="u1", domain_id="d1", era=0, now_ms=NOW)
+    _, two = ISSUER.issue(user_id="u1", domain_id="d1", era=0, now_ms=NOW)
     assert one.revocation_id != two.revocation_id
 
 
 def test_a_token_lives_for_24_hours() -> None:
-    token, claims = ISSUER.issue(user_id="u1", domain_id="d1", now_ms=NOW)
+    token, claims = ISSUER.issue(user_id="u1", domain_id="d1", era=0, now_ms=NOW)
     end = NOW + LIFETIME_S * 1000
     assert claims.expires_at_ms == end
     ISSUER.read(token, now_ms=end - 1)
@@ -38,19 +38,19 @@ def test_a_token_lives_for_24_hours() -> None:
 
 
 def test_a_token_got_by_a_token_does_not_outlive_it() -> None:
-    _, claims = ISSUER.issue(user_id="u1", domain_id="d1", now_ms=NOW, expires_at_ms=NOW + 5)
+    _, claims = ISSUER.issue(user_id="u1", domain_id="d1", era=0, now_ms=NOW, expires_at_ms=NOW + 5)
     assert claims.expires_at_ms == NOW + 5
 
 
 def test_a_token_from_the_future_is_refused() -> None:
-    token, _ = ISSUER.issue(user_id="u1", domain_id="d1", now_ms=NOW)
+    token, _ = ISSUER.issue(user_id="u1", domain_id="d1", era=0, now_ms=NOW)
     ISSUER.read(token, now_ms=NOW - 60_000)
     with pytest.raises(AuthenticationFailed, match="future"):
         ISSUER.read(token, now_ms=NOW - 60_001)
 
 
 def test_a_token_of_another_control_plane_is_refused() -> None:
-    token, _ = TokenIssuer(Fernet(Fernet.generate_key())).issue(user_id="u1", domain_id="d1")
+    token, _ = TokenIssuer(Fernet(Fernet.generate_key())).issue(user_id="u1", domain_id="d1", era=0)
     with pytest.raises(AuthenticationFailed, match="not one of this control plane"):
         ISSUER.read(token)
 
@@ -63,7 +63,7 @@ def test_a_sealed_text_that_is_no_token_is_refused() -> None:
 
 @given(st.integers(0, 400), st.integers(1, 255))
 def test_a_changed_token_is_refused(at: int, flip: int) -> None:
-    token, _ = ISSUER.issue(user_id="u1", domain_id="d1", now_ms=NOW)
+    token, _ = ISSUER.issue(user_id="u1", domain_id="d1", era=0, now_ms=NOW)
     raw = bytearray(token.encode())
     raw[at % len(raw)] ^= flip
     changed = raw.decode("latin-1")

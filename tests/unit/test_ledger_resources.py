@@ -259,20 +259,20 @@ def test_a_poll_does_not_read_the_commands_of_the_past(within: Within) -> None:
     within(unit)
 
 
-def test_the_least_busy_receiver_is_one_that_was_heard_of(within: Within) -> None:
+def test_the_least_busy_receiver_is_one_of_those_that_are_there(within: Within) -> None:
     def unit(tx: Transaction) -> None:
         connection = add(tx)
-        assert receivers.least_busy(connection, "account", contact_since=0) is None
-        for number, contact in enumerate((10, 100, 100)):
-            receivers.insert(connection, receiver_row(f"r{number}", last_contact=contact, created_at=number))
-        chosen = receivers.least_busy(connection, "account", contact_since=50)
+        assert receivers.least_busy(connection, "account", among=()) is None
+        for number in range(3):
+            receivers.insert(connection, receiver_row(f"r{number}", created_at=number))
+        chosen = receivers.least_busy(connection, "account", among={"r1", "r2"})
         assert chosen is not None
         assert chosen.id == "r1"
         tasks.insert(connection, task_row(receiver_id="r1"), (), reason="test")
-        chosen = receivers.least_busy(connection, "account", contact_since=50)
+        chosen = receivers.least_busy(connection, "account", among={"r1", "r2"})
         assert chosen is not None
         assert chosen.id == "r2"
-        assert receivers.least_busy(connection, "other", contact_since=0) is None
+        assert receivers.least_busy(connection, "other", among={"r1", "r2"}) is None
 
     within(unit)
 
@@ -325,12 +325,15 @@ def test_pages_follow_one_another_and_end_empty(within: Within) -> None:
     within(unit)
 
 
-def test_a_revoked_token_is_forgotten_once_it_had_expired_anyway(within: Within) -> None:
+def test_a_revoked_token_is_forgotten_long_after_it_had_expired_anyway(within: Within) -> None:
     def unit(tx: Transaction) -> None:
+        month = 30 * 24 * 3600 * 1000
         credentials.revoke(tx.connection, "old", at=1, expires_at=10)
         credentials.revoke(tx.connection, "old", at=2, expires_at=10)
         assert credentials.is_revoked(tx.connection, "old")
-        credentials.revoke(tx.connection, "new", at=11, expires_at=20)
+        credentials.revoke(tx.connection, "other", at=10 + month, expires_at=10 + month)
+        assert credentials.is_revoked(tx.connection, "old")
+        credentials.revoke(tx.connection, "new", at=11 + month, expires_at=20 + month)
         assert not credentials.is_revoked(tx.connection, "old")
         assert credentials.is_revoked(tx.connection, "new")
 

@@ -1,6 +1,7 @@
 """Frames: what goes in comes out, and whatever was cut or changed on the way is refused."""
 
 import itertools
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.replication_doubles import control_frame, data_frame, gather_as_sent, gather_frame, zero_frame
+from tests.unit.replication_doubles import (
+    control_frame,
+    data_frame,
+    gather_as_sent,
+    gather_frame,
+    patch_frame,
+    patch_of,
+    zero_frame,
+)
+from wherry.replication import patches
 from wherry.replication.codecs import Codec, Packer, Unpacker
 from wherry.replication.errors import ProtocolViolated
 from wherry.replication.frames import (
@@ -28,6 +38,7 @@ from wherry.replication.frames import (
 )
 from wherry.replication.granules import EXTENT_SIZE, GRANULE_SIZE, granule_digests
 from wherry.replication.messages import MAX_DISK_SIZE, Ack
+from wherry.replication.patches import BLOCK_SIZE, MAX_PATCH, PATCHED
 
 MARKED = st.builds(
     lambda pattern, granules, tail: pattern * (GRANULE_SIZE // len(pattern)) * granules + b"z" * tail,
@@ -90,11 +101,12 @@ def test_gathered_granules_come_out_where_they_belong(
     assert got.header.disk_length == sum(map(len, parts.values()))
     assert got.end == ascending[-1] * GRANULE_SIZE + len(parts[ascending[-1]])
     came = {}
-    for part in got.parts():
-        assert part.length == len(part.raw)
-        assert part.digests == granule_digests(part.raw)
-        for start in range(0, part.length, GRANULE_SIZE):
-            came[part.first + start // GRANULE_SIZE] = bytes(part.raw[start : start + GRANULE_SIZE])
+    for write, (first, digests) in zip(got.writes(), got.entries(), strict=True):
+        assert write.length == len(write.raw)
+        assert digests == granule_digests(write.raw)
+        assert write.offset == first * GRANULE_SIZE
+        for start in range(0, write.length, GRANULE_SIZE):
+            came[first + start // GRANULE_SIZE] = bytes(write.raw[start : start + GRANULE_SIZE])
     assert came == parts
     assert all(earlier[0] + earlier[1] < later[0] for earlier, later in itertools.pairwise(got.runs))
 
@@ -113,7 +125,87 @@ def test_gathered_granules_that_do_not_ascend_are_refused(order: list[int]) -> N
         open_frame(header, encode_header(header), payload, Unpacker())
 
 
+BLOCKS_OF = st.dictionaries(st.integers(0, 2**32 - 1), st.integers(1, 0xFFFF), min_size=1, max_size=6)
+
+
+def granule_of(number: int) -> bytes:
+    return random.Random(number).randbytes(64) * (GRANULE_SIZE // 64 - 1) + number.to_bytes(64, "little")
+
+
+@given(parts=BLOCKS_OF, pack=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_patched_blocks_come_out_where_they_belong(parts: dict[int, int], pack: bool) -> None:
+    parts = dict(sorted(parts.items()))
+    contents = {number: granule_of(number) for number in parts}
+    got = receive(
+        wire(patch_frame(4, 2, {number: (mask, contents[number]) for number, mask in parts.items()}, pack=pack))
+    )
+    assert got.header.disk_length == BLOCK_SIZE * sum(mask.bit_count() for mask in parts.values())
+    assert got.end == (max(parts) + 1) * GRANULE_SIZE
+    assert b"".join(digests for _, digests in got.entries()) == got.digests
+    assert got.digests == b"".join(granule_digests(content) for content in contents.values())
+    assert [first + step for first, count in got.runs for step in range(count)] == list(parts)
+    came: dict[int, int] = dict.fromkeys(parts, 0)
+    for write in got.writes():
+        assert write.length == len(write.raw)
+        for start in range(0, write.length, BLOCK_SIZE):
+            number, place = divmod(write.offset + start, GRANULE_SIZE)
+            assert write.raw[start : start + BLOCK_SIZE] == contents[number][place : place + BLOCK_SIZE]
+            came[number] |= 1 << place // BLOCK_SIZE
+    assert came == parts
+    # And laid over what was there, they make what was said.
+    assert got.patch is not None
+    before = bytearray(b"".join(blanked(contents[number], mask) for number, mask in parts.items()))
+    got.patch.lay_over(memoryview(before), got.raw)
+    assert granule_digests(before) == got.digests
+
+
+def blanked(content: bytes, mask: int) -> bytes:
+    blocks = [content[start : start + BLOCK_SIZE] for start in range(0, GRANULE_SIZE, BLOCK_SIZE)]
+    return b"".join(b"?" * BLOCK_SIZE if mask >> number & 1 else block for number, block in enumerate(blocks))
+
+
+@given(
+    granules=st.lists(st.integers(0, 9), min_size=1, max_size=5),
+    masks=st.lists(st.integers(0, 0xFFFF), min_size=5, max_size=5),
+    blocks=st.integers(0, 20),
+    offset=st.integers(0, 9),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_patch_whose_index_makes_no_sense_is_refused(
+    granules: list[int], masks: list[int], blocks: int, offset: int
+) -> None:
+    masks = masks[: len(granules)]
+    digests = np.zeros((len(granules), 2), dtype=np.uint64)
+    index = patches.index_of(np.array(granules), np.array(masks, dtype=np.uint16), digests)
+    header, payload = patch_of(0, 1, offset * GRANULE_SIZE, b"b" * BLOCK_SIZE * blocks, index)
+    sound = (
+        sorted(set(granules)) == granules
+        and granules[0] == offset
+        and all(masks)
+        and sum(mask.bit_count() for mask in masks) == blocks
+    )
+    frame = encode_header(header) + payload
+    if sound:
+        receive(frame)
+    else:
+        with pytest.raises(ProtocolViolated):
+            receive(frame)
+
+
+def test_every_length_of_a_patch_tells_how_many_granules_and_blocks_it_has() -> None:
+    possible = {
+        blocks * BLOCK_SIZE + count * 22
+        for count in range(1, PATCHED + 1)
+        for blocks in range(count, min(16 * count, EXTENT_SIZE // BLOCK_SIZE) + 1)
+    }
+    assert max(possible) == MAX_PATCH
+    for length in range(MAX_PATCH + 2 * BLOCK_SIZE):
+        assert patches.is_possible(length) == (length in possible)
+
+
 SAMPLES = {
+    "patch": wire(patch_frame(3, 7, {1: (0x8001, b"ab" * (GRANULE_SIZE // 2)), 8: (4, b"cd" * (GRANULE_SIZE // 2))})),
     "gathered": wire(gather_frame(3, 7, {1: b"ab" * (GRANULE_SIZE // 2), 8: b"tail"})),
     "plain": wire(data_frame(3, 7, GRANULE_SIZE, bytes(range(256)) * 2, pack=False)),
     "packed": wire(data_frame(3, 7, GRANULE_SIZE, b"abcd" * (GRANULE_SIZE // 4) + b"tail")),
@@ -165,6 +257,7 @@ def test_noise_is_refused(noise: bytes) -> None:
 GOOD = data_frame(0, 0, 0, b"x" * GRANULE_SIZE, pack=False).header
 PACKED = data_frame(0, 0, 0, b"x" * GRANULE_SIZE).header
 GATHER = gather_frame(0, 0, {0: b"x" * GRANULE_SIZE, 2: b"y" * GRANULE_SIZE}, pack=False).header
+PATCH = patch_frame(0, 1, {0: (3, b"x" * GRANULE_SIZE)}, pack=False).header
 ZERO = zero_frame(0, 0, 0, GRANULE_SIZE).header
 CONTROL = decode_header(control_frame(Ack(durable_bytes=0))[0])
 
@@ -187,6 +280,13 @@ CONTROL = decode_header(control_frame(Ack(durable_bytes=0))[0])
         pytest.param(
             replace(GATHER, raw_length=GRANULE_SIZE + 8, stored_length=GRANULE_SIZE + 8), id="a gathered granule of 0"
         ),
+        pytest.param(replace(PATCH, raw_length=BLOCK_SIZE, stored_length=BLOCK_SIZE), id="a patch without an index"),
+        pytest.param(replace(PATCH, raw_length=22, stored_length=22), id="a patch without blocks"),
+        pytest.param(
+            replace(PATCH, raw_length=17 * BLOCK_SIZE + 22, stored_length=17 * BLOCK_SIZE + 22), id="too many blocks"
+        ),
+        pytest.param(replace(PATCH, raw_length=PATCH.raw_length - 1), id="half an entry"),
+        pytest.param(replace(PATCH, raw_length=MAX_PATCH + 22, stored_length=MAX_PATCH + 22), id="too many patched"),
         pytest.param(replace(ZERO, stored_length=1), id="zeros with a payload"),
         pytest.param(replace(ZERO, raw_length=MAX_ZERO_RUN + GRANULE_SIZE), id="too many zeros"),
         pytest.param(replace(ZERO, digest=b"x" * 16), id="zeros with a digest"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wherry.disks.extents import Extent, granule_runs, total
+from wherry.disks.extents import Extent, align, total
 from wherry.replication.granules import GRANULE_SIZE, granule_count
 from wherry.replication.granuleset import GranuleSet
 
@@ -89,7 +89,10 @@ def test_parts_are_read_and_replaced(given_masks: list[np.ndarray], data: st.Dat
 def test_extents_become_the_granules_that_they_touch(size: int, pairs: list[tuple[int, int]]) -> None:
     extents = [Extent(offset, length) for offset, length in pairs]
     made = GranuleSet.of_extents(extents, size)
-    assert made.runs() == granule_runs(extents, GRANULE_SIZE, size)
+    assert made.runs() == [
+        (extent.offset // GRANULE_SIZE, -(-extent.length // GRANULE_SIZE))
+        for extent in align(extents, GRANULE_SIZE, size)
+    ]
     assert made.byte_count(size) == total(
         [
             Extent(first * GRANULE_SIZE, min(count * GRANULE_SIZE, size - first * GRANULE_SIZE))

@@ -12,12 +12,13 @@ from tests.unit.replication_doubles import (
     SimulatedStorage,
     control_frame,
     data_frame,
+    pack_runs,
     zero_frame,
 )
 from wherry.replication.errors import DisksDiffer, TargetTooSmall
 from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE, granule_count, granule_digests
 from wherry.replication.growing import growth
-from wherry.replication.messages import CommitPass, Covered, DiskLine, pack_runs
+from wherry.replication.messages import CommitPass, Covered, DiskLine
 from wherry.replication.record import ReplicaDisk
 from wherry.replication.replica import Replica
 

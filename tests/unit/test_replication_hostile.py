@@ -5,10 +5,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
 import pytest
 
@@ -18,20 +17,23 @@ from tests.unit.replication_doubles import (
     data_frame,
     gather_as_sent,
     gather_frame,
+    pack_runs,
+    patch_as_sent,
+    patch_frame,
     zero_frame,
 )
+from tests.unit.replication_victim import COMMIT, DATA, HELLO, SIZE, TAIL, Agent, Victim, one, say
 from wherry.disks.extents import Extent
 from wherry.errors import WherryError
 from wherry.replication.codecs import Codec, Packer
 from wherry.replication.errors import ConnectionLost, PeerRefused, ProtocolViolated
-from wherry.replication.frames import FrameType, Header, Opened, encode_header
+from wherry.replication.frames import FrameType, Header
 from wherry.replication.granules import EXTENT_SIZE, GRANULE_SIZE
 from wherry.replication.messages import (
     Ack,
     Alive,
     AnyMessage,
     BeginPass,
-    Bye,
     ByeOk,
     CommitPass,
     Committed,
@@ -40,97 +42,14 @@ from wherry.replication.messages import (
     DiskLine,
     Error,
     Hello,
+    Review,
+    Reviewed,
     Welcome,
-    pack_runs,
 )
-from wherry.replication.receiving import SessionSummary, serve_session
+from wherry.replication.receiving import serve_session
 from wherry.replication.replica import Replica
 from wherry.replication.sending import PassMemory, SourceDisk, SourceSession, SourceTables
 from wherry.replication.stream import FrameStream
-
-SIZE = 10 * GRANULE_SIZE + 1024
-HELLO = Hello(task_id="task", source_id="s", disks=(DiskLine(index=0, name="d", size=SIZE),))
-DATA = b"good" * (GRANULE_SIZE // 4)
-TAIL = b"t" * 1024
-
-
-class Victim:
-    """A receiver with a replica at checkpoint 0, and raw connections to it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.image = directory / "disk.img"
-        self.replica = Replica.open(directory / "state", "task", self._create)
-        self.pool = ThreadPoolExecutor(4)
-        self.sockets: list[socket.socket] = []
-        with self.attack() as agent:
-            agent.say(BeginPass(number=0))
-            agent.send(data_frame(0, 0, 0, DATA))
-            agent.say(CommitPass(number=0, consistent=True, taken_at=1))
-            agent.finish()
-        self.before = self.image.read_bytes()
-
-    def _create(self, _index: int, size: int) -> Path:
-        with self.image.open("ab") as file:
-            file.truncate(size)
-        return self.image
-
-    def attack(self, hello: Hello | None = HELLO) -> "Agent":
-        ours, theirs = socket.socketpair()
-        self.sockets += [ours, theirs]
-        return Agent(ours, self.pool.submit(serve_session, FrameStream(theirs), self.replica), hello)
-
-
-class Agent:
-    """An agent that can send anything; counts its frames like an honest one."""
-
-    def __init__(self, connection: socket.socket, served: "Future[SessionSummary]", hello: Hello | None) -> None:
-        self.socket = connection
-        self.served = served
-        self.stream = FrameStream(connection)
-        self.sequence = 0
-        if hello is not None:
-            self.say(hello)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stream.close()
-
-    def raw(self, content: bytes) -> None:
-        self.socket.setblocking(True)
-        self.socket.sendall(content)
-        self.socket.setblocking(False)
-
-    def say(self, message: AnyMessage) -> None:
-        self.raw(b"".join(control_frame(message, self.sequence)))
-        self.sequence += 1
-
-    def send(self, opened: Opened) -> None:
-        self.send_as(opened.header, bytes(opened.stored))
-
-    def send_as(self, header: Header, payload: bytes) -> None:
-        self.raw(encode_header(replace(header, sequence=self.sequence)) + payload)
-        self.sequence += 1
-
-    def finish(self) -> None:
-        """End in good order; the session must have been accepted as a whole."""
-        self.say(Bye())
-        while not isinstance(self.hear(), ByeOk):
-            pass
-        assert self.served.result(10).orderly
-
-    def hear(self) -> AnyMessage:
-        header, head = self.stream.receive_header()
-        return self.stream.receive_message(header, head)[0]
-
-    def refusal(self) -> Error:
-        """Return the receiver's refusal; anything else that it says before is skipped."""
-        while True:
-            message = self.hear()
-            assert not isinstance(message, ByeOk)
-            if isinstance(message, Error):
-                return message
 
 
 @pytest.fixture
@@ -141,27 +60,6 @@ def victim(tmp_path: Path) -> Iterator[Victim]:
         each.close()
     made.replica.close()
     made.pool.shutdown()
-
-
-def one(header: Header | Opened, payload: bytes = b"") -> Callable[[Agent], None]:
-    """Begin pass 1 and send one frame."""
-
-    def act(agent: Agent) -> None:
-        agent.say(BeginPass(number=1))
-        if isinstance(header, Opened):
-            agent.send(header)
-        else:
-            agent.send_as(header, payload)
-
-    return act
-
-
-def say(*messages: AnyMessage) -> Callable[[Agent], None]:
-    def act(agent: Agent) -> None:
-        for message in messages:
-            agent.say(message)
-
-    return act
 
 
 def bomb(agent: Agent) -> None:
@@ -197,7 +95,6 @@ def flipped(agent: Agent) -> None:
 
 
 GOOD = data_frame(0, 1, 0, b"evil" * (GRANULE_SIZE // 4))
-COMMIT = CommitPass(number=1, consistent=True, taken_at=1)
 
 
 @pytest.mark.parametrize(
@@ -213,6 +110,15 @@ COMMIT = CommitPass(number=1, consistent=True, taken_at=1)
         pytest.param(one(gather_frame(0, 1, {0: DATA, 3: TAIL})), id="a short granule gathered in the middle"),
         pytest.param(one(*gather_as_sent(0, 1, {3: DATA, 0: DATA})), id="gathered backwards"),
         pytest.param(one(*gather_as_sent(0, 1, {0: DATA, 1: DATA, 2: TAIL}, pack=False)), id="gathered short"),
+        pytest.param(one(patch_frame(0, 1, {0: (1, DATA), 11: (1, DATA)})), id="patched beyond the disk"),
+        pytest.param(one(patch_frame(0, 1, {10: (1, DATA)})), id="patched over the end of the disk"),
+        pytest.param(one(*patch_as_sent(0, 1, {3: (1, DATA), 0: (1, DATA)})), id="patched backwards"),
+        pytest.param(one(*patch_as_sent(0, 1, {0: (1, DATA), 3: (0, DATA)})), id="patched without a block"),
+        pytest.param(one(patch_frame(1, 1, {0: (1, DATA)})), id="another disk's patch"),
+        pytest.param(one(patch_frame(0, 2, {0: (1, DATA)})), id="a patch of a later pass"),
+        pytest.param(lambda agent: agent.send(patch_frame(0, 1, {0: (1, DATA)})), id="a patch outside of a pass"),
+        pytest.param(say(Review(number=1)), id="a question outside of a pass"),
+        pytest.param(say(Reviewed(number=1)), id="a receiver's answer"),
         pytest.param(one(data_frame(1, 1, 0, DATA)), id="another disk"),
         pytest.param(one(data_frame(0, 0, 0, DATA)), id="an earlier pass"),
         pytest.param(one(data_frame(0, 2, 0, DATA)), id="a later pass"),

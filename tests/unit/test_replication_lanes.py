@@ -247,6 +247,14 @@ def data_of_a_later_pass(first: Wire, second: Wire) -> None:
     second.data(1, 1)
 
 
+def frame_of_another_connection(first: Wire, second: Wire) -> None:
+    """Each connection counts its own frames: one that was swapped in from another isn't due."""
+    first.say(BeginPass(number=0))
+    second.say(Fence(number=1))
+    second.sequence += 1
+    second.data(0, 1)
+
+
 def fence_on_the_first(first: Wire, _second: Wire) -> None:
     first.say(Fence(number=1))
 
@@ -261,6 +269,7 @@ def fence_on_the_first(first: Wire, _second: Wire) -> None:
         pytest.param(lane_speaks(Fence(number=9)), id="a fence out of turn"),
         pytest.param(data_before_the_fence, id="data before the fence"),
         pytest.param(data_of_a_later_pass, id="data of a later pass"),
+        pytest.param(frame_of_another_connection, id="a frame of another connection"),
         pytest.param(fence_on_the_first, id="a fence on the first connection"),
     ],
 )

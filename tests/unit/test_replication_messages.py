@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.replication_doubles import pack_runs
 from wherry.replication.errors import ProtocolViolated
 from wherry.replication.messages import (
     Ack,
@@ -23,7 +24,6 @@ from wherry.replication.messages import (
     Welcome,
     decode,
     encode,
-    pack_runs,
 )
 
 DISK = DiskLine(index=0, name="/dev/vda", size=4096)

@@ -160,13 +160,12 @@ def test_a_key_that_the_ca_issued_for_something_else_signs_no_proofs(
         verify(proof, {0: disk}, authority.certificate_pem)
 
 
-def test_a_signature_outside_of_the_certificates_life_is_refused(
-    tmp_path: Path, authority: Authority, signer: ProofSigner
+@pytest.mark.parametrize("moment", [1000, 5_000_000_000_000], ids=["set back", "ahead"])
+def test_a_control_plane_whose_clock_is_years_off_signs_truly(
+    tmp_path: Path, authority: Authority, signer: ProofSigner, moment: int
 ) -> None:
     disk = image(tmp_path)
-    for moment in (1000, 1 << 62):
-        with pytest.raises(ProofRefused, match=r"wasn't valid|is none"):
-            verify(signed(signer, [disk], signed_at=moment), {0: disk}, authority.certificate_pem)
+    assert verify(signed(signer, [disk], signed_at=moment), {0: disk}, authority.certificate_pem).equal
 
 
 @pytest.mark.parametrize("covered", [[(5, 1), (4, 1)], [(0, 2), (1, 1)], [(0, 0)], [(600, 2)], [(1 << 62, 1)]])

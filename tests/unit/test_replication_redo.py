@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.replication_doubles import SimulatedStorage, control_frame, data_frame, zero_frame
+from tests.unit.replication_doubles import SimulatedStorage, control_frame, data_frame, pack_runs, zero_frame
 from wherry.replication.errors import StorageFailed, StorageFull
 from wherry.replication.frames import Opened
 from wherry.replication.granules import GRANULE_SIZE
-from wherry.replication.messages import BeginPass, CommitPass, Covered, pack_runs
+from wherry.replication.messages import BeginPass, CommitPass, Covered
 from wherry.replication.redo import RedoLog
 from wherry.replication.storage import FileStorage
 

@@ -97,6 +97,36 @@ def test_where_direct_writes_turn_out_not_to_work_the_cache_is_used(
     file.close()
 
 
+@pytest.mark.parametrize("refused", [False, True])
+def test_aligned_reads_of_a_medium_go_past_the_cache_and_see_what_is_only_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    path = tmp_path / "disk"
+    expected = bytearray(random.Random(1).randbytes(MIB + 777))
+    path.write_bytes(expected)
+    file = FileStorage().open(path, direct=True)
+    read, direct, descriptors = os.preadv, file._direct, []
+
+    def noting(descriptor: int, parts: list[memoryview], offset: int) -> int:
+        descriptors.append(descriptor)
+        if refused and descriptor == direct:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return read(descriptor, parts, offset)
+
+    monkeypatch.setattr("os.preadv", noting)
+    file.write([b"x" * 4096], 8192)
+    expected[8192:12_288] = b"x" * 4096
+    with aligned_buffer(MIB) as buffer, memoryview(buffer) as view:
+        assert file.read_into(view[:65_536], 0) == 65_536
+        assert view[:65_536] == expected[:65_536]
+        assert file.read_into(view[:65_536], MIB - 4096) == 4096 + 777, "the file ends there"
+        assert view[: 4096 + 777] == expected[MIB - 4096 :]
+        assert file.read_into(view[:4096], 2 * MIB) == 0
+    if direct >= 0:  # not on tmpfs
+        assert descriptors.count(direct) == (1 if refused else 3)
+    file.close()
+
+
 def test_a_fresh_sparse_file_is_a_hole_and_a_written_one_isnt(tmp_path: Path) -> None:
     path = tmp_path / "disk"
     with path.open("wb") as sparse:

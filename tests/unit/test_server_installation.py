@@ -3,6 +3,7 @@
 import json
 import ssl
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,17 @@ def test_the_servers_certificate_is_kept_while_it_is_good(data: Path) -> None:
         names = x509.load_pem_x509_certificate(directory.server_certificate.read_bytes()).extensions
         alternatives = names.get_extension_for_class(x509.SubjectAlternativeName).value
         assert "new.example.test" in {str(name.value) for name in alternatives}
+
+
+@pytest.mark.parametrize("days", [-4000, 4000], ids=["expired", "made while the clock was ahead"])
+def test_a_servers_certificate_of_another_time_is_made_anew(data: Path, days: int) -> None:
+    with DataDirectory(data) as directory:
+        authority = installation.open_keys(directory).authority
+        odd = authority.issue_server(["localhost"], now=datetime.now(UTC) + timedelta(days=days))
+        directory.server_key.write_text(odd.private_key)
+        directory.server_certificate.write_text(odd.certificate)
+        installation.server_context(directory, authority, ["localhost"])
+        assert directory.server_certificate.read_text() != odd.certificate
 
 
 def test_a_certificate_without_its_key_is_made_anew(data: Path) -> None:

@@ -53,18 +53,18 @@ class FreezeExpired(WherryError):
     code = "WHERRY.4004"
     template = "The last pass did not fit into {limit_s:g} s of frozen time in {attempts} tries."
     default_cause = "The server writes more than can be copied in that time, or reading the disks takes longer."
-    default_fix = "Start again at a quieter hour, or allow a longer freeze with --max-freeze."
+    default_fix = "Quieten what writes, or start the agent with a longer --max-freeze; the task goes on where it is."
 
 
 class FreezeForecast(WherryError):
-    """A pass takes longer than the server may be frozen, so that it isn't even tried."""
+    """The last pass would take longer than the server may be frozen, so that it isn't even tried."""
 
     code = "WHERRY.4009"
-    template = "A pass takes {seconds:.1f} s; the server may be frozen for {limit_s:g} s only."
+    template = "The server would be frozen for {seconds:.1f} s; it may be for {limit_s:g} s only."
     default_cause = "The server writes much, or its changes can't be tracked, so that all that is in use is read."
     default_fix = (
-        "Let `wherry agent doctor` tell why changes aren't tracked; or allow a longer freeze with --max-freeze, or "
-        "leave large disks that hold no data out with --disk."
+        "Quieten what writes, or start the agent with a longer --max-freeze; the task goes on where it is. Where "
+        "changes aren't tracked, `wherry agent doctor` tells why; large disks that hold no data can be left out."
     )
 
 
@@ -74,7 +74,7 @@ class TrackingDoubtful(WherryError):
     code = "WHERRY.4011"
     template = "The changes of the disks were tracked, but could not be trusted in {attempts} tries: {reason}."
     default_cause = "Events were lost, or something writes to a disk past its filesystems."
-    default_fix = "Start the task again at a quieter hour; `wherry agent doctor` tells more about the tracking."
+    default_fix = "Quieten what writes; `wherry agent doctor` tells more about the tracking."
 
 
 class HookFailed(WherryError):

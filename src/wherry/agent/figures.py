@@ -172,6 +172,8 @@ class FiguresBook:
                 changed_bytes=was.changed_bytes + running.changed_bytes,
                 sent_bytes=was.sent_bytes + running.sent_bytes,
                 resent_bytes=was.resent_bytes + running.resent_bytes,
+                patched_bytes=was.patched_bytes + running.patched_bytes,
+                unfit_bytes=was.unfit_bytes + running.unfit_bytes,
                 seconds=round(was.seconds + running.seconds, 3),
             )
             self._notes = _replace(self._notes, figures=figures, open_pass=open_pass)

@@ -1,10 +1,14 @@
 """The agent's life: join, register, go on with what was begun, poll until it's told to stop."""
 
+import hashlib
+import os
 import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 
@@ -28,15 +32,17 @@ from wherry.agent.registration import disk_info, registration
 from wherry.agent.rota import Rota
 from wherry.agent.settings import AgentSettings
 from wherry.agent.survey import OpenDisks, lines
-from wherry.agent.tracking import Keeper
+from wherry.agent.tracking import Keeper, sweep_tracking
 from wherry.agent.worker import Worker
 from wherry.client.membership import Member, joined
 from wherry.client.patience import Patience, Steadfast, Stopped
 from wherry.contract.enumerations import CommandName, CommandResult, JoinRole, MigrationCycle, SourceState, Subtask
 from wherry.contract.tasks import TaskProgress
+from wherry.disks.freezenote import FreezeNote
 from wherry.disks.freezing import Freeze
 from wherry.disks.layout import DiskLayout
 from wherry.disks.sysblock import kernel_name
+from wherry.disks.tracking.remains import volatile_folder
 from wherry.errors import WherryError
 from wherry.replication.guarding import LatencyGuard
 from wherry.replication.messages import DiskLine
@@ -54,6 +60,13 @@ def run_agent(settings: AgentSettings, stop: threading.Event | None = None) -> N
     sys.dont_write_bytecode = True
     stop = threading.Event() if stop is None else stop
     logs.keep(KEPT_CHARACTERS)
+    # Before anything is written, be it a line of the log: that may lie on what is frozen.
+    thawed = freeze_note(settings.membership.state).make_good()
+    if thawed:
+        log.warning("left_frozen", mount_points=thawed, consequence="they were thawed now")
+    swept = sweep_tracking()
+    if swept:
+        log.info("tracking_swept", tasks=swept, reason="their agents are gone for good")
     with joined(settings.membership, JoinRole.AGENT, stop) as member:
         control = Plane(member.control_plane)
         try:
@@ -152,11 +165,11 @@ def _work(
         signals=signals,
         settings=WorkSettings(
             sync_interval_s=settings.sync_interval_s,
-            cutover=CutoverSettings(settings.max_freeze_s, settings.freeze_attempts),
+            cutover=CutoverSettings(settings.max_freeze_s, settings.freeze_attempts, settings.sync_interval_s),
         ),
         hooks=_hooks(settings),
         guard=_guard(settings, disks),
-        make_freeze=Freeze,
+        make_freeze=partial(Freeze, note=freeze_note(settings.membership.state)),
         open_channel=lambda sure, report: Channel(
             control,
             sure,
@@ -169,6 +182,12 @@ def _work(
             options=settings.sending,
         ),
     )
+
+
+def freeze_note(state: Path) -> FreezeNote:
+    """Return where the agent with the state folder *state* notes what it freezes."""
+    mark = hashlib.sha256(os.fsencode(state.absolute())).hexdigest()[:16]
+    return FreezeNote(volatile_folder() / f"frozen-{mark}.json")
 
 
 def _hooks(settings: AgentSettings) -> Hooks:

@@ -37,6 +37,7 @@ from wherry.errors import WherryError
 from wherry.replication.errors import (
     ConnectionLost,
     IdentityRefused,
+    PatchesUnfit,
     PeerRefused,
     ProtocolViolated,
     ReplicaBusy,
@@ -74,6 +75,7 @@ _PASSING_REFUSALS = frozenset(
     {
         ReplicaBusy.code,
         ProtocolViolated.code,
+        PatchesUnfit.code,
         StorageFailed.code,
         StorageFull.code,
         _RECEIVER_ENDING,

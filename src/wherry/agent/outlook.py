@@ -45,7 +45,7 @@ class Outlook:
         self.freeze_ms = USUAL_FREEZE_MS
         """What freezing and thawing cost by themselves."""
         self.writers: Sequence[WriterFigures] = ()
-        """Who wrote most in the time that the last pass looked at, when passes don't get small; the busiest first."""
+        """Who wrote most in the time that the last pass looked at, when a freeze won't fit; the busiest first."""
 
     def begin(self) -> None:
         """A pass begins, right after the cut that says what it looks at."""
@@ -72,7 +72,7 @@ class Outlook:
             freeze_ms=self.freeze_ms,
             limit_mbit=rate_mbit,
         )
-        self.writers = () if found is None or found.converges else self._busiest(now)
+        self.writers = () if found is None or self._fits(found) else self._busiest(now)
         self._remember(now)
         return None if found is None else self._tell(found)
 
@@ -80,6 +80,10 @@ class Outlook:
     def busiest(self) -> str:
         """The busiest writers in words; "" when there's none to name."""
         return ", ".join(f"{each.name} ({each.pid}) {each.bytes_per_s / 1e6:.1f} MB/s" for each in self.writers)
+
+    def _fits(self, found: Forecast) -> bool:
+        """Tell whether passes get so small that the last one fits into a freeze."""
+        return found.converges and found.frozen_ms is not None and found.frozen_ms <= 1000 * self._max_freeze_s
 
     def _tell(self, found: Forecast) -> ForecastFigures:
         if not found.converges:

@@ -16,7 +16,7 @@ from wherry.client.patience import Stopped
 from wherry.disks.extents import Extent
 from wherry.replication.guarding import LatencyGuard
 from wherry.replication.pacing import Pace
-from wherry.replication.sending import Dirty, PassFigures, PassMemory, PassReport
+from wherry.replication.sending import BlockMarks, Dirty, PassFigures, PassMemory, PassReport
 
 log = structlog.get_logger(__name__)
 
@@ -101,14 +101,14 @@ class Passes:
         """
         used = survey.used(changes.untracked, flush=False) if changes.untracked else {}
         self._book.begin_pass(session.next_pass, changes.reason)
-        return self._run(session, used, changes.written, frozen=True)
+        return self._run(session, used, changes.written, changes.blocks, frozen=True)
 
     def send_rest(self, session: Session, changes: Changes) -> PassReport:
         """Send what came in late during a frozen pass, as a part of it."""
         self._book.begin_pass(session.next_pass)
         # The disks of which nothing came in late, and those that can't be tracked, were looked at already.
         late = {disk.index: changes.fresh.get(disk.index, NOTHING) for disk in self._disks.disks}
-        return self._run(session, {}, late, frozen=True)
+        return self._run(session, {}, late, changes.blocks, frozen=True)
 
     def _send(self, session: Session, survey: Survey, changes: Changes) -> PassReport:
         # A filesystem that can't write back is copied whole. With the changes known that isn't needed, since what isn't
@@ -116,13 +116,14 @@ class Passes:
         used = survey.used([disk.index for disk in self._disks.disks], flush=changes.scan)
         self._book.measure(self._disks.size, sum(extent.length for extents in used.values() for extent in extents))
         self._book.begin_pass(session.next_pass, changes.reason)
-        return self._run(session, used, changes.written, frozen=False)
+        return self._run(session, used, changes.written, changes.blocks, frozen=False)
 
     def _run(
         self,
         session: Session,
         used: Mapping[int, Sequence[Extent]],
         dirty: Mapping[int, Dirty],
+        blocks: Mapping[int, BlockMarks],
         *,
         frozen: bool,
     ) -> PassReport:
@@ -135,6 +136,7 @@ class Passes:
             self._pace,
             stop=self._stop,
             dirty=dirty,
+            blocks=blocks,
             guard=None if frozen else self._guard,
         )
         return self._complete(report, frozen=frozen)

@@ -9,7 +9,7 @@ from wherry.contract.wherry import ProofHalf
 from wherry.disks.extents import Extent
 from wherry.replication.guarding import LatencyGuard
 from wherry.replication.pacing import Pace
-from wherry.replication.sending import Commit, Dirty, Observer, PassMemory, PassReport, SourceDisk
+from wherry.replication.sending import BlockMarks, Commit, Dirty, Observer, PassMemory, PassReport, SourceDisk
 
 Covered = Mapping[int, Sequence[tuple[int, int]]]
 """For each disk the runs of granules that a checkpoint vouches for: (first, count)."""
@@ -41,11 +41,13 @@ class Session(Protocol):
         *,
         stop: threading.Event | None = None,
         dirty: Mapping[int, Dirty] | None = None,
+        blocks: Mapping[int, BlockMarks] | None = None,
         guard: LatencyGuard | None = None,
     ) -> PassReport:
         """Send what differs in the used bytes; of a disk in *dirty* only these are read, and what was never read.
 
-        Of a disk that isn't in *used*, what the pass before used, and what is dirty. Incomplete when *stop* was set.
+        Of a disk that isn't in *used*, what the pass before used, and what is dirty. *blocks*: which blocks of that
+        were written. Incomplete when *stop* was set.
         """
 
     def commit(

@@ -34,7 +34,7 @@ class AgentSettings:
         sync_interval_s: pause between two synchronising passes, in seconds.
         poll_wait_s: how long one poll for a command may hang, in seconds.
         disk_refresh_s: how often the disks are looked at anew, in seconds (SMS: every two hours).
-        freeze_attempts: how often the frozen pass is tried before the task fails.
+        freeze_attempts: how often the frozen pass is tried before the task fails; 0: it's tried until it fits.
     """
 
     membership: Membership
@@ -46,4 +46,4 @@ class AgentSettings:
     sync_interval_s: float = SYNC_INTERVAL_S
     poll_wait_s: int = 30
     disk_refresh_s: float = 7200.0
-    freeze_attempts: int = 4
+    freeze_attempts: int = 0

@@ -13,9 +13,11 @@ from typing import Protocol
 
 import structlog
 
+from wherry.disks.tracking.blocks import BlockMarks
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.marks import Granules
-from wherry.disks.tracking.tracker import Cut, Dirty, Tracker
+from wherry.disks.tracking.ownership import sweep
+from wherry.disks.tracking.tracker import Cut, Dirty, Tracker, TrackerOptions
 from wherry.disks.tracking.trust import Reason
 from wherry.durable import write_file
 from wherry.errors import WherryError
@@ -61,6 +63,8 @@ class Changes:
     """To be committed with the pass; None without a tracker."""
     written: Mapping[int, Granules] = field(default_factory=dict)
     """By disk, what was written since the last committed pass. A disk that isn't here has to be scanned."""
+    blocks: Mapping[int, BlockMarks] = field(default_factory=dict)
+    """By disk, which blocks of that were written, where it's known."""
     fresh: Mapping[int, Granules] = field(default_factory=dict)
     """By disk, what of it was written since the last cut; only the disks where that is something."""
     doubts: Mapping[int, str] = field(default_factory=dict)
@@ -164,6 +168,7 @@ class Tracking:
         return Changes(
             epoch=epoch,
             written={index: dirty.granules for index, dirty in trusted.items()},
+            blocks={index: dirty.blocks for index, dirty in trusted.items() if dirty.blocks is not None},
             fresh={index: dirty.fresh for index, dirty in trusted.items() if dirty.fresh.any()},
             doubts=doubts,
             untracked={index: found[index].reason if index in found else self._why_not for index in others},
@@ -179,7 +184,8 @@ class Keeper:
 
     def __init__(self, state: Path, remove: Callable[[str], None] | None = None) -> None:
         """*remove* clears away what the tracker of a task left; it may raise WherryError and OSError."""
-        self._path = state / "tracking"
+        self._state = state
+        self._path = _note_in(state)
         self._remove = _remove if remove is None else remove
 
     def track(self, task_id: str, disks: Sequence[SourceDisk], tracked: Sequence[TrackedDisk]) -> Tracking:
@@ -194,7 +200,8 @@ class Keeper:
         except OSError as error:
             # Without the note nobody would ever clear it away.
             return Tracking(disks, None, f"the state folder can't be written: {error}")
-        return Tracking(disks, Tracker(task_id, tracked), "it's no block device")
+        tracker = Tracker(task_id, tracked, TrackerOptions(owner=self._state))
+        return Tracking(disks, tracker, "it's no block device")
 
     def forget(self, task_id: str) -> None:
         """Clear away what the tracking of *task_id* left, if it left something."""
@@ -210,9 +217,29 @@ class Keeper:
 
     def _noted(self) -> str:
         try:
-            return self._path.read_text()
-        except (OSError, ValueError):
+            return _noted_in(self._state)
+        except OSError:
             return ""
+
+
+def sweep_tracking() -> list[str]:
+    """Clear away what agents left behind that will not come back for it; return the tasks.
+
+    An agent's state folder is gone then (a demonstration's, say), or notes another task.
+    """
+    return sweep(lambda task_id, state: _noted_in(state) != task_id)
+
+
+def _note_in(state: Path) -> Path:
+    return state / "tracking"
+
+
+def _noted_in(state: Path) -> str:
+    """Return the task that the state folder notes, "" for none. Raises OSError when that can't be told."""
+    try:
+        return _note_in(state).read_text()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return ""
 
 
 def _remove(task_id: str) -> None:

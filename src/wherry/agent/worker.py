@@ -11,6 +11,7 @@ from wherry.agent.errors import DisksChanged, StopTimedOut, WorkerFailed
 from wherry.agent.migration import Signals
 from wherry.client.patience import Stopped
 from wherry.errors import WherryError
+from wherry.process import release_memory
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +105,8 @@ class Worker:
         structlog.contextvars.bind_contextvars(task_id=task_id)
         while self._run_once(task_id, signals, drill=drill):
             pass
+        # The agent waits from now on, perhaps for weeks.
+        release_memory()
 
     def _run_once(self, task_id: str, signals: Signals, *, drill: bool) -> bool:
         """Work on the task; True when it has to begin anew, with the disks as they are now."""

@@ -25,6 +25,7 @@ def agent(
     membership: Joining,
     disk: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = (),
     max_freeze: Annotated[float, Parameter(validator=Number(gt=0, lte=3600))] = MAX_FREEZE_S,
+    freeze_attempts: Annotated[int, Parameter(validator=Number(gte=0, lte=1000))] = 0,
     before_freeze: Annotated[str, Parameter(show_default=False)] = "",
     frozen_hook: Annotated[str, Parameter(show_default=False)] = "",
     after_thaw: Annotated[str, Parameter(show_default=False)] = "",
@@ -42,6 +43,9 @@ def agent(
         Block device or image file to move; may be given many times. Without it, every disk of the server.
     max_freeze:
         Longest time in seconds that the filesystems may stay frozen at the cutover.
+    freeze_attempts:
+        After how many freezes that didn't fit the task fails. 0: never; it goes on synchronising, says why, and tries
+        again.
     before_freeze:
         Command run before each freeze, for a database that has to write down what it holds; its failure cancels the
         freeze. Words as in a shell, but no shell is used. Keep secrets out of it.
@@ -65,6 +69,7 @@ def agent(
         membership=membership,
         disks=disk,
         max_freeze_s=max_freeze,
+        freeze_attempts=freeze_attempts,
         hooks=HookSettings(before_freeze, frozen_hook, after_thaw, hook_timeout),
         sync_interval_s=sync_interval,
         sending=SendOptions(memory=memory << 20, connections=connections),

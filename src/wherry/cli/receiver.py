@@ -41,7 +41,8 @@ def receiver(
     keep_checkpoints:
         How many consistent checkpoints of each task to keep beside its images, as reflinks (xfs, btrfs).
     image_format:
-        With qcow2 (xfs, btrfs; needs the package qemu-utils) kept checkpoints are converted too; one at least is kept.
+        With qcow2 (needs `qemu-img`, package qemu-utils) each kept checkpoint is converted too, one at least, and on
+        filesystems without reflinks the image of a finished task. The raw images stay.
     driver:
         With qemu (needs QEMU and --workbench) what lands is made to boot, rehearsed in a virtual machine without
         network, and launched as a virtual machine of this host; one checkpoint at least is kept.

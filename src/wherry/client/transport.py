@@ -1,9 +1,7 @@
 """Requests to the control plane over one kept-alive HTTP/1.1 connection pool, its CA pinned by a file."""
 
-import email.utils
 import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,13 +11,21 @@ import httpx
 
 from wherry.client.errors import ControlPlaneUnreachable, TrustMissing, refusal_of
 from wherry.client.retrying import Lost, RetryPolicy, call
+from wherry.client.server_time import ServerTime
 from wherry.client.signing import sdk_date, sign
+from wherry.trust import ignore_dates
 
 CONNECT_S: Final = 10.0
 ANSWER_S: Final = 30.0
 # Shorter than the server's own limit, so that a connection is never used while the server is closing it.
 _KEEP_ALIVE_S: Final = 30.0
-_TOLERATED_SKEW_S: Final = 300
+_DATES: Final = frozenset({9, 10})
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
+_ODD_CLOCK: Final = "This machine's clock is wrong, or the certificate has run out."
+_SET_CLOCK: Final = (
+    "Set this machine's clock; or name the CA with --ca-file: then a wrong clock doesn't matter. If the clock is "
+    "right, renew the certificate."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +75,12 @@ class Transport:
         ca_file: Path | None,
         policy: RetryPolicy,
         *,
-        wall_clock: Callable[[], float] = time.time,
+        server_time: ServerTime | None = None,
     ) -> None:
         self.endpoint: Final = endpoint.rstrip("/")
         self._credentials = credentials
         self._policy = policy
-        self._wall_clock = wall_clock
-        self._clock_offset_s = 0.0
+        self._server_time = ServerTime() if server_time is None else server_time
         self._client = httpx.Client(
             base_url=self.endpoint,
             verify=_trust(self.endpoint, ca_file),
@@ -86,6 +91,10 @@ class Transport:
             limits=httpx.Limits(max_connections=16, max_keepalive_connections=4, keepalive_expiry=_KEEP_ALIVE_S),
             headers={"user-agent": "wherry"},
         )
+
+    def now(self) -> float:
+        """Return the time that requests are signed for, in epoch seconds: the control plane's."""
+        return self._server_time.now()
 
     def close(self) -> None:
         """Close all connections."""
@@ -99,20 +108,21 @@ class Transport:
         return call(lambda: self._attempt(what, may_adjust=True), self._policy, repeatable=what.repeatable)
 
     def _attempt(self, what: Call, *, may_adjust: bool) -> bytes:
-        request = self._request(what)
+        now = self._server_time.now()
+        request = self._request(what, now)
         try:
             answer = self._client.send(request)
         except httpx.HTTPError as error:
-            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            unreachable = ControlPlaneUnreachable(endpoint=self.endpoint, reason=reason)
-            raise Lost(unreachable, sent=not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))) from error
+            raise Lost(
+                self._unreachable(error), sent=not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+            ) from error
         if answer.is_success:
             return answer.content
-        if answer.status_code == 401 and may_adjust and self._adjust_clock(answer):
+        if answer.status_code == 401 and may_adjust and self._was_late_or_early(answer, now):
             return self._attempt(what, may_adjust=False)
         raise refusal_of(answer.status_code, answer.content, answer.headers.get("x-request-id", ""))
 
-    def _request(self, what: Call) -> httpx.Request:
+    def _request(self, what: Call, now: float) -> httpx.Request:
         parameters = {name: _text(value) for name, value in (what.query or {}).items() if value is not None}
         query = urlencode(parameters, quote_via=quote)
         headers = {"content-type": "application/json"} if what.body else {}
@@ -126,11 +136,11 @@ class Transport:
             timeout=httpx.Timeout(ANSWER_S + what.wait_s, connect=CONNECT_S),
         )
         if self._credentials is not None:
-            self._sign(request, what.body, self._credentials)
+            self._sign(request, what.body, self._credentials, now)
         return request
 
-    def _sign(self, request: httpx.Request, body: bytes, credentials: Credentials) -> None:
-        request.headers["x-sdk-date"] = sdk_date(self._wall_clock() + self._clock_offset_s)
+    def _sign(self, request: httpx.Request, body: bytes, credentials: Credentials, now: float) -> None:
+        request.headers["x-sdk-date"] = sdk_date(now)
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
         names = ("content-type", "host", "x-sdk-date")
         request.headers["authorization"] = sign(
@@ -143,23 +153,21 @@ class Transport:
             secret_key=credentials.secret_key,
         )
 
-    def _adjust_clock(self, answer: httpx.Response) -> bool:
-        """Tell whether this machine's clock is far from the server's, and sign with the server's time from now on.
+    def _was_late_or_early(self, answer: httpx.Response, now: float) -> bool:
+        """Tell whether a request was refused because it was signed for *now*, and learn from it what time it is.
 
-        Servers to be migrated have odd clocks, and they aren't ours to set. Only over TLS: a stranger who could set the
-        time of a plain connection could have requests signed for a later day.
+        Only over TLS: a stranger who could set the time of a plain connection could have requests signed for a later
+        day.
         """
         if self._credentials is None or not self.endpoint.startswith("https://"):
             return False
-        try:
-            moment = email.utils.parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
-        except ValueError:
-            return False
-        offset = moment - self._wall_clock()
-        if abs(offset - self._clock_offset_s) < _TOLERATED_SKEW_S:
-            return False
-        self._clock_offset_s = offset
-        return True
+        return self._server_time.learn(answer.headers.get("date", ""), now)
+
+    def _unreachable(self, error: httpx.HTTPError) -> ControlPlaneUnreachable:
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        if _refused_for_its_dates(error):
+            return ControlPlaneUnreachable(endpoint=self.endpoint, reason=reason, cause=_ODD_CLOCK, fix=_SET_CLOCK)
+        return ControlPlaneUnreachable(endpoint=self.endpoint, reason=reason)
 
 
 def _trust(endpoint: str, ca_file: Path | None) -> ssl.SSLContext | bool:
@@ -172,9 +180,19 @@ def _trust(endpoint: str, ca_file: Path | None) -> ssl.SSLContext | bool:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(cafile=ca_file)
+        ignore_dates(context)
     except (OSError, ValueError) as error:
         raise TrustMissing(path=ca_file, reason=str(error)) from error
     return context
+
+
+def _refused_for_its_dates(error: BaseException | None) -> bool:
+    """Tell whether TLS failed because by this machine's clock the server's certificate isn't good yet, or any more."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_code in _DATES
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _text(value: object) -> str:

@@ -149,6 +149,8 @@ class Route(Wire, frozen=True, kw_only=True):
 class PassFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """What one pass did. `sent_bytes` is payload after compression, `resent_bytes` what went over twice.
 
+    `patched_bytes`: of the changed ones, blocks of 4 KiB that were sent without the 64 KiB that they lie in;
+    `unfit_bytes`: what had to be sent as a whole after that, as it was written while it was read.
     `scan`: a disk was read as a whole, as its changes weren't tracked or the tracking couldn't be trusted;
     `scan_reason` says why.
     """
@@ -158,6 +160,8 @@ class PassFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
     changed_bytes: Int64 = 0
     sent_bytes: Int64 = 0
     resent_bytes: Int64 = 0
+    patched_bytes: Int64 = 0
+    unfit_bytes: Int64 = 0
     seconds: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
     consistent: bool = False
     scan: bool = False
@@ -177,7 +181,8 @@ class ForecastFigures(Wire, frozen=True, kw_only=True, omit_defaults=False):
 
     `converges`: false when passes won't get small enough for a short freeze at this rate. `seconds`: until the last
     pass may begin; `frozen_ms`: how long that will freeze the server; both are null when they don't. `needed_mbit`: the
-    rate in Mbit/s that would do, when they don't, and `writers`: who writes most, the busiest first.
+    rate in Mbit/s that would do, when they don't. `writers`: who writes most, the busiest first, when they don't or the
+    freeze would be longer than it may be.
     """
 
     converges: bool

@@ -100,14 +100,6 @@ def align(extents: Iterable[Extent], granule_size: int, disk_size: int) -> list[
     return merge(widened)
 
 
-def granule_runs(extents: Iterable[Extent], granule_size: int, disk_size: int) -> list[tuple[int, int]]:
-    """Return the granules that *extents* touch, as ascending runs (first granule, count)."""
-    return [
-        (extent.offset // granule_size, -(-extent.length // granule_size))
-        for extent in align(extents, granule_size, disk_size)
-    ]
-
-
 def split(extents: Iterable[Extent], longest: int) -> list[Extent]:
     """Cut *extents* into pieces of at most *longest* bytes, cut at multiples of *longest*."""
     pieces: list[Extent] = []

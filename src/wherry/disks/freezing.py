@@ -3,7 +3,7 @@
 A frozen filesystem has written everything back and lets writers wait, so that the disk beneath stands still and is
 consistent. The process that froze it may die or get stuck, on the frozen filesystem itself for one thing. So a second
 process, `wherry.disks.watchdog`, stands ready before anything is frozen and thaws when the limit passes or when this
-process ends.
+process ends. Should both be killed, a note says to the next process what is to be thawed.
 
 While frozen, this process must not write to, log to or import from the frozen filesystems: prepare before.
 Source: ioctl_fsfreeze in Linux fs/ioctl.c; freeze_super and thaw_super in fs/super.c.
@@ -21,7 +21,8 @@ from types import TracebackType
 from typing import Self
 
 from wherry.disks import watchdog
-from wherry.disks.mounts import Mount, read_mounts
+from wherry.disks.freezenote import FreezeNote, NotedFilesystem
+from wherry.disks.mounts import Mount, mount_of, read_mounts
 from wherry.disks.watching import Watch
 from wherry.disks.writeback import write_back
 from wherry.errors import WherryError
@@ -48,10 +49,11 @@ class FreezeOutcome:
 
 @dataclass(frozen=True, slots=True)
 class _Filesystem:
-    """A filesystem to be frozen, open."""
+    """A filesystem to be frozen, open. *device*: the number of its super block."""
 
     mount_point: str
     descriptor: int
+    device: tuple[int, int]
 
 
 class Freeze:
@@ -62,30 +64,36 @@ class Freeze:
 
     A filesystem named by several mount points is frozen once. They are frozen in the reverse order of their mounting,
     since a filesystem in a file on another one writes to that one when it's frozen. Filesystems that know no freeze
-    (vfat, tmpfs) are flushed only; `not_frozen` names them.
+    (vfat, tmpfs) are flushed only; `not_frozen` names them. *note* is where it's noted for the worst case.
 
     Raises FreezeRefused when a mount point can't be opened, WatchdogFailed when there is no watchdog.
     """
 
-    def __init__(self, mount_points: Iterable[str | Path], limit_s: float) -> None:
+    def __init__(self, mount_points: Iterable[str | Path], limit_s: float, *, note: FreezeNote | None = None) -> None:
         self.limit_s = limit_s
+        self._note = note
         self.not_frozen: tuple[str, ...] = ()
         self._frozen: list[_Filesystem] = []
         self._frozen_at = 0.0
         self._outcome: FreezeOutcome | None = None
         self._filesystems = _open_all([str(mount_point) for mount_point in mount_points])
         try:
-            self._watch = Watch([filesystem.descriptor for filesystem in self._filesystems])
+            self._watch = Watch(
+                [filesystem.descriptor for filesystem in self._filesystems], None if note is None else note.path
+            )
         except WherryError:
             _close_all(self._filesystems)
             raise
-        watchdog.lock_memory()
+        # What is mapped and never used (stacks of threads, the work space of numpy's libraries) is most of it.
+        watchdog.lock_memory(whole=False)
 
     def freeze(self) -> None:
         """Freeze all filesystems; the limit counts from now.
 
         Raises FreezeRefused when one refuses and WatchdogFailed when the watchdog is gone; all are thawed again then.
         """
+        if self._note is not None:
+            self._note.write(NotedFilesystem(each.mount_point, each.device) for each in self._filesystems)
         self._frozen_at = time.monotonic()
         try:
             self._watch.arm(self._frozen_at + self.limit_s)
@@ -130,6 +138,8 @@ class Freeze:
         if self._outcome is None:
             by_us = [_thaw(filesystem.descriptor) for filesystem in reversed(self._frozen)]
             thawed_at = time.monotonic()
+            if self._note is not None:
+                self._note.erase()
             self._watch.end()
             if self._watch.thawed_at is not None:
                 thawed_at = min(thawed_at, self._watch.thawed_at)
@@ -194,19 +204,14 @@ def _open(mount_point: str, mounts: Iterable[Mount], opened: dict[tuple[int, int
     except OSError as error:
         raise FreezeRefused(mount_point=mount_point, reason=error.strerror) from error
     # Not by st_dev: each subvolume of a btrfs has one of its own.
-    mount_id = _mount_id(descriptor)
-    number = next(((mount.major, mount.minor) for mount in mounts if mount.mount_id == mount_id), None)
+    mount = mount_of(descriptor, mounts)
+    number = None if mount is None else (mount.major, mount.minor)
     if number is None or number in opened:
         os.close(descriptor)
     else:
-        opened[number] = _Filesystem(mount_point, descriptor)
+        opened[number] = _Filesystem(mount_point, descriptor, number)
     if number is None:
         raise FreezeRefused(mount_point=mount_point, reason="it was mounted or unmounted just now")
-
-
-def _mount_id(descriptor: int) -> int:
-    lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("mnt_id:"))
 
 
 def _close_all(filesystems: list[_Filesystem]) -> None:

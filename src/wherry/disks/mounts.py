@@ -38,6 +38,13 @@ def read_mounts() -> list[Mount]:
     return parse_mountinfo(_MOUNTINFO.read_bytes())
 
 
+def mount_of(descriptor: int, mounts: Iterable[Mount]) -> Mount | None:
+    """Return the mount through which an open file was reached, by /proc/self/fdinfo; None when it isn't in *mounts*."""
+    lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
+    mount_id = next(int(line.split()[1]) for line in lines if line.startswith("mnt_id:"))
+    return next((mount for mount in mounts if mount.mount_id == mount_id), None)
+
+
 def parse_mountinfo(content: bytes) -> list[Mount]:
     """Return the mounts that *content*, in the format of mountinfo, tells of. Lines in another format are left out."""
     found = (_parse_line(line) for line in content.split(b"\n"))

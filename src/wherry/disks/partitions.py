@@ -29,8 +29,8 @@ class PartitionTableDamaged(WherryError):
     template = "The GPT of the disk is damaged: primary: {primary}; backup: {backup}."
     default_cause = "Something overwrote both ends of the disk, or the disk was cut short."
     default_fix = (
-        "It's copied as it is, whole. Look at it with `sgdisk --verify`; repair the table, or wipe it when the disk "
-        "isn't partitioned."
+        "It's copied as it is, all of it but what a mounted filesystem on it knows to be free. Look at it with "
+        "`sgdisk --verify`; repair the table, or wipe it when the disk isn't partitioned."
     )
 
 

@@ -26,16 +26,6 @@ _MAPS: Mapping[str, Callable[[int, int], list[Extent]]] = {
 """How each type of filesystem tells what is free: from an open descriptor and the number of the device."""
 
 
-def used_extents(layout: DiskLayout) -> list[Extent]:
-    """Return the used bytes of a disk as ascending, disjoint extents; an image file is used whole.
-
-    What was written before the call is in the map: the filesystems are flushed first, since a block is allocated only
-    when it's written back.
-    """
-    with UsedMap(layout) as used:
-        return used.extents()
-
-
 @dataclass(frozen=True, slots=True)
 class _Mapped:
     """A mounted filesystem that can tell what is free, open."""
@@ -60,7 +50,11 @@ class UsedMap:
                 self._mapped.append(_Mapped(partition, descriptor))
 
     def extents(self, *, flush: bool = True) -> list[Extent]:
-        """Return what is used now. Without *flush* (for frozen filesystems) nothing is written back before."""
+        """Return what is used now, as ascending, disjoint extents; an image file is used whole.
+
+        The filesystems are flushed before, since a block is allocated only when it's written back: so what was written
+        before the call is in the map. Without *flush*, for frozen filesystems, they aren't.
+        """
         free: list[Extent] = []
         for mapped in self._mapped:
             try:

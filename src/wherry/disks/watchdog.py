@@ -51,7 +51,7 @@ THAWED = b"t"
 """Number: when it had thawed one of the filesystems, as a time of CLOCK_MONOTONIC."""
 
 _HURRY = Path("/sys/kernel/rcu_expedited")
-_MCL_CURRENT, _MCL_FUTURE = 1, 2
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _PRIORITY = 50
 _STACK_SIZE = 256 << 10
 """Of each thread, in bytes: all of it is locked into memory."""
@@ -59,9 +59,13 @@ _AGAIN_S = 0.02
 """Once it has fired it thaws over and over until it's told DONE, since a freeze may still be on its way."""
 
 
-def lock_memory() -> bool:
-    """Keep all memory of this process, now and later, from being paged out. Returns whether the kernel allowed it."""
-    return bool(ctypes.CDLL(None).mlockall(_MCL_CURRENT | _MCL_FUTURE) == 0)
+def lock_memory(*, whole: bool = True) -> bool:
+    """Keep the memory of this process, now and later, from being paged out. Returns whether the kernel allowed it.
+
+    With *whole* all that is mapped is brought in at once; otherwise a page is kept from its first use on. Frozen
+    filesystems can still be read, so such a first use waits for no thaw.
+    """
+    return bool(ctypes.CDLL(None).mlockall(_MCL_CURRENT | _MCL_FUTURE | (0 if whole else _MCL_ONFAULT)) == 0)
 
 
 def unlock_memory() -> None:
@@ -104,7 +108,9 @@ class Hurry:
 class Watchdog:
     """The state of the process: until when it waits, and what is frozen."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: str = "") -> None:
+        """*note*: the file that says what is frozen, see `wherry.disks.freezenote`; "" for none."""
+        self._note = note
         self.deadline: float | None = None
         self.frozen: list[int] = []
         self.fired = False
@@ -134,7 +140,7 @@ class Watchdog:
             if self.deadline is not None and time.monotonic() >= self.deadline:
                 self.fire()
         if self.frozen:
-            self.fire()
+            self._thaw_alone()
         self._hurry.end()
 
     def _timeout_ms(self) -> float | None:
@@ -170,6 +176,15 @@ class Watchdog:
         elif kind == DONE:
             self.frozen.clear()
             self.done = True
+
+    def _thaw_alone(self) -> None:
+        """Nobody else is left to thaw, nor to remove the note of what was frozen."""
+        self.fire()
+        for thread in self._thawing.values():
+            thread.join()
+        if self._note:
+            with contextlib.suppress(OSError):
+                os.unlink(self._note)  # noqa: PTH108 - nothing is made anew here
 
     def fire(self) -> None:
         """Thaw all that may be frozen; say so before the first time.
@@ -211,8 +226,8 @@ def _harden() -> None:
 
 
 def main() -> int:
-    """Run the watchdog. It takes no arguments: the descriptors are inherited and named by messages."""
-    watchdog = Watchdog()
+    """Run the watchdog. The descriptors are inherited and named by messages; an argument names the note."""
+    watchdog = Watchdog(*sys.argv[1:])
     _harden()
     watchdog.run()
     return 0

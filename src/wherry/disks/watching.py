@@ -6,6 +6,7 @@ import select
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from wherry.disks import watchdog
 from wherry.disks.watchdog import MESSAGE
@@ -28,7 +29,8 @@ class WatchdogFailed(WherryError):
 class Watch:
     """A running watchdog process. Raises WatchdogFailed when it can't be started."""
 
-    def __init__(self, descriptors: Sequence[int]) -> None:
+    def __init__(self, descriptors: Sequence[int], note: Path | None = None) -> None:
+        """*note*: the file that it removes when it had to thaw and nobody else is left."""
         self.fired = False
         """Whether it has thawed, or was about to when last heard."""
         self.thawed_at: float | None = None
@@ -39,7 +41,7 @@ class Watch:
         their_input, self._to = os.pipe2(os.O_CLOEXEC)
         self._from, their_output = os.pipe2(os.O_CLOEXEC)
         try:
-            self._process = _start(descriptors, their_input, their_output)
+            self._process = _start(descriptors, their_input, their_output, note)
         except OSError as error:
             self._close()
             raise WatchdogFailed(reason=error.strerror) from error
@@ -127,12 +129,14 @@ class Watch:
             timeout_s = 0.0
 
 
-def _start(descriptors: Sequence[int], standard_input: int, standard_output: int) -> "subprocess.Popen[bytes]":
+def _start(
+    descriptors: Sequence[int], standard_input: int, standard_output: int, note: Path | None
+) -> "subprocess.Popen[bytes]":
     # By its file and without site packages, so that little is loaded. Not through wherry.process, which runs programs
     # to their end. Its standard error must not lead to a log on a filesystem that is going to be frozen.
     python = this_interpreter()
     return subprocess.Popen(
-        [*python.command, "-I", "-S", watchdog.__file__],
+        [*python.command, "-I", "-S", watchdog.__file__, *([] if note is None else [note])],
         stdin=standard_input,
         stdout=standard_output,
         stderr=subprocess.DEVNULL,

@@ -49,7 +49,8 @@ class Authenticator:
         box: opens their secrets.
         tokens: knows whom a token stands for.
         temporary: reads the security tokens of temporary keys.
-        clock: the time in epoch seconds.
+        clock: the time in epoch seconds, by which dates are judged.
+        steady: seconds of a clock that is never set, by which it is measured how long something was.
         remember_s: how long a look-up counts, in seconds.
     """
 
@@ -61,6 +62,7 @@ class Authenticator:
         temporary: TemporaryKeyIssuer,
         *,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
         remember_s: float = REMEMBER_S,
     ) -> None:
         self._directory = directory
@@ -68,11 +70,11 @@ class Authenticator:
         self._tokens = tokens
         self._temporary = temporary
         self._clock = clock
-        self._keys: Memory[str, _OpenKey] = Memory(remember_s, clock)
-        self._temporary_keys: Memory[str, _TemporaryKey] = Memory(remember_s, clock)
-        self._shown: Memory[bytes, tuple[Principal, TokenClaims]] = Memory(remember_s, clock)
-        self._replays = ReplayGuard(clock)
-        self._lockout = Lockout(clock)
+        self._keys: Memory[str, _OpenKey] = Memory(remember_s, steady)
+        self._temporary_keys: Memory[str, _TemporaryKey] = Memory(remember_s, steady)
+        self._shown: Memory[bytes, tuple[Principal, TokenClaims]] = Memory(remember_s, steady)
+        self._replays = ReplayGuard(clock, steady)
+        self._lockout = Lockout(steady)
 
     async def authenticate(self, request: SignedRequest, *, once: bool = False) -> Principal:
         """Return the principal of *request*. With *once* its signature may not have been used before (ADR 0008).
@@ -168,7 +170,7 @@ class Authenticator:
         user = await self._directory.user(UserName(id=claims.user_id))
         if user is None or not user.enabled or user.domain_id != claims.domain_id:
             raise AuthenticationFailed("the temporary access key's user does not exist or is disabled")
-        if await self._directory.token_revoked(claims.token_id, user.id, claims.issued_at_ms):
+        if claims.era != user.token_era or await self._directory.token_revoked(claims.token_id):
             raise AuthenticationFailed("the temporary access key was revoked", code="APIGW.0307")
         project = await self._directory.project(user.domain_id)
         principal = Principal(

@@ -25,7 +25,9 @@ CA_DAYS: Final = 3650
 SERVER_DAYS: Final = 825
 TASK_DAYS: Final = 365
 PROOF_DAYS: Final = 3650
-_BACKDATE: Final = timedelta(minutes=10)  # the other side's clock may be a little behind
+_BACKDATE: Final = timedelta(days=2)
+"""Certificates begin before they are made. Wherry's own programs don't look at the dates (ADR 0020); for all others
+this covers clocks that are behind, and those set to local time instead of UTC."""
 
 _PublicKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
 
@@ -217,15 +219,15 @@ def _builder(
     days: int,
     now: datetime | None,
 ) -> x509.CertificateBuilder:
-    moment = datetime.now(UTC) if now is None else now
+    begin = (datetime.now(UTC) if now is None else now) - _BACKDATE
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - _BACKDATE)
-        .not_valid_after(moment + timedelta(days=days))
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=days))  # in all: some refuse a server's certificate of over 825 days
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
     )

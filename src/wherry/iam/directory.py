@@ -26,7 +26,8 @@ class AccessKey:
 class User:
     """A stored user of an account. `password_hash` is empty for one who has no password.
 
-    `policies` holds those of his groups too.
+    `policies` holds those of his groups too. Only tokens of `token_era` count: it changes with his password, keys and
+    permissions.
     """
 
     id: str
@@ -38,6 +39,7 @@ class User:
     account_owner: bool = False
     operator: bool = False
     policies: tuple[Policy, ...] = ()
+    token_era: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,5 @@ class Directory(Protocol):
     async def projects(self, domain_id: str) -> Sequence[Project]:
         """Return all projects of the account."""
 
-    async def token_revoked(self, revocation_id: str, user_id: str, issued_at_ms: int) -> bool:
-        """Tell whether a token that is otherwise valid has died early.
-
-        It has when it was revoked by itself, or when all tokens of the user issued up to some moment were (password
-        or key changed, permissions changed).
-        """
+    async def token_revoked(self, revocation_id: str) -> bool:
+        """Tell whether a token that is otherwise valid was revoked by itself."""

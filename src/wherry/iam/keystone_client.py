@@ -99,12 +99,15 @@ class ProjectLine(msgspec.Struct, frozen=True):
     domain_id: str = ""
 
 
-class _Expiry(msgspec.Struct, frozen=True):
+class _Term(msgspec.Struct, frozen=True):
+    """From when to when a token counts, by Keystone's clock, which need not be ours."""
+
+    issued_at: datetime
     expires_at: datetime
 
 
 class _ServiceDocument(msgspec.Struct, frozen=True):
-    token: _Expiry
+    token: _Term
 
 
 class KeystoneClient:
@@ -115,10 +118,10 @@ class KeystoneClient:
         settings: KeystoneSettings,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
-        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._clock = clock
+        self._steady = steady
         self._own_token = ""
         self._own_until = 0.0
         self._refused_until = 0.0
@@ -187,12 +190,12 @@ class KeystoneClient:
     async def _service_token(self, refused: str) -> str:
         """Return the service user's token, renewed where it's about to expire or is the *refused* one."""
         async with self._renewing:
-            if self._own_token in {"", refused} or self._clock() > self._own_until - _RENEW_BEFORE_S:
+            if self._own_token in {"", refused} or self._steady() > self._own_until - _RENEW_BEFORE_S:
                 await self._renew()
             return self._own_token
 
     async def _renew(self) -> None:
-        if self._clock() < self._refused_until:
+        if self._steady() < self._refused_until:
             # A wrong password isn't tried again for each request: Keystone would lock the user out.
             raise KeystoneAway(_USER_REFUSED)
         service = self._settings.service
@@ -201,6 +204,7 @@ class KeystoneClient:
         body = {
             "auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": {"project": project}}
         }
+        asked_at = self._steady()
         answer = await self._send(
             "POST",
             "/auth/tokens?nocatalog",
@@ -209,9 +213,10 @@ class KeystoneClient:
         )
         if answer.status_code != 201:
             log.error("keystone refuses the service user", user=service.user, status=answer.status_code)
-            self._refused_until = self._clock() + _PAUSE_S
+            self._refused_until = self._steady() + _PAUSE_S
             raise KeystoneAway(_USER_REFUSED)
-        self._own_until = read(answer.content, _ServiceDocument).token.expires_at.timestamp()
+        term = read(answer.content, _ServiceDocument).token
+        self._own_until = asked_at + (term.expires_at - term.issued_at).total_seconds()
         self._own_token = answer.headers.get("x-subject-token", "")
 
     async def _send(

@@ -47,7 +47,8 @@ class KeystoneTokens:
         client: asks Keystone.
         accounts: is told of every account before it's used.
         settings: say what the account is, which role means what, and how long an answer counts.
-        clock: the time in epoch seconds.
+        clock: the time in epoch seconds, by which it is judged whether a token has expired.
+        steady: seconds of a clock that is never set, by which it is measured how long an answer counts.
     """
 
     def __init__(
@@ -57,14 +58,15 @@ class KeystoneTokens:
         settings: KeystoneSettings,
         *,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._accounts = accounts
         self._account_is = settings.account
         self._policies = settings.policies()
         self._clock = clock
-        self._good: Memory[bytes, tuple[Principal, TokenClaims]] = Memory(settings.remember_s, clock)
-        self._bad: Memory[bytes, bool] = Memory(min(_REFUSED_S, settings.remember_s), clock)
+        self._good: Memory[bytes, tuple[Principal, TokenClaims]] = Memory(settings.remember_s, steady)
+        self._bad: Memory[bytes, bool] = Memory(min(_REFUSED_S, settings.remember_s), steady)
         self._asking: dict[bytes, asyncio.Task[tuple[Principal, TokenClaims]]] = {}
         self._admitted: set[str] = set()
 

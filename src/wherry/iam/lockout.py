@@ -32,30 +32,34 @@ class Lockout:
     """Counts failures by name and address. For one event loop; forgets the oldest when it's full.
 
     Args:
-        clock: the time in seconds.
+        steady: seconds of a clock that is never set.
         most: failures within ten minutes that lock for five.
         most_trusted: the same for an address that the name was let in from in the last hour; None: it's never locked.
     """
 
     def __init__(
-        self, clock: Callable[[], float] = time.time, *, most: int = MOST_FAILURES, most_trusted: int | None = None
+        self,
+        steady: Callable[[], float] = time.monotonic,
+        *,
+        most: int = MOST_FAILURES,
+        most_trusted: int | None = None,
     ) -> None:
-        self._clock = clock
+        self._steady = steady
         self._most = most
         self._most_trusted = most_trusted
-        self._failures: Memory[tuple[str, str], _Failures] = Memory(WITHIN_S + LOCKED_S, clock)
-        self._trusted: Memory[tuple[str, str], bool] = Memory(TRUSTED_S, clock)
+        self._failures: Memory[tuple[str, str], _Failures] = Memory(WITHIN_S + LOCKED_S, steady)
+        self._trusted: Memory[tuple[str, str], bool] = Memory(TRUSTED_S, steady)
 
     def locked_s(self, name: str, peer: str) -> float:
         """Return for how many seconds more *peer* may not try *name*; 0.0: it may."""
         if not self._failures:  # as nearly always
             return 0.0
         failures = self._failures.get((name, network_of(peer)))
-        return 0.0 if failures is None else max(0.0, failures.locked_until - self._clock())
+        return 0.0 if failures is None else max(0.0, failures.locked_until - self._steady())
 
     def failed(self, name: str, peer: str) -> None:
         """Count a failure."""
-        pair, now = (name, network_of(peer)), self._clock()
+        pair, now = (name, network_of(peer)), self._steady()
         most = self._most_trusted if self._trusted.get(pair) else self._most
         if most is None:
             return

@@ -1,5 +1,6 @@
 """A memory of look-ups: each entry for a few seconds, the oldest go first when there are too many."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
@@ -16,13 +17,13 @@ class Memory(Generic[K, V]):
 
     Args:
         remember_s: how long an entry counts, in seconds.
-        clock: the time in seconds.
+        steady: seconds of a clock that is never set.
         entries: how many are kept at most.
     """
 
-    def __init__(self, remember_s: float, clock: Callable[[], float], entries: int = ENTRIES) -> None:
+    def __init__(self, remember_s: float, steady: Callable[[], float] = time.monotonic, entries: int = ENTRIES) -> None:
         self._remember_s = remember_s
-        self._clock = clock
+        self._steady = steady
         self._most = entries
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
@@ -34,14 +35,14 @@ class Memory(Generic[K, V]):
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if self._clock() >= entry[0]:
+        if self._steady() >= entry[0]:
             del self._entries[key]
             return None
         return entry[1]
 
     def put(self, key: K, value: V) -> None:
         """Remember *value* under *key* from now on."""
-        self._entries[key] = (self._clock() + self._remember_s, value)
+        self._entries[key] = (self._steady() + self._remember_s, value)
         self._entries.move_to_end(key)
         if len(self._entries) > self._most:
             self._entries.popitem(last=False)

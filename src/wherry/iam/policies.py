@@ -114,11 +114,6 @@ def decide(policies: Iterable[Policy], question: Question) -> Decision:
     return allowing
 
 
-def evaluate(policies: Iterable[Policy], question: Question) -> bool:
-    """Tell whether *policies* together allow what *question* asks."""
-    return decide(policies, question).effect is Effect.ALLOW
-
-
 def depends_on_context(policies: Iterable[Policy]) -> bool:
     """Tell whether any statement looks at conditions, so that the answer may differ from one resource to another."""
     return any(statement.conditions for policy in policies for statement in policy.statements)

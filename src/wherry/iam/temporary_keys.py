@@ -23,7 +23,10 @@ _LONGEST_TOKEN: Final = 8192
 
 
 class TemporaryClaims(msgspec.Struct, frozen=True, array_like=True):
-    """What a security token says. Times in epoch milliseconds; `token_id` is that of the token it was got by."""
+    """What a security token says. Times in epoch milliseconds.
+
+    `token_id` and `era` are those of the token it was got by.
+    """
 
     id: str
     access_key: str
@@ -33,6 +36,7 @@ class TemporaryClaims(msgspec.Struct, frozen=True, array_like=True):
     token_id: str
     issued_at_ms: int
     expires_at_ms: int
+    era: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,13 @@ class TemporaryKeyIssuer:
         self._fernet = fernet
 
     def issue(
-        self, *, user_id: str, domain_id: str, token_id: str, now_ms: int, duration_s: int, latest_ms: int
+        self, *, user_id: str, domain_id: str, token_id: str, era: int, now_ms: int, duration_s: int, latest_ms: int
     ) -> TemporaryKey:
         """Return a new key for a user, which ends after *duration_s* or at *latest_ms*, whatever comes first."""
         pair = generate_key_pair()
         expires = min(now_ms + duration_s * 1000, latest_ms)
         claims = TemporaryClaims(
-            uuid.uuid4().hex, pair.access_key, pair.secret_key, user_id, domain_id, token_id, now_ms, expires
+            uuid.uuid4().hex, pair.access_key, pair.secret_key, user_id, domain_id, token_id, now_ms, expires, era
         )
         token = self._fernet.encrypt(msgspec.json.encode(claims)).decode("ascii")
         return TemporaryKey(pair.access_key, pair.secret_key, token, expires)

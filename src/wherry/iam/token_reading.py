@@ -37,7 +37,7 @@ class OwnTokens:
         user = await self._directory.user(UserName(id=claims.user_id))
         if user is None or not user.enabled or user.domain_id != claims.domain_id:
             raise AuthenticationFailed("the token's user does not exist or is disabled")
-        if await self._directory.token_revoked(claims.revocation_id, claims.user_id, claims.issued_at_ms):
+        if claims.era != user.token_era or await self._directory.token_revoked(claims.revocation_id):
             raise AuthenticationFailed("the token was revoked", code="APIGW.0307")
         return principal_of(user, claims), claims
 

@@ -30,7 +30,8 @@ class Scope(StrEnum):
 class TokenClaims(msgspec.Struct, frozen=True, array_like=True):
     """What a token says. Times in epoch milliseconds; the project is empty unless the scope is one.
 
-    `project_name` is the name it was asked for by: any region's name stands for the account's project.
+    `project_name` is the name it was asked for by: any region's name stands for the account's project. `era` is the
+    user's when it was issued.
     """
 
     revocation_id: str
@@ -42,6 +43,7 @@ class TokenClaims(msgspec.Struct, frozen=True, array_like=True):
     issued_at_ms: int
     expires_at_ms: int
     project_name: str = ""
+    era: int = 0
 
 
 class TokenIssuer:
@@ -55,6 +57,7 @@ class TokenIssuer:
         *,
         user_id: str,
         domain_id: str,
+        era: int,
         scope: Scope = Scope.USER,
         project_id: str = "",
         project_name: str = "",
@@ -62,7 +65,7 @@ class TokenIssuer:
         now_ms: int | None = None,
         expires_at_ms: int | None = None,
     ) -> tuple[str, TokenClaims]:
-        """Return a new token and its claims.
+        """Return a new token and its claims. *era*: the user's, of this moment.
 
         *expires_at_ms* may shorten the 24 hours: a token that was got by a token doesn't outlive it.
         """
@@ -71,7 +74,7 @@ class TokenIssuer:
         if expires_at_ms is not None:
             expires = min(expires, expires_at_ms)
         claims = TokenClaims(
-            uuid.uuid4().hex, user_id, domain_id, scope, project_id, methods, now, expires, project_name
+            uuid.uuid4().hex, user_id, domain_id, scope, project_id, methods, now, expires, project_name, era
         )
         return self._fernet.encrypt(msgspec.json.encode(claims)).decode("ascii"), claims
 

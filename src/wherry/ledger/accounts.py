@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from wherry.ledger import schema
 from wherry.ledger.prepared import Prepared
@@ -34,7 +34,7 @@ class UserRow:
     Attributes:
         password_hash: empty for a user who can't log in by a password.
         account_owner: the account's administrator, who may do everything in it.
-        tokens_void_before: tokens issued up to this moment are dead (password, key or permissions changed).
+        token_era: tokens of any other era are dead. A new one begins when password, key or permissions change.
     """
 
     id: str
@@ -44,7 +44,7 @@ class UserRow:
     enabled: bool
     account_owner: bool
     created_at: int
-    tokens_void_before: int = 0
+    token_era: int = 0
     description: str = ""
 
 
@@ -139,6 +139,9 @@ def delete_user(connection: Connection, user_id: str) -> None:
 
 
 def void_tokens(connection: Connection, user_ids: Iterable[str], *, at: int) -> None:
-    """Let every token die that was issued to these users up to the moment *at*, and their temporary keys with them."""
-    statement = update(_user).where(_user.c.id.in_(list(user_ids)), _user.c.tokens_void_before < at)
-    connection.execute(statement.values(tokens_void_before=at))
+    """Let every token die that was issued to these users until now, and their temporary keys with them.
+
+    *at*: the moment, which becomes the new era's name. A clock that was set back must not bring a former one back.
+    """
+    era = case((_user.c.token_era < at, at), else_=_user.c.token_era + 1)
+    connection.execute(update(_user).where(_user.c.id.in_(list(user_ids))).values(token_era=era))

@@ -12,6 +12,9 @@ _key = schema.access_key
 _join = schema.join_token
 _revocation = schema.token_revocation
 
+_KEPT_MS = 30 * 24 * 3600 * 1000
+"""How long a revocation is kept after its token has expired."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccessKeyRow:
@@ -119,8 +122,11 @@ def is_revoked(connection: Connection, revocation_id: str) -> bool:
 
 
 def revoke(connection: Connection, revocation_id: str, *, at: int, expires_at: int) -> None:
-    """Let this token die early, and forget the revocations of tokens that have expired since."""
-    connection.execute(_revocation.delete().where(_revocation.c.expires_at < at))
+    """Let this token die early, and forget the revocations of tokens that have expired long ago.
+
+    Long ago, since a clock that is ahead for a while must not bring tokens back.
+    """
+    connection.execute(_revocation.delete().where(_revocation.c.expires_at < at - _KEPT_MS))
     if not is_revoked(connection, revocation_id):
         values = {"revocation_id": revocation_id, "revoked_at": at, "expires_at": expires_at}
         connection.execute(_revocation.insert().inline(), values)

@@ -1,6 +1,6 @@
 """Receivers: the places where disks land."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,12 +72,12 @@ def count_assignment_change(connection: Connection, receiver_id: str) -> None:
     connection.execute(update(_receiver).where(_receiver.c.id == receiver_id).values(assignments_version=version))
 
 
-def least_busy(connection: Connection, account_id: str, *, contact_since: int) -> ReceiverRow | None:
-    """Return the receiver with the fewest tasks of those heard of since; the oldest of several. None: there's none."""
+def least_busy(connection: Connection, account_id: str, *, among: Collection[str]) -> ReceiverRow | None:
+    """Return the receiver with the fewest tasks of those with these ids; the oldest of several. None: there's none."""
     tasks = select(func.count()).where(_task.c.receiver_id == _receiver.c.id).scalar_subquery()
     query = (
         select(_receiver)
-        .where(_receiver.c.account_id == account_id, _receiver.c.last_contact >= contact_since)
+        .where(_receiver.c.account_id == account_id, _receiver.c.id.in_(among))
         .order_by(tasks, _receiver.c.created_at, _receiver.c.id)
         .limit(1)
     )

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from wherry.ledger.documents import Document, JsonText
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest script in `migrations/versions`: what a database with this schema is at."""
 
 METADATA = MetaData(
@@ -75,7 +75,7 @@ iam_user = Table(
     Column("enabled", Boolean, nullable=False),
     Column("account_owner", Boolean, nullable=False),
     Column("created_at", MS, nullable=False),
-    Column("tokens_void_before", MS, nullable=False),
+    Column("token_era", MS, nullable=False),
     Column("description", NAME, nullable=False),
     UniqueConstraint("account_id", "name"),
 )

@@ -24,12 +24,18 @@ _CHANGE = PreparedUpdate(_source, "id")
 _CONNECTED = Prepared(select(_source.c.id).where(_source.c.connected == bindparam("connected")))
 _SILENT = Prepared(
     select(_source.c.id)
-    .where(_source.c.connected.is_(True), _source.c.last_contact < bindparam("moment"))
+    .where(
+        _source.c.connected.is_(True),
+        (_source.c.last_contact < bindparam("earliest")) | (_source.c.last_contact > bindparam("latest")),
+    )
     .order_by(_source.c.id)
 )
 _NOTE_CONTACT = Prepared(
     update(_source)
-    .where(_source.c.id == bindparam("source"), _source.c.last_contact < bindparam("at"))
+    .where(
+        _source.c.id == bindparam("source"),
+        (_source.c.last_contact < bindparam("at")) | (_source.c.last_contact > bindparam("now")),
+    )
     .values(last_contact=bindparam("at"))
 )
 
@@ -199,10 +205,15 @@ def set_state(
         change(connection, source_id, values)
 
 
-def note_contacts(connection: Connection, contacts: Mapping[str, int]) -> None:
-    """Store when agents were last heard of: source id to epoch milliseconds. What's newer already stays."""
+def note_contacts(connection: Connection, contacts: Mapping[str, int], *, now: int) -> None:
+    """Store when agents were last heard of: source id to epoch milliseconds.
+
+    What's newer already stays, unless it's later than *now*: then the clock has been set back since.
+    """
     if contacts:
-        _NOTE_CONTACT.run_many(connection, [{"source": source, "at": at} for source, at in contacts.items()])
+        _NOTE_CONTACT.run_many(
+            connection, [{"source": source, "at": at, "now": now} for source, at in contacts.items()]
+        )
 
 
 def set_connected(connection: Connection, source_id: str, *, connected: bool, at: int) -> None:
@@ -220,9 +231,9 @@ def all_connected(connection: Connection, *, connected: bool) -> frozenset[str]:
     return frozenset(row[0] for row in _CONNECTED.all(connection, connected=connected))
 
 
-def silent_since(connection: Connection, moment: int) -> Sequence[str]:
-    """Return the sources, of all accounts, that count as connected and weren't heard of since *moment*."""
-    return [row[0] for row in _SILENT.all(connection, moment=moment)]
+def silent(connection: Connection, *, earliest: int, latest: int) -> Sequence[str]:
+    """Return the sources, of all accounts, that count as connected and weren't heard of from *earliest* to *latest*."""
+    return [row[0] for row in _SILENT.all(connection, earliest=earliest, latest=latest)]
 
 
 def delete(connection: Connection, source_id: str) -> None:

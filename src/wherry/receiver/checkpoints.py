@@ -1,7 +1,7 @@
 """Keeps consistent checkpoints as reflinks beside the replica, so that a landed server can be had as it was before.
 
 ``<replica>/checkpoint-<number>/disk-<index>.raw``: made in milliseconds, of the images' own blocks, while the replica
-goes on. A folder appears as a whole or not at all; only the newest ones stay.
+goes on. A folder appears as a whole or not at all; only the newest ones stay. Without reflinks nothing is kept.
 """
 
 import contextlib
@@ -34,6 +34,19 @@ class Shelf(Protocol):
 
     def get(self, task_id: str) -> Snapping:
         """Return the replica of a task, opened."""
+
+
+def checkpoint_folder(directory: Path, number: int) -> Path:
+    """Return where what is kept of a checkpoint lies below the replica's *directory*."""
+    return directory / f"checkpoint-{number:08}"
+
+
+def keep_newest(directory: Path, most: int) -> None:
+    """Remove what is kept of all checkpoints but the *most* newest. Raises OSError."""
+    for old in sorted(directory.glob("checkpoint-*"))[:-most]:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(old)
+    sync_directory(directory)
 
 
 class CheckpointKeeper:
@@ -71,11 +84,9 @@ class CheckpointKeeper:
             shutil.rmtree(fresh)  # of a receiver that was killed
         try:
             replica.snapshot(number, fresh)
-            fresh.rename(directory / f"checkpoint-{number:08}")
+            fresh.rename(checkpoint_folder(directory, number))
         except BaseException:
             with contextlib.suppress(OSError):
                 shutil.rmtree(fresh)
             raise
-        for old in sorted(directory.glob("checkpoint-*"))[: -self._most]:
-            shutil.rmtree(old)
-        sync_directory(directory)
+        keep_newest(directory, self._most)

@@ -89,9 +89,9 @@ class BootingUnconfigured(WherryError):
 
 
 class ConversionRoomMissing(WherryError):
-    """There's no room for a qcow2 beside a kept checkpoint."""
+    """There's no room for a qcow2 beside the raw images that it's made of."""
 
     code = "WHERRY.3007"
     template = "{path} isn't converted: it may take {needed} bytes, and {free} are free."
-    default_cause = "The images folder is nearly full; the replica needs what is left."
-    default_fix = "Make room under the images folder; the next checkpoint or start of the receiver tries again."
+    default_cause = "The images folder is nearly full; the replicas need what is left."
+    default_fix = "Make room under the images folder; the receiver tries again every half hour and at its start."

@@ -13,11 +13,12 @@ from wherry.receiver.admission import Admission
 from wherry.receiver.announcing import Announcer, describer
 from wherry.receiver.assignments import AssignmentWatch
 from wherry.receiver.checkpoints import CheckpointKeeper
-from wherry.receiver.conversions import Conversions, convert_image, require_converter
+from wherry.receiver.conversions import Conversions
 from wherry.receiver.drivers.image import ImageDriver
 from wherry.receiver.landing.booting import Booting, Landings
 from wherry.receiver.listener import Listener
 from wherry.receiver.proofs import Proofs
+from wherry.receiver.qcow2 import convert_image, require_converter
 from wherry.receiver.replicas import Replicas
 from wherry.receiver.sessions import NoLandings, Sessions
 from wherry.receiver.settings import DriverKind, ImageFormat, ReceiverSettings
@@ -68,15 +69,16 @@ def _live(
         landings = booting.landings(
             replicas, lambda order_id, report: client.update_order(receiver_id, order_id, report), patient
         )
-    conversions = Conversions(driver, convert_image)
-    keeper = CheckpointKeeper(
+    most_kept = max(settings.keep_checkpoints, int(converts or booting is not None))
+    conversions = Conversions(driver, convert_image, most_kept)
+    look = conversions.look if converts else None
+    keeper = CheckpointKeeper(driver, replicas, most_kept, look)
+    proofs = Proofs(
         driver,
         replicas,
-        max(settings.keep_checkpoints, int(converts or booting is not None)),
-        conversions.kept if converts else None,
-    )
-    proofs = Proofs(
-        driver, replicas, lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half), patient()
+        lambda task_id, half: client.submit_half(task_id, ProofSide.RECEIVER, half),
+        patient(),
+        handed_in=look,
     )
     listener = Listener(
         (settings.listen_host, settings.listen_port),
@@ -90,6 +92,7 @@ def _live(
             landing=landings,
         ),
         settings.max_connections,
+        client.now,
     )
     watch = AssignmentWatch(
         lambda known: client.list_assignments(receiver_id, known=known, wait_s=settings.poll_wait_s),

@@ -5,7 +5,6 @@ A half is written to ``half-<checkpoint>.json`` in the replica's folder before i
 start, as long as the replica is still at that checkpoint.
 """
 
-import queue
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -17,11 +16,16 @@ from wherry.client.errors import ControlPlaneError
 from wherry.client.patience import Steadfast, Stopped
 from wherry.contract.wherry import ProofHalf
 from wherry.durable import sync_directory, write_file
+from wherry.errors import WherryError
+from wherry.receiver.agenda import Agenda
 from wherry.receiver.drivers import Driver
 from wherry.replication.errors import CheckpointGone
 from wherry.replication.replica import Checkpoint
 
 log = structlog.get_logger(__name__)
+
+RETRY_S = 15.0
+"""Pause before a half that the medium refused is tried again, in seconds."""
 
 HandIn = Callable[[str, ProofHalf], None]
 """Hands the receiver's half of a task's proof in. Raises ControlPlaneUnreachable and ControlPlaneError."""
@@ -48,15 +52,31 @@ class ReplicaShelf(Protocol):
         """Return the replica of a task, opened."""
 
 
+def was_handed_in(directory: Path, checkpoint: int) -> bool:
+    """Tell whether the receiver's half for *checkpoint* of the replica in *directory* has arrived."""
+    return _handed_in(directory, checkpoint).exists()
+
+
 class Proofs:
     """Computes, keeps and hands in halves."""
 
-    def __init__(self, driver: Driver, replicas: ReplicaShelf, hand_in: HandIn, sure: Steadfast) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        replicas: ReplicaShelf,
+        hand_in: HandIn,
+        sure: Steadfast,
+        *,
+        handed_in: Callable[[str], None] | None = None,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        """*handed_in* is told the task's id after each half; it mustn't take long."""
+        self._handed_in = handed_in
         self._driver = driver
         self._replicas = replicas
         self._hand_in = hand_in
         self._sure = sure
-        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._agenda = Agenda(retry_s)
 
     def committed(self, task_id: str, checkpoint: Checkpoint) -> None:
         """Take note of a commit. It's called by the session's thread, which isn't held up by reading the medium.
@@ -64,23 +84,28 @@ class Proofs:
         Should a further pass be committed before the medium was read, then nobody waits for this proof any more.
         """
         if checkpoint.consistent:
-            self._waiting.put(task_id)
+            self._agenda.add(task_id)
 
     def catch_up(self, task_id: str) -> None:
         """Have a task's replica looked at for a half that is still owed, from a receiver that was killed perhaps."""
-        self._waiting.put(task_id)
+        self._agenda.add(task_id)
 
     def end(self) -> None:
         """Have `run` return."""
-        self._waiting.put(None)
+        self._agenda.end()
 
     def run(self) -> None:
         """Hand in what waits, one task after the other, until the end."""
-        while (task_id := self._waiting.get()) is not None:
+        for task_id in self._agenda:
             try:
                 self._settle(task_id)
             except Stopped:
                 return
+            except (WherryError, OSError) as error:
+                # The agent waits for its proof for as long as it takes: one that can't be read now is tried again.
+                facts = error.facts if isinstance(error, WherryError) else {"reason": str(error)}
+                log.warning("proof_delayed", task_id=task_id, **facts)
+                self._agenda.add_again(task_id)
             except Exception:
                 # The outermost loop of this thread: one task's trouble doesn't keep the others' proofs back.
                 log.exception("proof_failed", task_id=task_id)
@@ -102,8 +127,10 @@ class Proofs:
             half = replica.half(checkpoint.number)
         except CheckpointGone as error:
             log.info("proof_overtaken", task_id=task_id, reason=error.message)
+            if replica.checkpoint != checkpoint:
+                self._agenda.add(task_id)  # the next one may have been committed without a word, before a crash
             return
-        write_file(directory / f"half-{checkpoint.number}.json", msgspec.json.encode(half), mode=0o600)
+        write_file(_owed(directory, checkpoint.number), msgspec.json.encode(half), mode=0o600)
         log.info("proof_half_computed", task_id=task_id, checkpoint=checkpoint.number)
 
     def _deliver(self, task_id: str, path: Path) -> None:
@@ -119,10 +146,20 @@ class Proofs:
                 **error.facts,
             )
             return
-        path.rename(path.with_name(f"half-{half.checkpoint}.proven.json"))
+        path.rename(_handed_in(path.parent, half.checkpoint))
         sync_directory(path.parent)
         log.info("proof_half_handed_in", task_id=task_id, checkpoint=half.checkpoint)
+        if self._handed_in is not None:
+            self._handed_in(task_id)
+
+
+def _handed_in(directory: Path, checkpoint: int) -> Path:
+    return directory / f"half-{checkpoint}.proven.json"
+
+
+def _owed(directory: Path, checkpoint: int) -> Path:
+    return directory / f"half-{checkpoint}.json"
 
 
 def _known(directory: Path, checkpoint: int) -> bool:
-    return any((directory / f"half-{checkpoint}{suffix}").exists() for suffix in (".json", ".proven.json"))
+    return _owed(directory, checkpoint).exists() or _handed_in(directory, checkpoint).exists()

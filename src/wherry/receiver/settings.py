@@ -41,7 +41,7 @@ class ReceiverSettings:
         max_connections: how many agents' connections are served at the same time.
         heartbeat_s: how often the receiver announces itself, in seconds.
         keep_checkpoints: how many consistent checkpoints of each task are kept as reflinks.
-        image_format: with qcow2 each kept checkpoint is converted too, and at least one is kept.
+        image_format: with qcow2 each kept checkpoint is converted too, and one at least; without reflinks, the last.
         driver: with qemu, what lands is made to boot, rehearsed and launched; one checkpoint at least is kept.
         workbench: by what a landed system is opened; needed with qemu.
         landing_workers: how many orders are carried out at the same time.

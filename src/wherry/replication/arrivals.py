@@ -1,8 +1,8 @@
 """What arrives over the connections of a session, and the order in which it may be stored.
 
 Each connection is a lane with its own queue. Between two fences the frames of all lanes may be stored in any order. A
-fence on the first lane is a BEGIN_PASS, COMMIT or BYE, on every other a FENCE with the same number: nothing behind it
-is handed out before the first lane's has been, and that only when every other lane has come to it.
+fence on the first lane is a BEGIN_PASS, REVIEW, COMMIT or BYE, on every other a FENCE with the same number: nothing
+behind it is handed out before the first lane's has been, and that only when every other lane has come to it.
 """
 
 import threading
@@ -14,7 +14,7 @@ from typing import Final
 
 from wherry.replication.errors import ProtocolViolated
 from wherry.replication.frames import Opened
-from wherry.replication.messages import AnyMessage, BeginPass, Bye, CommitPass, Fence
+from wherry.replication.messages import AnyMessage, BeginPass, Bye, CommitPass, Fence, Review
 
 _QUEUED: Final = 64  # on a lane
 _LOOK_S: Final = 0.25
@@ -157,7 +157,7 @@ class Arrivals:
 
 
 def _is_fence(arrival: Arrival) -> bool:
-    return isinstance(arrival, Control) and isinstance(arrival.message, BeginPass | CommitPass | Bye | Fence)
+    return isinstance(arrival, Control) and isinstance(arrival.message, BeginPass | Review | CommitPass | Bye | Fence)
 
 
 def _fence_number(arrival: Arrival) -> int:

@@ -40,10 +40,8 @@ class IdentityRefused(WherryError):
 
     code = "WHERRY.2003"
     template = "The other side could not prove who it is: {reason}."
-    default_cause = (
-        "Its certificate is missing, expired, of another task, or not signed by the CA of this control plane."
-    )
-    default_fix = "Check that both sides joined the same control plane and that their clocks are right."
+    default_cause = "Its certificate is missing, of another task, or not signed by the CA of this control plane."
+    default_fix = "Check that both sides joined the same control plane."
 
 
 class SourceReadFailed(WherryError):
@@ -97,7 +95,7 @@ class SnapshotRefused(WherryError):
     code = "WHERRY.2026"
     template = "No snapshot of {path} could be made: {reason}."
     default_cause = "The file system knows no reflinks (ext4), or the replica is a device."
-    default_fix = "Put the images on xfs or btrfs, on the same file system as the snapshots."
+    default_fix = "Nothing, if the newest checkpoint is enough. Else put the images on xfs or btrfs."
 
 
 class ReplicaBusy(WherryError):
@@ -160,6 +158,21 @@ class StorageFull(StorageFailed):
     template = "The receiver's disk is full at {path}: {reason}."
     default_cause = "The images and the redo log need more room than the file system has."
     default_fix = "Free space or enlarge the file system on the receiver; the migration goes on where it stopped."
+
+
+class PatchesUnfit(WherryError):
+    """A pass was to be committed although patches of it don't lead to what the source has. Nothing is lost."""
+
+    code = "WHERRY.2028"
+    template = "Pass {number} can't be committed: {count} granules that were patched aren't what the source has."
+    default_cause = (
+        "They were written while they were read, a mark of the tracking is missing, or the receiver's medium doesn't "
+        "hold what was written to it; and the agent didn't send them as a whole when it was told."
+    )
+    default_fix = (
+        "Nothing has to be done: the agent sends them as a whole in its next session. If it comes again, check the "
+        "receiver's disk, and bring agent and receiver to the same version."
+    )
 
 
 class CheckpointGone(WherryError):

@@ -4,23 +4,25 @@ Layout of the header, little-endian, without gaps:
 
     0   4  magic "WHRY"
     4   1  protocol version
-    5   1  type: 1 DATA, 2 ZERO, 3 CONTROL, 4 GATHER
+    5   1  type: 1 DATA, 2 ZERO, 3 CONTROL, 4 GATHER, 5 PATCH
     6   1  codec: 0 plain, 1 zstd
     7   1  reserved, 0
     8   4  disk
     12  4  pass number
     16  8  sequence: counts the frames of one direction of a connection from 0
     24  8  offset on the disk in bytes
-    32  8  raw length: bytes of disk, of a GATHER with its index
+    32  8  raw length: bytes of disk, of a GATHER or PATCH with its index
     40  4  stored length: bytes of payload
     44  16 digest
     60  4  CRC-32 of the 60 bytes before
 
-A GATHER carries granules that don't follow each other: their content one after the other, then their numbers.
+A GATHER carries granules that don't follow each other: their content one after the other, then their numbers. A PATCH
+carries blocks of granules, see `patches`.
 
 A frame that was cut, or in which a single bit was changed, is refused: the header by its CRC, the payload by the
 digest. The digest of a DATA frame is that of its granules' digests (and of the index, and of the stored payload when
-packed), so that one pass over the data serves frame, table and proof (docs/adr/0002). This module does no I/O.
+packed), so that one pass over the data serves frame, table and proof (docs/adr/0002). That of a PATCH is made of the
+digest of its blocks in their place. This module does no I/O.
 """
 
 import struct
@@ -33,6 +35,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from wherry.replication import patches
 from wherry.replication.codecs import Codec, Unpacker
 from wherry.replication.errors import ProtocolViolated
 from wherry.replication.granules import (
@@ -45,13 +48,15 @@ from wherry.replication.granules import (
     runs_among,
 )
 from wherry.replication.messages import MAX_DISK_SIZE, MAX_DISKS, PROTOCOL_VERSION
+from wherry.replication.patches import MAX_PATCH, Patch
 
 MAGIC: Final = b"WHRY"
 HEADER_SIZE: Final = 64
 GATHERED: Final = EXTENT_SIZE // GRANULE_SIZE
 """How many granules a GATHER may carry."""
 INDEX_ENTRY: Final = 4
-MAX_PAYLOAD: Final = EXTENT_SIZE + GATHERED * INDEX_ENTRY
+_MAX_GATHER: Final = EXTENT_SIZE + GATHERED * INDEX_ENTRY
+MAX_PAYLOAD: Final = max(_MAX_GATHER, MAX_PATCH)
 """The longest payload of a frame that carries bytes of disk."""
 MAX_CONTROL: Final = 2 * 1024 * 1024
 MAX_ZERO_RUN: Final = 1024 * 1024 * 1024
@@ -67,6 +72,7 @@ class FrameType(IntEnum):
     ZERO = 2
     CONTROL = 3
     GATHER = 4
+    PATCH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +94,27 @@ class Header:
         """How many bytes of disk the frame carries."""
         if self.type is FrameType.GATHER:
             return self.raw_length - INDEX_ENTRY * -(-self.raw_length // (GRANULE_SIZE + INDEX_ENTRY))
+        if self.type is FrameType.PATCH:
+            return patches.block_length(self.raw_length)
         return self.raw_length
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A run of granules in a frame: *length* bytes at *offset* of the disk; *raw* is empty for ZERO."""
+class Write:
+    """A run of bytes that a frame brings to a disk: *length* of them at *offset*; *raw* is empty for zeros."""
 
     offset: int
     length: int
     raw: Buffer
-    digests: bytes
-
-    @property
-    def first(self) -> int:
-        """The number of its first granule."""
-        return self.offset // GRANULE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A frame that was found whole: its header (also as *head*, in bytes), payload as stored, content, digests.
 
-    *raw* is empty for ZERO. *digests* are the joined digests of its granules; empty for CONTROL. *runs*: its granules
-    as runs (first, count), ascending; none for CONTROL.
+    *raw*: the bytes of disk; empty for ZERO. *digests*: the joined digests of its granules, those of a PATCH as they
+    are said to be afterwards; empty for CONTROL. *runs*: its granules as runs (first, count), ascending; none for
+    CONTROL.
     """
 
     header: Header
@@ -120,21 +123,34 @@ class Opened:
     raw: Buffer
     digests: bytes
     runs: Sequence[tuple[int, int]] = ()
+    patch: Patch | None = None
 
     @property
     def end(self) -> int:
         """The first byte of the disk after the frame's last granule, the only one that may be short."""
-        *before, (first, _count) = self.runs
+        *before, (first, count) = self.runs
+        if self.patch is not None:
+            return (first + count) * GRANULE_SIZE
         return first * GRANULE_SIZE + self.header.disk_length - GRANULE_SIZE * sum(count for _, count in before)
 
-    def parts(self) -> Iterator[Part]:
-        """Yield the runs with their content, which lies in the memory of *raw*."""
-        raw, left, position = memoryview(self.raw), self.header.disk_length, 0
+    def writes(self) -> Iterator[Write]:
+        """Yield what the frame writes, in runs; their content lies in the memory of *raw*."""
+        if self.patch is not None:
+            yield from (Write(offset, len(raw), raw) for offset, raw in self.patch.writes(self.raw))
+            return
+        raw, left = memoryview(self.raw), self.header.disk_length
         for first, count in self.runs:
             length = min(count * GRANULE_SIZE, left)
+            yield Write(first * GRANULE_SIZE, length, raw[:length])
+            raw, left = raw[length:], left - length
+
+    def entries(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what the frame changes in the disk's table: the first granule of each run, joined digests."""
+        position = 0
+        for first, count in self.runs:
             digests = self.digests[position : position + count * DIGEST_SIZE]
-            yield Part(first * GRANULE_SIZE, length, raw[:length], digests)
-            raw, left, position = raw[length:], left - length, position + len(digests)
+            yield first, digests
+            position += len(digests)
 
 
 def encode_header(header: Header) -> bytes:
@@ -191,9 +207,11 @@ def _check_bounds(header: Header) -> None:
     if kind is FrameType.DATA:
         sound = sound and 0 < header.raw_length <= EXTENT_SIZE and header.stored_length > 0
     elif kind is FrameType.GATHER:
-        sound = sound and INDEX_ENTRY < header.raw_length <= MAX_PAYLOAD and header.stored_length > 0
+        sound = sound and INDEX_ENTRY < header.raw_length <= _MAX_GATHER and header.stored_length > 0
         # A last granule of which nothing is left besides its place in the index.
         sound = sound and (header.raw_length - 1) % (GRANULE_SIZE + INDEX_ENTRY) >= INDEX_ENTRY
+    elif kind is FrameType.PATCH:
+        sound = sound and patches.is_possible(header.raw_length) and header.stored_length > 0
     elif kind is FrameType.ZERO:
         sound = sound and 0 < header.raw_length <= MAX_ZERO_RUN and plain
         sound = sound and header.stored_length == 0 and header.digest == _NO_DIGEST
@@ -206,6 +224,8 @@ def _check_bounds(header: Header) -> None:
 
 def data_digest(digests: bytes, codec: Codec, stored: Buffer, index: Buffer = b"") -> bytes:
     """Return the digest of a DATA frame, or a GATHER with *index*, whose granules have the joined *digests*.
+
+    Of a PATCH these are in its index; *digests* is the one of its blocks.
 
     The packed form takes part, since some bits of it (unused ones of zstd's own header) don't change its content.
     """
@@ -243,12 +263,15 @@ def open_frame(header: Header, head: bytes, stored: Buffer, unpacker: Unpacker) 
         return Opened(header, head, stored, unpacker.unpack(header.codec, stored, header.raw_length), b"")
     raw = unpacker.unpack(header.codec, stored, header.raw_length)
     content, index = memoryview(raw)[: header.disk_length], memoryview(raw)[header.disk_length :]
-    digests = granule_digests(content)
+    digests = digest_of(content) if header.type is FrameType.PATCH else granule_digests(content)
     if data_digest(digests, header.codec, stored, index) != header.digest:
         raise ProtocolViolated(reason="a data frame with a wrong digest")
     if header.type is FrameType.DATA:
         return Opened(header, head, stored, raw, digests, runs)
-    return Opened(header, head, stored, content, digests, _runs_in(index, header.offset))
+    if header.type is FrameType.GATHER:
+        return Opened(header, head, stored, content, digests, _runs_in(index, header.offset))
+    patch = Patch.read(index, header.offset, header.disk_length)
+    return Opened(header, head, stored, content, patch.digests, runs_among(patch.numbers), patch)
 
 
 def _runs_in(index: memoryview, offset: int) -> Sequence[tuple[int, int]]:

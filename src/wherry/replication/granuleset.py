@@ -57,6 +57,14 @@ class GranuleSet:
         return cls(count, _filled(count, array[:, 0], array[:, 0] + array[:, 1]))
 
     @classmethod
+    def of_numbers(cls, numbers: Numbers | Sequence[int], count: int) -> "GranuleSet":
+        """Return the granules with *numbers*, in any order, leaving out what isn't below *count*."""
+        chosen = np.zeros(count, dtype=np.bool_)
+        array = np.asarray(numbers, dtype=np.int64)
+        chosen[array[array < count]] = True
+        return cls.of_mask(chosen)
+
+    @classmethod
     def of_mask(cls, mask: Mask) -> "GranuleSet":
         """Return the granules for which *mask* is true."""
         return cls(len(mask), np.packbits(mask, bitorder="little"))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wherry.replication.digests import FileTable, runs_of
-from wherry.replication.frames import Opened, Part
+from wherry.replication.frames import Opened
 from wherry.replication.granules import DIGEST_SIZE
 from wherry.replication.storage import StoredFile
 
@@ -67,16 +67,16 @@ class Landing:
     def write(self, opened: Opened) -> None:
         """Write a frame to the medium, its granules having been marked before."""
         self._mark(opened.runs)
-        for part in opened.parts():
-            write_part(self._file, part)
-            self._note(part)
+        bring(self._file, opened)
+        for first, digests in opened.entries():
+            self._note(first, digests)
 
-    def _note(self, part: Part) -> None:
+    def _note(self, first: int, digests: bytes) -> None:
         position = 0
-        for number, start, length in _pieces(part.first, len(part.digests) // DIGEST_SIZE):
+        for number, start, length in _pieces(first, len(digests) // DIGEST_SIZE):
             window = self._windows[number]
             size = length * DIGEST_SIZE
-            window.current[start * DIGEST_SIZE : start * DIGEST_SIZE + size] = part.digests[position : position + size]
+            window.current[start * DIGEST_SIZE : start * DIGEST_SIZE + size] = digests[position : position + size]
             window.written[start : start + length] = True
             position += size
 
@@ -117,12 +117,13 @@ class Landing:
         self._table.set(window.first, bytes(window.current))
 
 
-def write_part(file: StoredFile, part: Part) -> None:
-    """Bring a part of a frame to the medium."""
-    if part.raw:
-        file.write([part.raw], part.offset)
-    else:
-        file.zero(part.offset, part.length)
+def bring(file: StoredFile, opened: Opened) -> None:
+    """Bring a frame to the medium."""
+    for write in opened.writes():
+        if write.raw:
+            file.write([write.raw], write.offset)
+        else:
+            file.zero(write.offset, write.length)
 
 
 def _pieces(first: int, count: int) -> Iterator[tuple[int, int, int]]:

@@ -2,12 +2,16 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from wherry.errors import WherryError
 from wherry.replication.errors import ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated
-from wherry.replication.messages import Ack, Alive, AnyMessage, ByeOk, Committed, Error, Ready
+from wherry.replication.granuleset import Numbers
+from wherry.replication.messages import Ack, Alive, AnyMessage, ByeOk, Committed, Error, Ready, Reviewed, Unfit
 from wherry.replication.stream import FrameStream
 
 _ALIVE_S: Final = 10.0
@@ -39,6 +43,8 @@ class Listener:
         self._failure: WherryError | None = None
         self._committed: Committed | None = None
         self._bye_ok = False
+        self._reviewed = 0
+        self._unfit: dict[int, bytes] = {}
         self.durable_bytes = 0
         """Payload bytes of this session that the receiver has made durable."""
         self.far_side = FarSide()
@@ -83,6 +89,18 @@ class Listener:
             while self._ready != number:
                 self._wait_for_news(deadline, f"the receiver was not ready for pass {number} within {timeout_s:g} s")
 
+    def wait_reviewed(self, number: int, timeout_s: float) -> Mapping[int, Numbers]:
+        """Wait for the answer to REVIEW *number*; return by disk the granules that were patched in vain, ascending.
+
+        Raises as `wait_committed`.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._news:
+            while self._reviewed != number:
+                self._wait_for_news(deadline, f"patches were not looked at within {timeout_s:g} s")
+            unfit, self._unfit = self._unfit, {}
+        return {disk: np.frombuffer(granules, dtype="<u4").astype(np.int64) for disk, granules in unfit.items()}
+
     def _wait_for_news(self, deadline: float, reason: str) -> None:
         if self._failure is not None:
             raise self._failure
@@ -123,6 +141,12 @@ class Listener:
                     self._acknowledge(message)
                 case Ready(number=number):
                     self._ready = number
+                case Unfit(disk=disk, granules=granules):
+                    if len(granules) % 4:
+                        raise ProtocolViolated(reason="a list of granules that was cut")
+                    self._unfit[disk] = self._unfit.get(disk, b"") + granules
+                case Reviewed(number=number):
+                    self._reviewed = number
                 case Committed():
                     self._committed = message
                 case ByeOk():

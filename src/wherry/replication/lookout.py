@@ -1,16 +1,18 @@
 """What a worker of a pass does: it reads granules, digests them, and packs what the receiver doesn't have of them.
 
 What differs goes into one frame, also when it doesn't lie together: on a disk with scattered changes a frame for each
-of them would cost more than the bytes.
+of them would cost more than the bytes. Of granules in which little was written only these blocks are sent.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from wherry.disks.direct import BlockReader
+from wherry.replication import patches
 from wherry.replication.codecs import Packer
 from wherry.replication.digests import runs_of
 from wherry.replication.errors import SourceReadFailed
@@ -21,11 +23,16 @@ from wherry.replication.granules import (
     Buffer,
     Digests,
     as_digests,
+    digest_of,
     granule_digests,
     runs_among,
 )
 from wherry.replication.granuleset import Mask, Numbers
+from wherry.replication.patches import BLOCKS, BlockMarks, Draft, Masks, as_blocks, blocks_in
 from wherry.replication.sourcetable import SourceTable
+
+_FEW: Final = BLOCKS // 2
+"""Blocks of a granule up to which they are sent by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +57,19 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What differs among some granules, and the buffer that the payloads lie in."""
+    """What differs among some granules, and the buffer that the payloads lie in, if they lie in one."""
 
     disk: SourceDisk
     pieces: Sequence[Piece]
-    buffer: memoryview
+    buffer: memoryview | None
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What came of looking at granules: bytes of them, bytes that differ, seconds that reading and the rest took."""
+    """What came of looking at granules: what is to be sent, bytes of them, seconds that reading and the rest took."""
 
-    load: Load | None
+    loads: Sequence[Load]
     length: int
-    changed: int
     reading_s: float
     working_s: float
 
@@ -75,18 +81,32 @@ class Lookout:
         self._number = number
         self._level = level
         self._packer = Packer()
+        self._draft = Draft()
+        self._drafted: SourceDisk | None = None
 
-    def look(self, disk: SourceDisk, table: SourceTable, numbers: Numbers, buffer: memoryview) -> Look:
-        """Read the granules *numbers*, at most `GATHERED`, ascending, into *buffer*, which the load keeps if any.
+    def look(
+        self,
+        disk: SourceDisk,
+        table: SourceTable,
+        numbers: Numbers,
+        buffer: memoryview,
+        blocks: BlockMarks | None = None,
+    ) -> Look:
+        """Read the granules *numbers*, at most `GATHERED`, ascending from look to look, into *buffer*.
 
+        It's one of the loads that keeps the buffer, if any does. *blocks*: of which granules only blocks are sent when
+        that's enough; they are held back until there are more of them: ask for the `rest` at the end.
         Raises SourceReadFailed.
         """
         began = time.monotonic()
         length = length_of(numbers, disk.size)
         _read(disk, buffer[:length], runs_among(numbers))
         was_read = time.monotonic()
+        # After the reading, as the marks grow: what was written until then is among them, or is known to be unfit.
+        masks = None if blocks is None else _worth(blocks.of(numbers), table.standing(numbers))
         digests = as_digests(granule_digests(buffer[:length]))
         differing = table.compare(numbers, digests)
+        loads: list[Load] = []
         pieces: list[Piece] = []
         if differing.any():
             filled = digests.any(axis=1)
@@ -94,12 +114,44 @@ class Lookout:
             if empty.any():
                 pieces += [self._zeros(disk, first, count) for first, count in runs_among(numbers[empty])]
             chosen = differing & filled
+            if masks is not None:
+                little = chosen & (masks > 0) & (numbers < disk.size // GRANULE_SIZE)
+                if little.any():
+                    loads += self._hold_back(disk, numbers, masks, digests, little, buffer)
+                    chosen &= ~little
             if chosen.any():
                 end = _compact(buffer[:length], chosen)
                 pieces.append(self._data(disk, numbers[chosen], digests[chosen], buffer, end))
-        load = Load(disk, pieces, buffer) if pieces else None
-        changed = sum(piece.header.disk_length for piece in pieces)
-        return Look(load, length, changed, was_read - began, time.monotonic() - was_read)
+        if pieces:
+            loads.append(Load(disk, pieces, buffer))
+        return Look(loads, length, was_read - began, time.monotonic() - was_read)
+
+    def rest(self) -> list[Load]:
+        """Return the blocks that were held back."""
+        if not self._draft or self._drafted is None:
+            return []
+        return [Load(self._drafted, [self._patch(self._drafted, *self._draft.take())], None)]
+
+    def _hold_back(  # noqa: PLR0917 - all that is known of the granules
+        self, disk: SourceDisk, numbers: Numbers, masks: Masks, digests: Digests, little: Mask, buffer: memoryview
+    ) -> list[Load]:
+        """Keep the blocks of the granules that *little* chooses; return what can't wait any longer."""
+        full = [] if self._drafted is disk and self._draft.has_room(masks[little]) else self.rest()
+        self._drafted = disk
+        content = as_blocks(buffer[: len(numbers) * GRANULE_SIZE])
+        blocks = content[blocks_in(np.where(little, masks, np.uint16(0)))]
+        self._draft.add(numbers[little], masks[little], digests[little], blocks)
+        return full
+
+    def _patch(self, disk: SourceDisk, numbers: Numbers, masks: Masks, digests: Digests, blocks: bytes) -> Piece:
+        index = patches.index_of(numbers, masks, digests)
+        content = memoryview(blocks + index)
+        codec, payload = self._packer.pack(content, self._level())
+        digest = data_digest(digest_of(blocks), codec, payload, index)
+        offset, length = int(numbers[0]) * GRANULE_SIZE, len(content)
+        kind = FrameType.PATCH
+        header = Header(kind, codec, disk.index, self._number, 0, offset, length, len(payload), digest)
+        return Piece(header, payload, numbers, digests)
 
     def _zeros(self, disk: SourceDisk, first: int, count: int) -> Piece:
         numbers = np.arange(first, first + count)
@@ -118,6 +170,12 @@ class Lookout:
         offset = first * GRANULE_SIZE
         header = Header(kind, codec, disk.index, self._number, 0, offset, len(content), len(payload), digest)
         return Piece(header, payload, numbers, digests)
+
+
+def _worth(masks: Masks, standing: Mask) -> Masks:
+    """Return which blocks of granules are sent by themselves; none where all of the granule is to be sent."""
+    few = standing & (np.bitwise_count(masks) <= _FEW)
+    return np.where(few, masks, np.uint16(0))
 
 
 def length_of(numbers: Numbers, size: int) -> int:

@@ -1,19 +1,19 @@
 """The control messages between agent and receiver: msgspec structs, in msgpack, tagged by `type`.
 
 Order of a session: HELLO, WELCOME, DIGESTS..., then any number of (BEGIN_PASS, data frames, COVERED..., COMMIT,
-COMMITTED, READY), at last BYE, BYE_OK. Further connections of a session begin with JOIN, JOINED. ACK and ALIVE may come
-at any time, ERROR ends the session. See docs/protocol.md.
+COMMITTED, READY), at last BYE, BYE_OK. Among the data frames there may be REVIEW, which is answered by UNFIT... and
+REVIEWED. Further connections of a session begin with JOIN, JOINED. ACK and ALIVE may come at any time, ERROR ends the
+session. See docs/protocol.md.
 """
 
 import struct
-from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 
 from wherry.replication.errors import ProtocolViolated
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAX_DISKS = 256
 MAX_DISK_SIZE = 1 << 48
 DIGESTS_PER_MESSAGE = 65_536
@@ -112,6 +112,28 @@ class BeginPass(Message, frozen=True):
     number: Number
 
 
+class Review(Message, frozen=True):
+    """Agent: all patches were sent; which of them don't fit? *number* counts these questions. It's a fence."""
+
+    number: Number
+
+
+class Unfit(Message, frozen=True):
+    """Receiver: granules of *disk* whose patches in the open pass don't fit, as little-endian 32-bit numbers.
+
+    They have to be sent as a whole before the commit.
+    """
+
+    disk: DiskIndex
+    granules: Annotated[bytes, msgspec.Meta(max_length=4 * DIGESTS_PER_MESSAGE)]
+
+
+class Reviewed(Message, frozen=True):
+    """Receiver: the answer to REVIEW *number*; the UNFIT before it, if any, name all granules in question."""
+
+    number: Number
+
+
 class Covered(Message, frozen=True):
     """Agent: runs of granules that pass and proof cover: pairs (first, count) of little-endian 64-bit numbers.
 
@@ -197,6 +219,9 @@ AnyMessage = (
     | Probed
     | Fence
     | BeginPass
+    | Review
+    | Unfit
+    | Reviewed
     | Covered
     | CommitPass
     | Committed
@@ -207,11 +232,6 @@ AnyMessage = (
     | Bye
     | ByeOk
 )
-
-
-def pack_runs(runs: Sequence[tuple[int, int]]) -> bytes:
-    """Return runs of granules as `Covered.runs` holds them."""
-    return b"".join(struct.pack("<QQ", first, count) for first, count in runs)
 
 
 _encoder = msgspec.msgpack.Encoder()

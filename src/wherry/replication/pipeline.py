@@ -8,7 +8,7 @@ the memory. Granules are claimed some at a time from the set of those that are t
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +24,7 @@ from wherry.replication.listening import Listener
 from wherry.replication.lookout import Load, Lookout, Piece, SourceDisk, length_of
 from wherry.replication.memory import PassMemory
 from wherry.replication.pacing import Pace
+from wherry.replication.patches import BlockMarks
 from wherry.replication.sourcetable import SourceTables
 from wherry.replication.stages import Bottleneck, StageTimes, bottleneck
 from wherry.replication.stream import FrameStream
@@ -35,7 +36,10 @@ _WEIGH_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class PassSettings:
-    """What a run of a pass goes by. *levels* None sends everything plain; *stop* ends it at the border of a frame."""
+    """What a run of a pass goes by. *levels* None sends everything plain; *stop* ends it at the border of a frame.
+
+    *blocks*: by disk, which blocks of the granules may have been written since the last commit.
+    """
 
     number: int
     workers: int
@@ -44,6 +48,7 @@ class PassSettings:
     guard: LatencyGuard | None
     observer: Observer | None
     stop: threading.Event
+    blocks: Mapping[int, BlockMarks]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class _Totals:
     changed: int = 0
     sent: int = 0
     resent: int = 0
+    patched: int = 0
     began: float = field(default_factory=time.monotonic)
 
 
@@ -148,6 +154,11 @@ class Pipeline:
             settings.observer(figures)
         return figures.read_bytes == figures.used_bytes and not settings.stop.is_set(), figures
 
+    @property
+    def has_patched(self) -> bool:
+        """Whether patches were sent, that may not fit."""
+        return self._totals.patched > 0
+
     def _end(self, threads: Sequence[threading.Thread]) -> None:
         """Wait for the threads; a connection that failed takes the others with it."""
         self._abort.set()
@@ -183,6 +194,7 @@ class Pipeline:
                     break
                 if self._look(lookout, *claimed, buffer):
                     buffer = None
+            self._hand_on(lookout.rest())
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that watches
             self._fail(error)
         finally:
@@ -210,19 +222,24 @@ class Pipeline:
 
     def _look(self, lookout: Lookout, disk: SourceDisk, numbers: Numbers, buffer: memoryview) -> bool:
         """Look at some granules; True when the buffer went into a load."""
-        if self._settings.guard is not None:
+        settings = self._settings
+        if settings.guard is not None:
             began = time.monotonic()
-            self._settings.guard.pace.take(length_of(numbers, disk.size), self._abort)
+            settings.guard.pace.take(length_of(numbers, disk.size), self._abort)
             self._spend(guarded=time.monotonic() - began)
-        look = lookout.look(disk, self._tables[disk.index], numbers, buffer)
+        look = lookout.look(disk, self._tables[disk.index], numbers, buffer, settings.blocks.get(disk.index))
         with self._lock:
             self._totals.read += look.length
-            self._totals.changed += look.changed
         self._spend(reading=look.reading_s, working=look.working_s)
-        if look.load is None:
-            return False
-        self._loads.put(look.load)
-        return True
+        return self._hand_on(look.loads)
+
+    def _hand_on(self, loads: Sequence[Load]) -> bool:
+        """Let the senders have *loads*; True when one of them has a buffer."""
+        with self._lock:
+            self._totals.changed += sum(piece.header.disk_length for load in loads for piece in load.pieces)
+        for load in loads:
+            self._loads.put(load)
+        return any(load.buffer is not None for load in loads)
 
     # Senders
 
@@ -239,7 +256,7 @@ class Pipeline:
                     if not self._settings.stop.is_set() and not self._abort.is_set():
                         self._send(stream, load)
                 finally:
-                    self._pool.give(load.buffer)
+                    self._give(load)
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that watches
             self._fail(error)
             self._give_back()
@@ -258,17 +275,25 @@ class Pipeline:
 
     def _send_piece(self, stream: FrameStream, disk: SourceDisk, piece: Piece) -> None:
         table = self._tables[disk.index]
+        kind = piece.header.type
         table.sending(piece.numbers)
+        if kind is FrameType.PATCH:
+            with self._lock:
+                self._totals.patched += piece.header.disk_length
         stream.send_frame(piece.header, piece.payload, self._settings.pace, self._abort)
         table.sent(piece.numbers, piece.digests)
         with self._lock:
             self._totals.sent += len(piece.payload)
-            if piece.header.type is not FrameType.ZERO:
+            if kind not in {FrameType.ZERO, FrameType.PATCH}:
                 self._totals.resent += self._memory.note(disk.index, disk.size, piece.numbers, piece.digests)
 
     def _give_back(self) -> None:
         """Empty the queue in place of a sender that is gone, until the workers have ended."""
         while (load := self._loads.get()) is not None:
+            self._give(load)
+
+    def _give(self, load: Load) -> None:
+        if load.buffer is not None:
             self._pool.give(load.buffer)
 
     # The watch
@@ -331,6 +356,7 @@ class Pipeline:
             rate_mbit=(wire - since.wire) * 8 / 1e6 / max(now - since.at, 1e-6),
             seconds=now - totals.began,
             bottleneck=self._bottleneck.value,
+            patched_bytes=totals.patched,
         )
 
 

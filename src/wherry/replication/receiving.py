@@ -1,17 +1,18 @@
 """The receiver's side of a session: every frame is checked, stored, made durable, and only then acknowledged.
 
-A thread for each connection reads; a small pool unpacks and digests; one thread stores, in the order of arrival between
-two fences (`arrivals`). What is in flight is bounded by the lanes' buffers. The peer is taken for hostile: nothing that
-it sends is used before it was checked against what it announced, and what it announced against limits. The loss of one
-connection is the loss of the session.
+A thread for each connection reads; a small pool unpacks and digests, another one tries patches on the medium; one
+thread stores, in the order of arrival between two fences (`arrivals`). What is in flight is bounded by the lanes'
+buffers. The peer is taken for hostile: nothing that it sends is used before it was checked against what it announced,
+and what it announced against limits. The loss of one connection is the loss of the session.
 """
 
 import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,10 +20,11 @@ from typing import Final
 from wherry.disks.direct import aligned_buffer
 from wherry.errors import WherryError
 from wherry.replication import probing
-from wherry.replication.arrivals import Arrival, Arrivals, Control, Data, Lane
+from wherry.replication.arrivals import Arrivals, Control, Data, Lane
 from wherry.replication.codecs import Unpacker
 from wherry.replication.errors import ConnectionLost, IdentityRefused, ProtocolViolated
 from wherry.replication.frames import MAX_PAYLOAD, FrameType, Header, Opened, open_frame
+from wherry.replication.granuleset import Mask
 from wherry.replication.messages import (
     PROTOCOL_VERSION,
     Ack,
@@ -40,11 +42,12 @@ from wherry.replication.messages import (
     Joined,
     Probe,
     Ready,
+    Review,
 )
 from wherry.replication.replica import Checkpoint, Replica
 from wherry.replication.stages import waited_for_processor_s
 from wherry.replication.stream import FrameStream
-from wherry.replication.welcoming import welcome
+from wherry.replication.welcoming import reviewed, welcome
 
 _BUFFERS: Final = 32
 _LANE_BUFFERS: Final = 8
@@ -54,6 +57,10 @@ _SYNC_S: Final = 0.25
 _ALIVE_S: Final = 5.0
 _FAREWELL_S: Final = 5.0
 _LAST_WORDS_S: Final = 1.0
+_TRIERS: Final = 4
+"""Threads that try patches: they wait for the medium more than they work."""
+_AHEAD: Final = 12
+"""Frames that wait for a patch among them to be tried."""
 _LOST: Final = (ConnectionLost, IdentityRefused)
 
 
@@ -121,6 +128,19 @@ class _Counts:
     waited_before_s: float = field(default=0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A frame that was checked, and what becomes of its patches, if it has any."""
+
+    arrival: Data
+    opened: Opened
+    fitting: Future[Mask] | None
+
+    @property
+    def is_ready(self) -> bool:
+        return self.fitting is None or self.fitting.done()
+
+
 class _Session:
     def __init__(self, stream: FrameStream, replica: Replica, on_commit: Callable[[Checkpoint], None] | None) -> None:
         self._streams = [stream]
@@ -130,10 +150,12 @@ class _Session:
         self._arrivals = Arrivals()
         self._lane = self._arrivals.add_lane(_BUFFERS)
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="open")
+        self._triers = ThreadPoolExecutor(_TRIERS, thread_name_prefix="try")
         self._failure: BaseException | None = None
         self._lost: WherryError | None = None
         self._lost_at = math.inf
         self._counts = _Counts()
+        self._waiting: deque[_Waiting] = deque()
         self._covered: dict[int, list[tuple[int, int]]] = {}
         self._covered_frames: list[tuple[bytes, bytes]] = []
         self._in_pass = False
@@ -152,7 +174,12 @@ class _Session:
         if hello.task_id != self._replica.task_id:
             raise ProtocolViolated(reason=f"a session for task {hello.task_id!r} on another task's replica")
         try:
-            with self._pool, self._replica.session(self._leave), self._replica.lobby.entered(self) as name:
+            with (
+                self._pool,
+                self._replica.session(self._leave),
+                self._triers,
+                self._replica.lobby.entered(self) as name,
+            ):
                 self._replica.prepare(hello.disks)
                 self._replica.make_ready()
                 for message in welcome(self._replica, hello, name):
@@ -245,7 +272,7 @@ class _Session:
         """Refuse what doesn't belong on the lane; the store checks the order."""
         if isinstance(message, Error):
             raise ConnectionLost(reason=f"the agent gave up: {message.code} {message.message}")
-        allowed = BeginPass | Covered | CommitPass | Bye if lane is self._lane else Fence
+        allowed = BeginPass | Review | Covered | CommitPass | Bye if lane is self._lane else Fence
         if not isinstance(message, allowed):
             raise ProtocolViolated(reason="a message that only a receiver sends, or on the wrong connection")
 
@@ -271,14 +298,21 @@ class _Session:
         try:
             while True:
                 try:
-                    arrival = self._arrivals.take(self._sync_due())
+                    arrival = self._arrivals.take(0.0 if self._waiting else self._sync_due())
                 except TimeoutError:
-                    self._sync()
+                    if self._waiting:
+                        self._store_next()
+                    else:
+                        self._sync()
                     continue
-                if arrival is None:
-                    self._sync()
-                    return
-                self._handle(arrival)
+                if isinstance(arrival, Data):
+                    self._take_up(arrival)
+                else:
+                    self._store_waiting()
+                    if arrival is None:
+                        self._sync()
+                        return
+                    self._handle(arrival)
                 if self._counts.unsynced >= _SYNC_BYTES or self._sync_due() == 0.0:
                     self._sync()
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that serves
@@ -343,15 +377,17 @@ class _Session:
     def _say(self, message: AnyMessage) -> None:
         _say(self._stream, message)
 
-    def _handle(self, arrival: Arrival) -> None:
-        if isinstance(arrival, Data):
-            self._store(arrival)
-            return
+    def _handle(self, arrival: Control) -> None:
         match arrival.message:
             case BeginPass(number=number):
                 self._replica.begin(number)
                 self._forget_covered()
                 self._in_pass = True
+            case Review(number=number):
+                if not self._in_pass:
+                    raise ProtocolViolated(reason="a question for patches outside of a pass")
+                for message in reviewed(self._replica, number):
+                    self._say(message)
             case Covered():
                 self._cover(arrival, arrival.message)
             case CommitPass(number=number):
@@ -366,16 +402,32 @@ class _Session:
                 with self._readers:
                     self._readers.notify_all()
 
-    def _store(self, arrival: Data) -> None:
-        opened = arrival.opened.result()
-        header = opened.header
-        if not self._in_pass:
-            raise ProtocolViolated(reason="a data frame outside of a pass")
-        with self._storing():
+    def _take_up(self, arrival: Data) -> None:
+        """Check a frame, and store it when those before it are stored; a PATCH is tried meanwhile."""
+        try:
+            opened = arrival.opened.result()
+            if not self._in_pass:
+                raise ProtocolViolated(reason="a data frame outside of a pass")
             self._replica.check(opened)
-            self._replica.store(opened)
-        self._arrivals.give_back(arrival)
-        counts = self._counts
+        except WherryError:
+            self._store_waiting()
+            raise
+        fitting = None if opened.patch is None else self._triers.submit(self._replica.fits, opened)
+        self._waiting.append(_Waiting(arrival, opened, fitting))
+        while self._waiting and (self._waiting[0].is_ready or len(self._waiting) > _AHEAD):
+            self._store_next()
+
+    def _store_waiting(self) -> None:
+        while self._waiting:
+            self._store_next()
+
+    def _store_next(self) -> None:
+        next_one = self._waiting.popleft()
+        fitting = None if next_one.fitting is None else next_one.fitting.result()
+        with self._storing():
+            self._replica.store(next_one.opened, fitting)
+        self._arrivals.give_back(next_one.arrival)
+        header, counts = next_one.opened.header, self._counts
         if not counts.unsynced:
             counts.oldest_unsynced = time.monotonic()
         counts.frames += 1

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from wherry.replication.errors import ReplicaDamaged
+from wherry.replication.errors import ReplicaDamaged, StorageFailed
+
+RECORD_NAME = "replica.json"
+"""The record's file in the folder of the replica."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,15 @@ class ReplicaRecord:
     identity: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A replica whose medium is at *checkpoint*; *identity* as in its record."""
+
+    identity: str
+    disks: Sequence[ReplicaDisk]
+    checkpoint: Checkpoint
+
+
 class _DiskForm(msgspec.Struct, frozen=True):
     index: int
     name: str
@@ -65,6 +77,25 @@ class _RecordForm(msgspec.Struct, frozen=True):
     checkpoint: _CheckpointForm | None
     applying: int | None
     identity: str = ""
+
+
+def read_standing(directory: Path) -> Standing | None:
+    """Return what the medium of the replica in *directory* stands at; None while it's between checkpoints or in pass 0.
+
+    For those who read the images without holding the replica: its record says so before the medium changes. So all that
+    was read between two equal answers is of that checkpoint. Raises StorageFailed, ReplicaDamaged.
+    """
+    path = directory / RECORD_NAME
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageFailed.of(path, error) from error
+    record = decode_record(content, directory)
+    if record.checkpoint is None or record.applying is not None:
+        return None
+    return Standing(record.identity, record.disks, record.checkpoint)
 
 
 def encode_record(record: ReplicaRecord) -> bytes:

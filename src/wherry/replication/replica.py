@@ -9,32 +9,35 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from wherry.contract.wherry import ProofHalf
 from wherry.replication import coverage
-from wherry.replication.digests import Overlay, same_granules
+from wherry.replication.digests import Overlay
 from wherry.replication.errors import (
     CheckpointGone,
+    PatchesUnfit,
     ProtocolViolated,
     ReplicaDamaged,
     StorageFailed,
 )
-from wherry.replication.frames import FrameType, Opened
+from wherry.replication.fitting import Fitter, note
+from wherry.replication.frames import Opened
 from wherry.replication.granules import GRANULE_SIZE
+from wherry.replication.granuleset import Mask
 from wherry.replication.growing import grow_table, growth
-from wherry.replication.landing import Landing, write_part
+from wherry.replication.landing import Landing, bring
 from wherry.replication.lobby import Lobby
-from wherry.replication.medium import digest_pieces, resolve_unknown
+from wherry.replication.medium import resolve_unknown
 from wherry.replication.messages import CommitPass, Committed, DiskLine
-from wherry.replication.proof import disk_root, pieces_of
-from wherry.replication.record import Checkpoint, ReplicaDisk, ReplicaRecord, decode_record, encode_record
+from wherry.replication.record import RECORD_NAME, Checkpoint, ReplicaDisk, ReplicaRecord, decode_record, encode_record
 from wherry.replication.redo import RedoLog, told_by
-from wherry.replication.replicadisk import OpenDisk, make_table, open_disk
+from wherry.replication.replicadisk import OpenDisk, make_table, medium_root, open_disk
 from wherry.replication.snapshots import reflink
 from wherry.replication.storage import FileStorage, Storage
+from wherry.replication.tally import Tally
 from wherry.replication.turn import DirectoryLock, Turn
 
 __all__ = ["Checkpoint", "CreateDisk", "Replica", "ReplicaDisk"]
@@ -47,14 +50,6 @@ that is there already is recognised and digested.
 """
 
 Runs = Sequence[tuple[int, int]]
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Bytes of disk received in the pass under way, and how many of them were there already."""
-
-    received: int = 0
-    repeated: int = 0
 
 
 class Replica:
@@ -76,7 +71,8 @@ class Replica:
         self._medium = threading.Lock()  # held while the medium moves from one checkpoint to the next, or is read
         self._disks: dict[int, OpenDisk] = {}
         self._log: RedoLog | None = None
-        self._tally = _Tally()
+        self._tally = Tally()
+        self._fitter = Fitter()
         self._sound = False
         self._record = ReplicaRecord(task_id, [], None, None, uuid.uuid4().hex)
         self.lobby = Lobby()
@@ -168,15 +164,13 @@ class Replica:
 
     def half(self, checkpoint: int) -> ProofHalf:
         """Read the medium and return the receiver's half of the proof. Raises CheckpointGone, StorageFailed."""
+        with self._turn.taken_if_idle() as idle:
+            if idle and not self._sound:
+                self._recover()  # a session that broke off does that when the next one comes, which nobody waits for
         with self._medium:
             current = self._check_stands(checkpoint)
-            lines = []
-            for disk in self._disks.values():
-                covered = current.covered.get(disk.line.index, ())
-                disk.file.forget_cache()
-                pieces = digest_pieces(disk.file.read_into, disk.line.size, pieces_of(covered))
-                lines.append(disk_root(disk.line.index, disk.line.name, disk.line.size, covered, pieces))
-            return ProofHalf(checkpoint=checkpoint, taken_at=current.taken_at, disks=lines)
+            disks = [medium_root(disk, current.covered.get(disk.line.index, ())) for disk in self._disks.values()]
+            return ProofHalf(checkpoint=checkpoint, taken_at=current.taken_at, disks=disks)
 
     def snapshot(self, checkpoint: int, folder: Path) -> Mapping[int, Path]:
         """Freeze the images of *checkpoint* into files below *folder* that share their blocks, by disk index.
@@ -191,7 +185,7 @@ class Replica:
     def _check_stands(self, checkpoint: int) -> Checkpoint:
         current = self._record.checkpoint
         if current is None or current.number != checkpoint or not self._sound:
-            raise CheckpointGone(actual="none" if current is None else current.number, wanted=checkpoint)
+            raise CheckpointGone(actual=current.number if current and self._sound else "none", wanted=checkpoint)
         return current
 
     # Sessions
@@ -264,7 +258,7 @@ class Replica:
         if self.next_pass and self._log is None:
             with self._watched():
                 self._log = RedoLog.create(self._storage, self._log_path(self.next_pass), self.next_pass)
-            self._tally = _Tally()
+            self._tally = Tally()
 
     def check(self, opened: Opened) -> None:
         """Check that a data frame fits a disk and the pass. Raises ProtocolViolated otherwise."""
@@ -276,19 +270,35 @@ class Replica:
             raise ProtocolViolated(reason=f"a frame of pass {header.pass_number} in pass {self.next_pass}")
         if opened.end > disk.line.size or (opened.end % GRANULE_SIZE and opened.end != disk.line.size):
             raise ProtocolViolated(reason=f"a frame that does not fit disk {header.disk}")
+        if opened.patch is not None and self._log is None:
+            raise ProtocolViolated(reason="a patch before there is anything to be patched")
 
-    def store(self, opened: Opened) -> None:
-        """Store a checked data frame; durable by the next `sync`. Raises StorageFailed."""
+    def fits(self, opened: Opened) -> Mask:
+        """Tell for each granule of a checked PATCH whether it becomes what it should.
+
+        For any thread, while the pass is open. Raises StorageFailed.
+        """
+        return self._fitter.fits(self._disks[opened.header.disk], opened)
+
+    def unfit(self, index: int) -> Sequence[int]:
+        """Return the granules of disk *index* that were patched in vain: they have to be sent as a whole."""
+        return sorted(self._disks[index].unfit)
+
+    def store(self, opened: Opened, fitting: Mask | None = None) -> None:
+        """Store a checked data frame; durable by the next `sync`. *fitting*: what `fits` says of a PATCH.
+
+        Raises StorageFailed.
+        """
         disk = self._disks[opened.header.disk]
         with self._watched():
-            if self._count(disk, opened) and self._log is None:
+            if self._tally.count(disk, opened) and self._log is None:
                 return  # the medium holds it already
             if isinstance(disk.view, Landing):
                 disk.view.write(opened)
                 disk.touched = True
             elif self._log is not None:
                 self._log.append(opened.head, opened.stored)
-                _note(disk.view, opened)
+                note(disk, opened, fitting)
 
     def sync(self) -> None:
         """Return when everything stored is durable. Raises StorageFailed."""
@@ -312,7 +322,8 @@ class Replica:
 
         *frames*: the COVERED and COMMIT frames as they came, (header, payload), for the log. *answer* is called as soon
         as the commit is durable; the log is applied to the medium after that. Returns the checkpoint when the medium is
-        at it. Raises ProtocolViolated, StorageFailed, and what *answer* raises, which changes nothing any more.
+        at it. Raises ProtocolViolated, PatchesUnfit, StorageFailed, and what *answer* raises, which changes nothing any
+        more.
         """
         if message.number != self.next_pass:
             raise ProtocolViolated(reason=f"pass {message.number} was committed where {self.next_pass} was due")
@@ -321,6 +332,9 @@ class Replica:
         coverage.check(covered, self._sizes)
         if message.toggles and self._log is None:
             raise ProtocolViolated(reason="a first commit that refers to one before")
+        unfit = sum(len(disk.unfit) for disk in self._disks.values())
+        if unfit:
+            raise PatchesUnfit(number=message.number, count=unfit)
         committed = Committed(
             checkpoint=message.number, received_bytes=self._tally.received, repeated_bytes=self._tally.repeated
         )
@@ -357,7 +371,7 @@ class Replica:
         self._write_record(replace(self._record, checkpoint=checkpoint))
         for disk in self._disks.values():
             disk.view = Overlay(disk.table)
-        self._tally = _Tally()
+        self._tally = Tally()
 
     def _apply(self, log: RedoLog, checkpoint: Checkpoint) -> None:
         """Write a committed log to the medium. May be repeated from any point of it."""
@@ -372,9 +386,9 @@ class Replica:
                 continue
             self.check(record.opened)
             index = record.opened.header.disk
-            for part in record.opened.parts():
-                write_part(self._disks[index].file, part)
-            _note(views[index], record.opened)
+            bring(self._disks[index].file, record.opened)
+            for first, digests in record.opened.entries():
+                views[index].set(first, digests)
         if not complete:
             raise ReplicaDamaged(directory=self.directory, reason=f"the committed log of pass {log.number} is damaged")
         for index, disk in self._disks.items():
@@ -388,17 +402,8 @@ class Replica:
         self._write_record(replace(self._record, checkpoint=checkpoint, applying=None))
         log.close()
         self._log = None
-        self._tally = _Tally()
+        self._tally = Tally()
         self._storage.remove(self._log_path(log.number))
-
-    def _count(self, disk: OpenDisk, opened: Opened) -> bool:
-        """Add a frame to the tally; tell whether the disk holds all of it already."""
-        held = b"".join([disk.view.get(first, count) for first, count in opened.runs])
-        same = same_granules(held, opened.digests)
-        if opened.header.type is not FrameType.ZERO:
-            self._tally.received += opened.header.disk_length
-            self._tally.repeated += min(int(same.sum()) * GRANULE_SIZE, opened.header.disk_length)
-        return bool(same.all())
 
     # Recovery
 
@@ -419,7 +424,7 @@ class Replica:
             for line in self._record.disks:
                 landing = self._record.checkpoint is None
                 self._disks[line.index] = open_disk(self._storage, line, self._table_path(line.index), landing=landing)
-            self._tally = _Tally()
+            self._tally = Tally()
             self._recover_log()
             if self._log is None:
                 for disk in self._disks.values():
@@ -451,9 +456,8 @@ class Replica:
             if record.message is None:
                 self.check(record.opened)
                 disk = self._disks[record.opened.header.disk]
-                self._count(disk, record.opened)
-                assert isinstance(disk.view, Overlay)  # noqa: S101 - a log exists after pass 0 only
-                _note(disk.view, record.opened)
+                self._tally.count(disk, record.opened)
+                note(disk, record.opened, None if record.opened.patch is None else self.fits(record.opened))
         self._drop_empty_log()
 
     def _make_disks(self, lines: Sequence[DiskLine]) -> None:
@@ -483,15 +487,10 @@ class Replica:
 
     @property
     def _record_path(self) -> Path:
-        return self.directory / "replica.json"
+        return self.directory / RECORD_NAME
 
     def _table_path(self, index: int) -> Path:
         return self.directory / f"disk-{index}.digests"
 
     def _log_path(self, number: int) -> Path:
         return self.directory / f"pass-{number:08}.redo"
-
-
-def _note(view: Overlay, opened: Opened) -> None:
-    for part in opened.parts():
-        view.set(part.first, part.digests)

@@ -1,25 +1,33 @@
 """A disk of a replica, open: its medium, its digest table, and what the pass under way says about it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from wherry.contract.wherry import DiskRoot
 from wherry.replication.digests import FileTable, Overlay
 from wherry.replication.errors import ReplicaDamaged, TargetTooSmall
 from wherry.replication.granules import DIGEST_SIZE, granule_count
 from wherry.replication.landing import Landing
+from wherry.replication.medium import digest_pieces
+from wherry.replication.proof import disk_root, pieces_of
 from wherry.replication.record import ReplicaDisk
 from wherry.replication.storage import Storage, StoredFile
 
 
 @dataclass(slots=True)
 class OpenDisk:
-    """An open disk. *touched*: pass 0 has written to it since the last sync."""
+    """An open disk. *touched*: pass 0 has written to it since the last sync.
+
+    *unfit*: the granules whose patches in the open pass didn't fit, and that weren't sent as a whole since.
+    """
 
     line: ReplicaDisk
     file: StoredFile
     table: FileTable
     view: Landing | Overlay
     touched: bool = False
+    unfit: set[int] = field(default_factory=set)
 
 
 def open_disk(storage: Storage, line: ReplicaDisk, table_path: Path, *, landing: bool) -> OpenDisk:
@@ -55,3 +63,10 @@ def make_table(storage: Storage, line: ReplicaDisk, table_path: Path) -> None:
         table.close()
     finally:
         file.close()
+
+
+def medium_root(disk: OpenDisk, covered: Sequence[tuple[int, int]]) -> DiskRoot:
+    """Return what a proof says of a disk, with the granules *covered* read from the medium. Raises StorageFailed."""
+    disk.file.forget_cache()
+    pieces = digest_pieces(disk.file.read_into, disk.line.size, pieces_of(covered))
+    return disk_root(disk.line.index, disk.line.name, disk.line.size, covered, pieces)

@@ -18,7 +18,7 @@ from wherry.errors import WherryError
 from wherry.replication import coverage
 from wherry.replication.buffers import BufferPool
 from wherry.replication.coverage import CoveredSets
-from wherry.replication.errors import NeverRead, PassIncomplete
+from wherry.replication.errors import ConnectionLost, NeverRead, PassIncomplete, PeerRefused
 from wherry.replication.figures import Observer, PassFigures, PassReport
 from wherry.replication.granules import EXTENT_SIZE
 from wherry.replication.granuleset import GranuleSet, Mask
@@ -28,8 +28,9 @@ from wherry.replication.levels import LevelControl
 from wherry.replication.listening import Listener
 from wherry.replication.lookout import SourceDisk
 from wherry.replication.memory import PassMemory
-from wherry.replication.messages import AnyMessage, BeginPass, Bye, CommitPass, Fence, Hello
+from wherry.replication.messages import AnyMessage, BeginPass, Bye, CommitPass, Fence, Hello, Review
 from wherry.replication.pacing import Pace
+from wherry.replication.patches import BlockMarks
 from wherry.replication.pipeline import Connections, PassSettings, Pipeline
 from wherry.replication.proof import Runs, disk_root, table_pieces
 from wherry.replication.sourcetable import SourceTables
@@ -38,6 +39,7 @@ from wherry.replication.transport import connect
 from wherry.replication.tuning import DEFAULT_OPTIONS, SendOptions
 
 __all__ = [
+    "BlockMarks",
     "BlockReader",
     "Commit",
     "Dirty",
@@ -85,12 +87,16 @@ class SourceSession:
         self._complete: int | None = None
         self._payload = 0
         self._fences = 0
+        self._reviews = 0
+        self._unreviewed = False  # patches were sent that may not fit
         self._names: dict[int, str] = {}
         self._covered: Mapping[int, GranuleSet] | None = None  # by the newest checkpoint; None: not told yet
         self.checkpoint: int | None = None
         """The newest committed pass at the receiver; None before pass 0 was committed."""
         self.open_pass: int | None = None
         """The pass that the receiver has begun but not committed, as it was when the session began."""
+        self.narrowed = ""
+        """Why there are fewer connections than were wanted; "" when there aren't."""
 
     @classmethod
     def connect(
@@ -107,6 +113,7 @@ class SourceSession:
         """Connect and shake hands. Raises ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated.
 
         *tables*: what earlier sessions of the task knew. Without it the receiver tells all of its digests.
+        Where not as many connections come about as *options* want, the session does with those it has.
         """
 
         def dial() -> FrameStream:
@@ -138,17 +145,19 @@ class SourceSession:
         options: SendOptions,
         tables: SourceTables | None,
     ) -> Self:
-        streams = [first]
+        streams, refusal = [first], ""
         listeners: list[Listener] = []
         tables = SourceTables.in_memory(hello.disks) if tables is None else tables
         try:
             welcome = greet(first, hello, tables)
             checkpoint = welcome.checkpoint
             listeners.append(Listener(first, 0 if checkpoint is None else checkpoint + 1))
-            for lane in range(1, min(options.connections, welcome.connections)):
-                streams.append(dial())
-                join(streams[-1], welcome.session, lane)
-                listeners.append(Listener(streams[-1]))
+            while len(streams) < min(options.connections, welcome.connections):
+                stream, refusal = _joined(dial, welcome.session, len(streams))
+                if stream is None:
+                    break
+                streams.append(stream)
+                listeners.append(Listener(stream))
         except BaseException:
             for listener in listeners:
                 listener.stop()
@@ -158,7 +167,15 @@ class SourceSession:
         made = cls(streams, listeners, tables, options)
         made._names = {line.index: line.name for line in hello.disks}
         made.checkpoint, made.open_pass = checkpoint, welcome.open_pass
+        made.narrowed = refusal
+        # Of an earlier session there may be patches that don't fit, of granules that no map has any more.
+        made._unreviewed = welcome.open_pass is not None
         return made
+
+    @property
+    def connections(self) -> int:
+        """How many connections it has."""
+        return len(self._streams)
 
     @property
     def next_pass(self) -> int:
@@ -176,6 +193,7 @@ class SourceSession:
         *,
         stop: threading.Event | None = None,
         dirty: Mapping[int, Dirty] | None = None,
+        blocks: Mapping[int, BlockMarks] | None = None,
         guard: LatencyGuard | None = None,
     ) -> PassReport:
         """Read of every disk what may have changed, and send what differs from the receiver's.
@@ -185,6 +203,8 @@ class SourceSession:
         *dirty*: what was written since the last commit; of the used granules only these are read, and those that were
         never read. A disk that isn't in it, all of them when it's None, is read as a whole: for when the tracker can't
         be trusted.
+        *blocks*: which blocks of that were written, for the disks of which somebody knows; where few of a granule were,
+        only these are sent.
         *observer* is called at most four times a second, and at the end, in the calling thread. When *stop* is set, the
         pass ends at the border of an extent and the report says so; the same pass may be run again, in this session or
         another. *guard* slows reading down for the sake of the server's own requests.
@@ -207,20 +227,50 @@ class SourceSession:
             guard=guard,
             observer=observer,
             stop=threading.Event() if stop is None else stop,
+            blocks={} if blocks is None or not number else blocks,
         )
-        pipeline = Pipeline(
-            Connections(self._streams, self._listener),
-            self._tables,
-            self._pool,
-            memory,
-            settings,
-            payload_before=self._payload,
-        )
-        complete, figures = pipeline.run(chosen)
-        self._payload += figures.sent_bytes
+        complete, figures = self._run(chosen, memory, settings)
+        if complete and self._unreviewed:
+            complete, figures = self._mend(disks, memory, settings, figures)
         if complete:
             self._complete = number
         return PassReport(complete, figures, CoveredSets({disk.index: self._tables[disk.index].used for disk in disks}))
+
+    def _run(
+        self, chosen: Sequence[tuple[SourceDisk, GranuleSet]], memory: PassMemory, settings: PassSettings
+    ) -> tuple[bool, PassFigures]:
+        connections = Connections(self._streams, self._listener)
+        pipeline = Pipeline(connections, self._tables, self._pool, memory, settings, payload_before=self._payload)
+        try:
+            complete, figures = pipeline.run(chosen)
+        finally:
+            self._unreviewed |= pipeline.has_patched
+        self._payload += figures.sent_bytes
+        return complete, figures
+
+    def _mend(
+        self, disks: Sequence[SourceDisk], memory: PassMemory, settings: PassSettings, figures: PassFigures
+    ) -> tuple[bool, PassFigures]:
+        """Send as a whole what was patched in vain; return as a pipeline does, with the *figures* before added."""
+        self._reviews += 1
+        self._say_fenced(Review(number=self._reviews))
+        unfit = self._listener.wait_reviewed(self._reviews, COMMIT_S)
+        chosen = []
+        for disk in disks:
+            table = self._tables[disk.index]
+            granules = GranuleSet.of_numbers(unfit.get(disk.index, ()), table.count)
+            if granules:
+                table.missed(granules)
+                chosen.append((disk, granules))
+        if not chosen:
+            self._unreviewed = False
+            return True, figures
+        complete, more = self._run(chosen, memory, replace(settings, observer=None, blocks={}))
+        self._unreviewed = not complete
+        figures = figures.followed_by(more)
+        if settings.observer is not None:
+            settings.observer(figures)
+        return complete, figures
 
     def _begin(self, number: int, memory: PassMemory) -> None:
         self._tables.begin(number)
@@ -325,6 +375,25 @@ class SourceSession:
             (self._streams[0] if stream is None else stream).send_message(message)
         except WherryError as error:
             raise self._listener.reason_for(error) from error
+
+
+def _joined(dial: Callable[[], FrameStream], session: str, lane: int) -> tuple[FrameStream | None, str]:
+    """Open a further connection; None, and why, when it isn't let through.
+
+    Had the receiver let it in all the same, it ends the session once it has lost it: nothing waits in vain.
+    Raises IdentityRefused and ProtocolViolated.
+    """
+    stream: FrameStream | None = None
+    try:
+        stream = dial()
+        join(stream, session, lane)
+    except BaseException as error:
+        if stream is not None:
+            stream.close()
+        if isinstance(error, ConnectionLost | PeerRefused):
+            return None, error.message
+        raise
+    return stream, ""
 
 
 def _as_set(dirty: Dirty, size: int) -> GranuleSet:

@@ -160,6 +160,12 @@ class SourceTable:
             self._change(self._read, 0, self._read - (dirty - self.used))
             return (self.used & dirty) | (self.used - self._read)
 
+    def standing(self, numbers: Numbers) -> Mask:
+        """Tell for each granule whether the receiver holds it as the last commit left it, as the source read it."""
+        with self._lock:
+            held: Mask = self._read.has(numbers) & ~self._under_way.has(numbers)
+            return held
+
     def compare(self, numbers: Numbers, digests: Digests) -> Mask:
         """Take the digests of the granules *numbers* that were read just now, ascending.
 
@@ -181,6 +187,11 @@ class SourceTable:
             put(self._digests, numbers, digests)
             self._put(self._read, 0, numbers, np.ones(len(numbers), dtype=np.bool_))
 
+    def missed(self, granules: GranuleSet) -> None:
+        """The receiver says that it doesn't hold what it was sent of *granules*."""
+        with self._lock:
+            self._lose(granules)
+
     # What the receiver says when a session begins
 
     def learn(self, first: int, digests: bytes, *, open_pass: bool = False) -> None:
@@ -200,10 +211,7 @@ class SourceTable:
     def doubt(self, told: GranuleSet) -> None:
         """Take what was under way and isn't among *told*, the receiver's words on the open pass, for lost."""
         with self._lock:
-            lost = self._under_way - told
-            for first, count in lost.runs():
-                self._digests.set(first, UNKNOWN_DIGEST * count)
-            self._change(self._read, 0, self._read - lost)
+            self._lose(self._under_way - told)
 
     def forget(self) -> None:
         """Believe nothing: nothing was read."""
@@ -238,6 +246,11 @@ class SourceTable:
         """Release the file."""
         if self._file is not None:
             self._file.close()
+
+    def _lose(self, lost: GranuleSet) -> None:
+        for first, count in lost.runs():
+            self._digests.set(first, UNKNOWN_DIGEST * count)
+        self._change(self._read, 0, self._read - lost)
 
     def _assign(self, chosen: GranuleSet, place: int, first: int, mask: Mask) -> None:
         if np.array_equal(chosen.mask(first, len(mask)), mask):

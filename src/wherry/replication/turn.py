@@ -62,9 +62,25 @@ class Turn:
         try:
             yield
         finally:
-            with self._changed:
-                self._holder = None
-                self._changed.notify_all()
+            self._free()
+
+    @contextlib.contextmanager
+    def taken_if_idle(self) -> Iterator[bool]:
+        """Have the turn if nobody has it; yield whether that is so. Whoever comes meanwhile waits."""
+        with self._changed:
+            idle = self._holder is None and not self._closed
+            if idle:
+                self._holder = _leave_be
+        try:
+            yield idle
+        finally:
+            if idle:
+                self._free()
+
+    def _free(self) -> None:
+        with self._changed:
+            self._holder = None
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Let nobody in any more, and wait until the one who is there has left. Raises ReplicaBusy when it doesn't."""
@@ -84,3 +100,7 @@ class Turn:
             if time.monotonic() > deadline:
                 raise ReplicaBusy(directory=self._directory, reason="an earlier session doesn't end")
             self._changed.wait(0.5)
+
+
+def _leave_be() -> None:
+    """Shut nothing: who has the turn without a session leaves by himself."""

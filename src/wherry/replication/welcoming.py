@@ -1,15 +1,26 @@
-"""The receiver's welcome: where its replica stands, and as many digests as the agent needs to know the same.
+"""What the receiver tells about its replica: where it stands, and as much as the agent needs to know the same.
 
 An agent whose own tables agree with the newest checkpoint is told what the open pass may have changed since; any other
-one is told everything.
+one is told everything. During a pass an agent that sent patches asks which of them don't fit.
 """
 
 import os
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+
 from wherry.replication.granules import DIGEST_SIZE, granule_count
-from wherry.replication.messages import DIGESTS_PER_MESSAGE, MAX_CONNECTIONS, AnyMessage, Digests, Hello, Welcome
+from wherry.replication.messages import (
+    DIGESTS_PER_MESSAGE,
+    MAX_CONNECTIONS,
+    AnyMessage,
+    Digests,
+    Hello,
+    Reviewed,
+    Unfit,
+    Welcome,
+)
 from wherry.replication.replica import Replica
 
 _CONNECTIONS: Final = min(MAX_CONNECTIONS, 8, 2 * (os.cpu_count() or 1))
@@ -30,6 +41,15 @@ def welcome(replica: Replica, hello: Hello, session: str) -> Iterator[AnyMessage
         connections=_CONNECTIONS,
     )
     yield from changes if agrees else _everything(replica)
+
+
+def reviewed(replica: Replica, number: int) -> Iterator[AnyMessage]:
+    """Yield the messages that answer REVIEW *number*."""
+    for disk in replica.disks:
+        unfit = np.array(replica.unfit(disk.index), dtype="<u4")
+        for start in range(0, len(unfit), DIGESTS_PER_MESSAGE):
+            yield Unfit(disk=disk.index, granules=unfit[start : start + DIGESTS_PER_MESSAGE].tobytes())
+    yield Reviewed(number=number)
 
 
 def _everything(replica: Replica) -> Iterator[Digests]:

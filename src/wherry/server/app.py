@@ -43,6 +43,8 @@ _READING = frozenset({"GET", "HEAD"})
 _PLAIN_HEAD = b"content-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
 """The headers of an answer that has no others."""
 
+_UNAUTHENTICATED = 401
+
 _DRAIN_S = 3.0
 _DRAIN_BYTES = 64 * 1024 * 1024
 
@@ -185,6 +187,8 @@ class _Exchange:
 
     async def send_answer(self, answer: Answer) -> None:
         """Send *answer*, and what is left to be read of a body that was too large."""
+        if answer.status == _UNAUTHENTICATED and self._short_way is not None:
+            self._short_way.tell_time()  # by which the client may find that its clock is wrong
         plain = not (self.headers or answer.headers or self.too_large)
         if plain and self._short_way is not None:
             parts = (answer.content_type.encode(), len(answer.body), self.request_id.encode())

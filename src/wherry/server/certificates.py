@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wherry.iam.certificates import TaskCertificates
+from wherry.iam.certificates import TASK_DAYS, TaskCertificates
 from wherry.ledger import channels
 from wherry.ledger.channels import CertificateRow
 from wherry.ledger.tasks import TaskRow
 from wherry.ledger.transaction import Transaction
 from wherry.server.services import Services
 
-_RENEW_BEFORE_MS = 7 * 24 * 3600 * 1000
+_DAY_MS = 24 * 3600 * 1000
+_RENEW_BEFORE_MS = 7 * _DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,9 @@ class ChannelSecrets:
 
 
 async def channel_secrets(services: Services, task: TaskRow) -> ChannelSecrets:
-    """Return the certificates of *task*, new ones when it has none or they are about to expire."""
+    """Return the certificates of *task*, new ones when it has none or their time is over soon, or hasn't come yet."""
     row = await services.ledger.read(lambda connection: channels.certificates_of(connection, task.id))
-    if row is None or _expires_soon(row, services.clock()):
+    if row is None or _out_of_date(row, services.clock()):
         made = await asyncio.to_thread(services.authority.issue_task, task.id)
         row = await services.ledger.write(_keep(services, task, made))
     return _opened(services, row)
@@ -43,7 +44,7 @@ def _keep(services: Services, task: TaskRow, made: TaskCertificates) -> Callable
     def unit(tx: Transaction) -> CertificateRow:
         # Somebody else may have made them in the meantime; everybody gets the same.
         stored = channels.certificates_of(tx.connection, task.id)
-        if stored is not None and not _expires_soon(stored, now):
+        if stored is not None and not _out_of_date(stored, now):
             return stored
         channels.put_certificates(tx.connection, new)
         if stored is not None and task.receiver_id is not None:
@@ -76,6 +77,7 @@ def _opened(services: Services, row: CertificateRow) -> ChannelSecrets:
     )
 
 
-def _expires_soon(row: CertificateRow, now: int) -> bool:
-    expires: int = row.document["expires_at"]
-    return expires - now < _RENEW_BEFORE_MS
+def _out_of_date(row: CertificateRow, now: int) -> bool:
+    """Tell whether certificates are to be renewed: they expire soon, or were made while the clock was ahead."""
+    left: int = row.document["expires_at"] - now
+    return not _RENEW_BEFORE_MS <= left <= TASK_DAYS * _DAY_MS

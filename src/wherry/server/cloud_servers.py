@@ -29,7 +29,6 @@ from wherry.ledger.tasks import TaskRow
 from wherry.server.access import allow
 from wherry.server.answers import Answer, json_answer
 from wherry.server.call import Call
-from wherry.server.contacts import RECEIVER_WINDOW_S
 
 _NETWORK = "wherry"
 _GIB = 1 << 30
@@ -81,7 +80,7 @@ def _shown(call: Call, server_id: str, known: _Known) -> CloudServer:
     target, receiver, task = known.target, known.receiver, known.task
     is_receiver = receiver is not None and receiver.id == server_id
     volumes = _volumes(server_id, known.announced.get("disks") or target.get("disks") or ())
-    active = receiver is None or call.at - receiver.last_contact <= RECEIVER_WINDOW_S * 1000
+    active = receiver is None or call.services.receivers.connected(receiver, call.at)
     name = known.announced.get("name") or (receiver.name if is_receiver and receiver else "") or target.get("name")
     moments = [row.created_at for row in (receiver,) if row is not None] + [
         row.create_date for row in (task,) if row is not None

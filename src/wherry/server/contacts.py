@@ -1,18 +1,27 @@
-"""When agents were last heard of. A poll must not cost a durable write, so contacts are kept in memory for a while.
+"""When agents and receivers were last heard of.
+
+A poll must not cost a durable write, so contacts of agents are kept in memory for a while.
 
 Only the turns are written at once, when a silent agent speaks again; the moments themselves follow at intervals, and
 who has been silent for the window is found in the ledger then, which knows what all processes have heard.
+
+The moments are wall time, since processes share them, and a clock may be set. Nobody counts as silent because it was
+set ahead, nor as present for hours because it was set back.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from wherry.errors import WherryError
+from wherry.iam.memory import Memory
 from wherry.ledger import sources
 from wherry.ledger.ledger import Ledger
+from wherry.ledger.receivers import ReceiverRow
 from wherry.ledger.transaction import EVERYTHING, Transaction, source_scope
 
 CONTACT_WINDOW_S = 120
@@ -23,6 +32,9 @@ RECEIVER_WINDOW_S = 90
 
 FLUSH_S = 10
 """How often last contacts are written, and silent agents looked for."""
+
+_SET_MS = 5000
+"""A clock that differs by more from what has really gone by was set, and not merely adjusted."""
 
 _LARGEST_FLUSH = 500
 """Contacts in one unit: it holds everybody up."""
@@ -37,12 +49,22 @@ class Contacts:
 
     Args:
         clock: the time in epoch milliseconds.
+        steady: seconds of a clock that is never set.
         window_ms: how long an agent counts as connected after its last contact.
     """
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], int], *, window_ms: int = CONTACT_WINDOW_S * 1000) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Callable[[], int],
+        steady: Callable[[], float] = time.monotonic,
+        *,
+        window_ms: int = CONTACT_WINDOW_S * 1000,
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._steady = steady
+        self._offset_ms = self._offset()
         self._window_ms = window_ms
         self._unwritten: dict[str, int] = {}
         self._connected: set[str] = set()
@@ -82,7 +104,7 @@ class Contacts:
         try:
             while heard:
                 some = dict(list(heard.items())[:_LARGEST_FLUSH])
-                await self._ledger.write(_heard(some))
+                await self._ledger.write(_heard(some, self._clock()))
                 for source_id in some:
                     del heard[source_id]
             await self._find_silent(self._clock())
@@ -93,12 +115,24 @@ class Contacts:
             raise
 
     async def _find_silent(self, now: int) -> None:
-        moment = now - self._window_ms
-        if self._listening_since >= moment:
+        self._mind_the_clock(now)
+        if self._listening_since >= now - self._window_ms:
             return
-        silent = await self._ledger.read(partial(sources.silent_since, moment=moment))
-        if silent:
-            self._connected.difference_update(await self._ledger.write(_disconnect_silent(moment, now)))
+        find = partial(sources.silent, earliest=now - self._window_ms, latest=now + self._window_ms)
+        if await self._ledger.read(find):
+            self._connected.difference_update(await self._ledger.write(_disconnect_silent(find, now)))
+
+    def _offset(self) -> int:
+        """Return by how many milliseconds the clock is ahead of the steady one. That changes when it's set only."""
+        return self._clock() - int(self._steady() * 1000)
+
+    def _mind_the_clock(self, now: int) -> None:
+        """Begin to listen anew when the clock was set: what was heard before tells nothing by the new time."""
+        offset_ms = self._offset()
+        if abs(offset_ms - self._offset_ms) > _SET_MS:
+            log.warning("clock_was_set", forward_s=round((offset_ms - self._offset_ms) / 1000))
+            self._listening_since = now
+        self._offset_ms = offset_ms
 
     async def run(self) -> None:
         """Flush at intervals, until cancelled."""
@@ -117,9 +151,29 @@ def _turn(source_id: str, *, connected: bool, at: int) -> Callable[[Transaction]
     return unit
 
 
-def _heard(contacts: Mapping[str, int]) -> Callable[[Transaction], None]:
+class ReceiverContacts:
+    """Which receivers are there: by the moments in the ledger, and by what this process has heard itself.
+
+    Args:
+        steady: seconds of a clock that is never set.
+    """
+
+    def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
+        self._heard: Memory[str, bool] = Memory(RECEIVER_WINDOW_S, steady)
+
+    def heard_of(self, receiver_id: str) -> None:
+        """Note that a receiver has just been heard of."""
+        self._heard.put(receiver_id, True)  # noqa: FBT003 - a set with a time limit
+
+    def connected(self, row: ReceiverRow, now: int) -> bool:
+        """Tell whether a receiver has been heard of lately, at *now* (epoch milliseconds)."""
+        # A moment in the future was noted before the clock was set back.
+        return bool(self._heard.get(row.id)) or abs(now - row.last_contact) <= RECEIVER_WINDOW_S * 1000
+
+
+def _heard(contacts: Mapping[str, int], now: int) -> Callable[[Transaction], None]:
     def unit(tx: Transaction) -> None:
-        sources.note_contacts(tx.connection, contacts)
+        sources.note_contacts(tx.connection, contacts, now=now)
         # Another process may have found them silent before this one came to write what it had heard.
         for source_id in sources.all_connected(tx.connection, connected=False) & contacts.keys():
             sources.set_connected(tx.connection, source_id, connected=True, at=contacts[source_id])
@@ -127,9 +181,9 @@ def _heard(contacts: Mapping[str, int]) -> Callable[[Transaction], None]:
     return unit
 
 
-def _disconnect_silent(moment: int, now: int) -> Callable[[Transaction], Sequence[str]]:
+def _disconnect_silent(find: Callable[[Connection], Sequence[str]], now: int) -> Callable[[Transaction], Sequence[str]]:
     def unit(tx: Transaction) -> Sequence[str]:
-        silent = sources.silent_since(tx.connection, moment)
+        silent = find(tx.connection)
         for source_id in silent:
             sources.set_connected(tx.connection, source_id, connected=False, at=now)
             tx.topics.add(f"{_SILENT}{source_id}")

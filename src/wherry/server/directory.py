@@ -40,16 +40,9 @@ class LedgerDirectory:
         project = await self.project(domain_id)
         return [] if project is None else [project]
 
-    async def token_revoked(self, revocation_id: str, user_id: str, issued_at_ms: int) -> bool:
-        """Tell whether the token was revoked by itself or together with all older ones of its user."""
-
-        def query(connection: Connection) -> bool:
-            user = accounts.find_user(connection, user_id)
-            if user is None or issued_at_ms <= user.tokens_void_before:
-                return True
-            return credentials.is_revoked(connection, revocation_id)
-
-        return await self._ledger.read(query)
+    async def token_revoked(self, revocation_id: str) -> bool:
+        """Tell whether the token was revoked by itself."""
+        return await self._ledger.read(lambda connection: credentials.is_revoked(connection, revocation_id))
 
 
 def _access_key(connection: Connection, access_key: str) -> AccessKey | None:
@@ -109,6 +102,7 @@ def _user(connection: Connection, name: UserName) -> User | None:
         account_owner=row.account_owner,
         operator=account.operator and row.account_owner,
         policies=policies_of_user(connection, row.id),
+        token_era=row.token_era,
     )
 
 

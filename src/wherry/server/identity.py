@@ -38,6 +38,7 @@ class _Proven:
 
     user: User
     methods: tuple[str, ...]
+    era: int
     expires_at_ms: int | None = None
 
 
@@ -57,6 +58,7 @@ async def create_token(call: Call) -> Answer:
     token, claims = call.services.tokens.issue(
         user_id=proven.user.id,
         domain_id=proven.user.domain_id,
+        era=proven.era,
         scope=login.scope.scope,
         project_id="" if project is None else project.id,
         project_name="" if project is None else project.name,
@@ -153,7 +155,7 @@ async def _by_password(call: Call, login: PasswordLogin) -> _Proven:
         # One answer for all three, so that nobody learns which names exist.
         raise AuthenticationFailed("the user name or the password is wrong")
     logins.succeeded(who, call.peer)
-    return _Proven(user, ("password",))
+    return _Proven(user, ("password",), user.token_era)
 
 
 def _claimed(name: UserName, user: User | None) -> str:
@@ -166,7 +168,8 @@ async def _by_token(call: Call, login: TokenLogin) -> _Proven:
     user = await call.services.directory.user(UserName(id=claims.user_id))
     if user is None:
         raise AuthenticationFailed("the token's user does not exist")
-    return _Proven(user, ("token",), claims.expires_at_ms)
+    # Of the token's own era: should it die just now, the new one dies with it.
+    return _Proven(user, ("token",), claims.era, claims.expires_at_ms)
 
 
 async def _project(call: Call, user: User, wish: ScopeWish) -> Project | None:

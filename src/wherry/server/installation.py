@@ -200,4 +200,5 @@ def _still_good(directory: DataDirectory, names: list[str], authority: Authority
         return False
     covered = {str(name.value) for name in alternatives}
     now = dt.datetime.now(dt.UTC)
-    return set(names) <= covered and certificate.not_valid_after_utc - now > _RENEW_SERVER
+    is_time = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc - _RENEW_SERVER
+    return set(names) <= covered and is_time

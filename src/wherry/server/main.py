@@ -35,7 +35,7 @@ from wherry.ledger.transaction import EVERYTHING
 from wherry.server import installation, listening, task_logs
 from wherry.server.agent_bundle import AgentBundle
 from wherry.server.app import Application
-from wherry.server.contacts import Contacts
+from wherry.server.contacts import Contacts, ReceiverContacts
 from wherry.server.data_directory import DataDirectory
 from wherry.server.directory import LedgerDirectory
 from wherry.server.errors import DataDirectoryRefused, WorkersNeedPostgresql
@@ -213,6 +213,7 @@ def _assemble(
         authority=keys.authority,
         proofs=keys.proofs,
         contacts=Contacts(ledger, _now_ms),
+        receivers=ReceiverContacts(),
         waiters=Waiters(),
         told=ScopedMemory(0) if ledger.shared else ScopedMemory(),
         endpoint=url,

@@ -5,6 +5,8 @@ ASGI hands bodies over in messages, and head and body are written apart; `ShortW
 """
 
 import asyncio
+import time
+from email.utils import formatdate
 from typing import Any, Final
 from urllib.parse import unquote
 from uuid import uuid4
@@ -41,6 +43,11 @@ class ShortWay(RequestResponseCycle):
         if self.more_body or self.disconnected or self.waiting_for_100_continue:
             return None
         return bytes(self.body)
+
+    def tell_time(self) -> None:
+        """Say the time of this moment in the answer. Otherwise it may be a second old, and by a clock since set."""
+        date = formatdate(time.time(), usegmt=True).encode()
+        self.default_headers = [(name, date if name == b"date" else value) for name, value in self.default_headers]
 
     def answer(self, status: int, head: bytes, body: bytes) -> bool:
         """Send a whole answer in one write. False: nothing was done, since the client must read first; send waits.

@@ -29,8 +29,7 @@ from wherry.server.contacts import RECEIVER_WINDOW_S
 from wherry.server.landing_orders import order_to_send
 from wherry.server.waiting import wait_preference
 
-_WINDOW_MS = RECEIVER_WINDOW_S * 1000
-_NOTE_AFTER_MS = _WINDOW_MS // 4
+_NOTE_AFTER_MS = RECEIVER_WINDOW_S * 1000 // 4
 
 
 async def update_receiver(call: Call) -> Answer:
@@ -53,6 +52,7 @@ async def update_receiver(call: Call) -> Answer:
             call.record(tx, row.id, announcement.name)  # a mere heartbeat changes nothing worth an entry
 
     await call.services.ledger.write(unit)
+    call.services.receivers.heard_of(call.parameters["receiver_id"])
     return EMPTY
 
 
@@ -60,7 +60,7 @@ async def list_receivers(call: Call) -> Answer:
     """Return all receivers of the account."""
     allow(call)
     rows = await call.services.ledger.read(lambda connection: receivers.every(connection, call.account_id))
-    shown = [_shown(row, call.at) for row in rows]
+    shown = [_shown(row, call) for row in rows]
     return json_answer(ReceiverList(count=len(shown), receivers=shown))
 
 
@@ -91,7 +91,7 @@ async def show_route(call: Call) -> Answer:
         lambda connection: receivers.find(connection, call.account_id, task.receiver_id or "")
     )
     await heard_of(call, task.source_id)
-    if row is None or not _connected(row, call.at):
+    if row is None or not call.services.receivers.connected(row, call.at):
         raise ApiError("WHERRY.5501", "the receiver of the task is not connected")
     return json_answer(
         Route(
@@ -111,8 +111,13 @@ def _assign(tx: Transaction, call: Call, task_id: str) -> TaskRow:
     """
     task = task_of(tx.connection, call, task_id)
     if task.receiver_id is None:
+        connected = {
+            row.id
+            for row in receivers.every(tx.connection, call.account_id)
+            if call.services.receivers.connected(row, call.at)
+        }
         chosen = receivers.hosting(tx.connection, call.account_id, task.target_vm_id) or receivers.least_busy(
-            tx.connection, call.account_id, contact_since=call.at - _WINDOW_MS
+            tx.connection, call.account_id, among=connected
         )
         if chosen is None:
             raise ApiError("WHERRY.5501")
@@ -132,7 +137,10 @@ def _assigned(
 
 async def _heard_of(call: Call, row: ReceiverRow) -> None:
     """A poll is a sign of life, but not worth a durable write each time."""
-    if call.principal.receiver_id != row.id or call.at - row.last_contact < _NOTE_AFTER_MS or not row.data_host:
+    if call.principal.receiver_id != row.id or not row.data_host:
+        return
+    call.services.receivers.heard_of(row.id)
+    if abs(call.at - row.last_contact) < _NOTE_AFTER_MS:
         return
 
     def unit(tx: Transaction) -> None:
@@ -156,7 +164,7 @@ async def _assignment(call: Call, task: TaskRow, orders: Sequence[OrderRow]) -> 
     )
 
 
-def _shown(row: ReceiverRow, now: int) -> Receiver:
+def _shown(row: ReceiverRow, call: Call) -> Receiver:
     return Receiver(
         id=row.id,
         name=row.name,
@@ -165,10 +173,6 @@ def _shown(row: ReceiverRow, now: int) -> Receiver:
         drivers=list(row.drivers),
         free_bytes=row.free_bytes,
         version=row.version,
-        connected=_connected(row, now),
+        connected=call.services.receivers.connected(row, call.at),
         last_contact=row.last_contact,
     )
-
-
-def _connected(row: ReceiverRow, now: int) -> bool:
-    return now - row.last_contact <= _WINDOW_MS

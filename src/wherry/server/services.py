@@ -14,7 +14,7 @@ from wherry.iam.tokens import TokenIssuer
 from wherry.ledger.ledger import Ledger
 from wherry.ledger.scoped_memory import ScopedMemory
 from wherry.server.agent_bundle import AgentBundle
-from wherry.server.contacts import Contacts
+from wherry.server.contacts import Contacts, ReceiverContacts
 from wherry.server.directory import LedgerDirectory
 from wherry.server.told import Told
 from wherry.server.waiting import Waiters
@@ -49,6 +49,7 @@ class Services:
     authority: Authority
     proofs: ProofSigner
     contacts: Contacts
+    receivers: ReceiverContacts
     waiters: Waiters
     told: ScopedMemory[Told]
     endpoint: str

@@ -102,8 +102,8 @@ def _estimated_end(figures: Mapping[str, Any]) -> int | None:
 
 
 def _total_time(row: TaskRow) -> int | None:
-    """Return how long a finished task took, in milliseconds."""
-    return None if row.start_date is None or row.finish_date is None else row.finish_date - row.start_date
+    """Return how long a finished task took, in milliseconds. Not less than 0, should the clock have been set back."""
+    return None if row.start_date is None or row.finish_date is None else max(0, row.finish_date - row.start_date)
 
 
 def _subtask_info(subtasks: Sequence[SubtaskRow]) -> str | None:

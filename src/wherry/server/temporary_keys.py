@@ -30,6 +30,7 @@ async def create_temporary_key(call: Call) -> Answer:
         user_id=who.user_id,
         domain_id=who.domain_id,
         token_id=claims.revocation_id,
+        era=claims.era,
         now_ms=call.at,
         duration_s=proof.duration_seconds,
         latest_ms=claims.expires_at_ms,

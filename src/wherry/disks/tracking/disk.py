@@ -37,6 +37,11 @@ class TrackedDisk:
         return -(-self.size // self.granule_size)
 
     @property
+    def block_shift(self) -> int:
+        """The sectors of a sixteenth of a granule, as a power of 2."""
+        return self.granule_shift - 4
+
+    @property
     def granule_shift(self) -> int:
         """The sectors of a granule, as a power of 2."""
         return (self.granule_size // 512).bit_length() - 1

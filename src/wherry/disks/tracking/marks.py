@@ -5,6 +5,8 @@ What is written in an epoch after `floor`, up to some other one, is dirty. A mar
 again reads as dirty: that costs a look at the granule and loses nothing.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -55,16 +57,24 @@ def mark(marks: Bytes, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
     value = value_of(epoch)
     marks[first] = value
     marks[last] = value
+    for inner in inner_granules(first, last):
+        marks[inner] = value
+
+
+def inner_granules(
+    first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
+) -> Iterator[slice | npt.NDArray[np.int64]]:
+    """Yield what lies between each *first* and its *last*, as slices or numbers of granules."""
     inner = last - first - 1
     long = inner > _LONGEST_SPREAD
     for start, end in zip(first[long].tolist(), last[long].tolist(), strict=True):
-        marks[start:end] = value
+        yield slice(start + 1, end)
     spread = (inner > 0) & ~long
     if spread.any():
         counts = inner[spread]
         ends = np.cumsum(counts)
         steps = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
-        marks[np.repeat(first[spread] + 1, counts) + steps] = value
+        yield np.repeat(first[spread] + 1, counts) + steps
 
 
 def make_room(marks: Bytes, epoch: int) -> None:

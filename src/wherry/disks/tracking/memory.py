@@ -13,11 +13,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from wherry.disks.tracking.blocks import Masks
 from wherry.disks.tracking.kernel_folders import is_memory
 from wherry.disks.tracking.marks import Bytes
 from wherry.disks.tracking.trust import Reason
 
-VERSION = 1
+VERSION = 2
 """Of the format of the file."""
 _HEAD = 4096
 _IDENTITY_AT, _IDENTITY_SIZE = 1024, 1024
@@ -75,19 +76,23 @@ class DiskMemory:
             raise ValueError(f"{path.parent} lies on a disk, not in memory")
         self.path = path
         count = -(-identity.size // identity.granule_size)
-        self.obstacle = self._usable(path, identity, _HEAD + count)
+        masks_at = _HEAD + -(-count // 8) * 8
+        size = masks_at + 2 * count
+        self.obstacle = self._usable(path, identity, size)
         """Why nothing is known from before; Reason.NONE when the file was taken over."""
         if self.obstacle is not Reason.NONE:
             path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.ftruncate(descriptor, _HEAD + count)
-            self._map = mmap.mmap(descriptor, _HEAD + count)
+            os.ftruncate(descriptor, size)
+            self._map = mmap.mmap(descriptor, size)
         finally:
             os.close(descriptor)
         self._numbers = np.frombuffer(self._map, np.int64, len(Number))
         self.marks: Bytes = np.frombuffer(self._map, np.uint8, count, _HEAD)
         """One byte a granule, see `marks`."""
+        self.masks: Masks = np.frombuffer(self._map, np.uint16, count, masks_at)
+        """Two bytes a granule, see `blocks`."""
         if self.obstacle is not Reason.NONE:
             self._begin(identity)
 
@@ -120,7 +125,7 @@ class DiskMemory:
     def close(self) -> None:
         """Let go of the file, which stays."""
         self._numbers = np.empty(0, np.int64)
-        self.marks = np.empty(0, np.uint8)
+        self.marks, self.masks = np.empty(0, np.uint8), np.empty(0, np.uint16)
         # Somebody may still hold an array over it; the memory is let go with the last of them.
         with contextlib.suppress(BufferError):
             self._map.close()

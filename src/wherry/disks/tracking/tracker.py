@@ -20,6 +20,7 @@ from typing import Self
 
 from wherry.disks.extents import Extent
 from wherry.disks.tracking import marks
+from wherry.disks.tracking.blocks import BlockMarks
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.diskstats import DiskStatistics, boot_id, disk_sequence, queue_facts
 from wherry.disks.tracking.ebpf import MarkingProgram, ProgramRefused, await_programs
@@ -27,6 +28,7 @@ from wherry.disks.tracking.ftrace import TraceInstance, TracingRefused, ring_siz
 from wherry.disks.tracking.kernel_folders import TraceFolder, open_bpffs
 from wherry.disks.tracking.marks import Granules
 from wherry.disks.tracking.memory import DiskMemory, Identity
+from wherry.disks.tracking.ownership import Claim
 from wherry.disks.tracking.remains import Remains, memory_folder
 from wherry.disks.tracking.trust import Reason, Trust
 from wherry.disks.tracking.watched import WatchedDisk, untrusted
@@ -54,6 +56,7 @@ class TrackerOptions:
     ring_bytes: of the ring of each CPU; None for a size that fits the server. interval_s: how often it's drained.
     ftrace, ebpf: which channels are used where the kernel has them. folder: where the memory lies, None for the usual
     place; it must not be on a disk. settle_s: how long a cut may look for a quiet moment to compare the statistics.
+    owner: the folder without which nobody will go on with what is left behind; None where nothing is.
     """
 
     ring_bytes: int | None = None
@@ -62,6 +65,7 @@ class TrackerOptions:
     ebpf: bool = True
     folder: Path | None = None
     settle_s: float = 0.1
+    owner: Path | None = None
 
 
 DEFAULT_OPTIONS = TrackerOptions()
@@ -77,6 +81,8 @@ class Dirty:
     fresh: Granules
     """The same since the last cut."""
     trust: Trust
+    blocks: BlockMarks | None = None
+    """Which blocks of the granules were written since the last commit; None where only the granules are known."""
 
     @property
     def trusted(self) -> bool:
@@ -91,14 +97,7 @@ class Dirty:
 
     def extents(self) -> list[Extent]:
         """Return the granules as extents of the disk."""
-        return self._extents(self.granules)
-
-    def fresh_extents(self) -> list[Extent]:
-        """Return what was written since the last cut."""
-        return self._extents(self.fresh)
-
-    def _extents(self, granules: Granules) -> list[Extent]:
-        runs = marks.granule_extents(granules, self.disk.granule_size, self.disk.size)
+        runs = marks.granule_extents(self.granules, self.disk.granule_size, self.disk.size)
         return [Extent(offset, length) for offset, length in runs]
 
 
@@ -122,6 +121,12 @@ class Cut:
         return {index: dirty.granules for index, dirty in self.disks.items() if dirty.trusted}
 
     @property
+    def blocks(self) -> dict[int, BlockMarks]:
+        """Which blocks of these granules were written, of the disks where that is known."""
+        found = {index: dirty.blocks for index, dirty in self.disks.items() if dirty.trusted}
+        return {index: blocks for index, blocks in found.items() if blocks is not None}
+
+    @property
     def exact(self) -> bool:
         """Whether besides that the sectors of all disks agree with the statistics, to the last one."""
         return all(dirty.trust.exact for dirty in self.disks.values())
@@ -139,6 +144,7 @@ class Tracker:
         self.resumed = False
         """Whether the memory of another process was taken over for all disks."""
         self._remains = Remains(name, memory_folder(name) if options.folder is None else options.folder)
+        self._claim: Claim | None = None
         self._watched: dict[int, WatchedDisk] = {}
         self._tracefs: TraceFolder | None = None
         self._pins: Path | None = None
@@ -189,6 +195,9 @@ class Tracker:
             if self._tracefs is not None:
                 self._tracefs.close()
                 self._tracefs = None
+            if self._claim is not None:
+                self._claim.release()
+                self._claim = None
 
     def discard(self) -> None:
         """End, and remove everything that would let another process go on."""
@@ -253,7 +262,7 @@ class Tracker:
             granules = watched.dirty(closing, overlap=overlap)
             alone = watched.floor >= closing - 1
             fresh = granules if alone else watched.dirty(closing, only_last=True, overlap=overlap)
-            found[disk.index] = Dirty(disk, granules, fresh, verdicts[disk.index])
+            found[disk.index] = Dirty(disk, granules, fresh, verdicts[disk.index], watched.blocks(closing))
         return Cut(closing, found)
 
     # --- trust -------------------------------------------------------------------------------------------------
@@ -353,6 +362,9 @@ class Tracker:
 
     def _open_memories(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.options.owner is not None:
+            with contextlib.suppress(OSError):  # without it nobody clears up but the owner
+                self._claim = Claim(self._remains, self.options.owner)
         running = boot_id()
         for disk in self.disks:
             facts = queue_facts(disk.device_number)

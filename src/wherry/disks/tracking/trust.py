@@ -48,6 +48,11 @@ class Evidence:
     """Why the channel or the statistics couldn't be read."""
     has_baseline: bool = True
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing says that the channel missed an event; what an event meant is another question."""
+        return _fault(replace(self, scattered=0)) is Reason.NONE
+
 
 @dataclass(frozen=True, slots=True)
 class Trust:

@@ -8,6 +8,7 @@ import numpy as np
 
 from wherry.disks.tracking import marks
 from wherry.disks.tracking.balance import Balance
+from wherry.disks.tracking.blocks import ALL, BLOCK_BITS, BLOCKS, BlockMarks, mark_blocks
 from wherry.disks.tracking.disk import TrackedDisk
 from wherry.disks.tracking.diskstats import QueueFacts, Statistics
 from wherry.disks.tracking.ebpf import MarkingProgram
@@ -101,14 +102,16 @@ class WatchedDisk:
         if not len(sector):
             return 0
         sectors = completions.sectors[ours].astype(np.int64)
-        shift = self.disk.granule_shift
+        shift = self.disk.block_shift
         first, last = sector >> shift, (sector + sectors - 1) >> shift
-        count = self.disk.granules
+        count = self.disk.granules * BLOCKS
         if int(last.max()) >= count:
             self._add(Number.BEYOND, int((last >= count).sum()))
             inside = first < count
             first, last = first[inside], np.minimum(last[inside], count - 1)
-        marks.mark(self.memory.marks, first, last, self.epoch)
+        # The blocks first: a process that is killed in between leaves events that the next one takes for unmarked.
+        mark_blocks(self.memory.masks, self.memory.marks, first, last, self.floor, self.epoch)
+        marks.mark(self.memory.marks, first >> BLOCK_BITS, last >> BLOCK_BITS, self.epoch)
         if self.facts.discard_ranges > 1:
             self._add(Number.DISCARDS, int(completions.discard[ours].sum()))
         self._add(Number.SEEN, int(sectors.sum()))
@@ -194,7 +197,11 @@ class WatchedDisk:
         *dropped*: events, by the ring since it's there. *failure*: why it couldn't be read.
         """
         situation = Situation(statistics=bool(self.failure) or self.kept, restarted=restarted, quiet=quiet)
-        return decide(situation, self._ring_evidence(dropped, failure), self._map_evidence())
+        ring, program = self._ring_evidence(dropped, failure), self._map_evidence()
+        verdict = decide(situation, ring, program)
+        if verdict.trusted and ring is not None and not ring.is_complete:
+            self.blur()
+        return verdict
 
     def take_baselines(self, dropped: int, *, trusted: bool) -> None:
         """Let the next comparison begin from what this one found: what was counted up to now is settled.
@@ -238,10 +245,26 @@ class WatchedDisk:
             found |= self.program.dirty(max(0, floor - int(overlap)), last)
         return found
 
+    def blocks(self, last: int) -> BlockMarks | None:
+        """Return which blocks were written of what isn't committed; None where there's no ring to tell."""
+        if not self.has_ring:
+            return None
+        return BlockMarks(self.memory.masks, marks.dirty(self.memory.marks, self.floor, last))
+
     def join(self, epoch: int) -> None:
         """Count everything that isn't committed as written in *epoch*, which has just begun."""
-        self.memory.marks[self.dirty(epoch - 1, overlap=True)] = marks.value_of(epoch)
+        self._cover(epoch - 1, epoch)
         self.memory.put(Number.FLOOR, max(self.floor, epoch - 1))
+
+    def blur(self) -> None:
+        """Count all blocks as written of what isn't committed: the ring has missed events that the program marked."""
+        self._cover(self.epoch, self.epoch)
+
+    def _cover(self, last: int, epoch: int) -> None:
+        """Count what was written up to the end of epoch *last* as written in *epoch* as a whole."""
+        found = self.dirty(last, overlap=True)
+        self.memory.masks[found] = ALL
+        self.memory.marks[found] = marks.value_of(epoch)
 
     def close(self) -> None:
         """Let go of it; what is pinned or in memory stays."""
