@@ -32,8 +32,8 @@ _CONFLICTS = frozenset(
         *("CreateGroup", "CreatePolicy", "UpdatePolicy", "DeletePolicy"),
     }
 )
-_ABOUT_A_TOKEN = frozenset({"ShowToken", "RevokeToken"})
-"""Operations that a header says the object of."""
+_NAMED_ELSEWHERE = frozenset({"ShowToken", "RevokeToken", "DownloadAgent", "ShowJoinScript"})
+"""Operations whose object neither path nor body names: a header does, or the settings of the control plane do."""
 
 
 def refusals(route: Route, *, has_body: bool) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def refusals(route: Route, *, has_body: bool) -> dict[str, Any]:
         statuses |= {401, 403}
     elif route.operation in _PROVEN_BY_THE_BODY:
         statuses.add(401)
-    if route.parameter_names or has_body or route.operation in _ABOUT_A_TOKEN:
+    if route.parameter_names or has_body or route.operation in _NAMED_ELSEWHERE:
         statuses.add(404)
     if route.operation in _CONFLICTS:
         statuses.add(409)
