@@ -1,7 +1,6 @@
-"""Certificates of an authority of one's own, believed for who signed them and not for their dates (ADR 0020).
+"""Certificates of an authority of one's own, whose dates aren't compared with this machine's clock (ADR 0020).
 
-Whose certificates are still good is decided by the control plane, which renews them and withdraws tasks: one clock.
-A source's clock can be years off, and setting it isn't ours.
+A source's clock can be years off, and setting it isn't ours. What time it is, the control plane tells.
 """
 
 import ssl

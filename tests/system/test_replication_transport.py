@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from wherry.replication.messages import Ack, Alive, AnyMessage
 from wherry.replication.stream import FrameStream
 from wherry.replication.transport import (
     Accepted,
+    Clock,
     Identity,
     accept,
     client_context,
@@ -53,10 +55,10 @@ KNOWN = {ONE.server_name: ONE.receiver, TWO.server_name: TWO.receiver}
 class Door:
     """A listening receiver that accepts one connection at a time."""
 
-    def __init__(self, lookup: Callable[[str], Identity | None] = KNOWN.get) -> None:
+    def __init__(self, lookup: Callable[[str], Identity | None] = KNOWN.get, clock: Clock = time.time) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.pool = ThreadPoolExecutor(2)
-        self.context = server_context(lookup)
+        self.context = server_context(lookup, clock)
         self.address: tuple[str, int] = self.listener.getsockname()
 
     def accept(self) -> Accepted:
@@ -90,10 +92,10 @@ def enter(door: Door, identity: Identity, server_name: str) -> None:
         stream.close()
 
 
-def meet(door: Door, mine: Task) -> None:
+def meet(door: Door, mine: Task, clock: Clock = time.time) -> None:
     """Have both sides of a task come together and speak."""
     waiting = door.pool.submit(door.accept)
-    stream = connect(door.address, client_context(mine.agent), mine.server_name, 5)
+    stream = connect(door.address, client_context(mine.agent, clock), mine.server_name, 5)
     accepted = waiting.result(5)
     assert server_name_of(accepted.task_id) == accepted.server_name == mine.server_name
     stream.send_message(Ack(durable_bytes=7))
@@ -109,11 +111,44 @@ def test_the_receiver_picks_the_task_by_name(door: Door, mine: Task) -> None:
     meet(door, mine)
 
 
-@pytest.mark.parametrize("days", [-4000, -1000, 1000], ids=["before the CA", "expired", "not yet valid"])
+ODD_DAYS = pytest.mark.parametrize("days", [-4000, -1000, 1000], ids=["before the CA", "expired", "not yet valid"])
+
+
+def made_at_another_time(days: int) -> tuple[Task, Clock]:
+    """Return a task of *days* from now, and a clock that tells the time of then."""
+    then = datetime.now(UTC) + timedelta(days=days)
+    return task(AUTHORITY, "one", now=then), then.timestamp
+
+
+@ODD_DAYS
 def test_a_clock_that_is_years_off_keeps_nobody_out(days: int) -> None:
-    odd = task(AUTHORITY, "one", now=datetime.now(UTC) + timedelta(days=days))
+    odd, control_plane = made_at_another_time(days)
+    door = Door({odd.server_name: odd.receiver}.get, control_plane)
+    meet(door, odd, control_plane)
+    door.close()
+
+
+@ODD_DAYS
+def test_a_receiver_refuses_a_certificate_that_is_not_good_by_the_control_planes_time(days: int) -> None:
+    odd, _then = made_at_another_time(days)
+    door = Door({odd.server_name: ONE.receiver}.get)
+    waiting = door.pool.submit(door.accept)
+    with pytest.raises((IdentityRefused, ConnectionLost)):
+        enter(door, odd.agent, odd.server_name)
+    refused = waiting.exception(5)
+    assert isinstance(refused, IdentityRefused)
+    assert "good from" in refused.message
+    door.close()
+
+
+@ODD_DAYS
+def test_an_agent_refuses_a_certificate_that_is_not_good_by_the_control_planes_time(days: int) -> None:
+    odd, _then = made_at_another_time(days)
     door = Door({odd.server_name: odd.receiver}.get)
-    meet(door, odd)
+    waiting = door.pool.submit(door.accept)
+    with pytest.raises(IdentityRefused, match="good from"):
+        connect(door.address, client_context(ONE.agent), odd.server_name, 5)
+    waiting.result(5).stream.close()
     door.close()
 
 

@@ -17,7 +17,7 @@ from wherry.replication.errors import ConnectionLost
 from wherry.replication.messages import Probe
 from wherry.replication.probing import Quality
 from wherry.replication.stream import FrameStream
-from wherry.replication.transport import Identity
+from wherry.replication.transport import Clock, Identity
 
 IDENTITY = Identity("", "", "", "")
 ROUTE = Route(task_id="t", receiver_id="r", host="192.0.2.1", port=1, server_name="n")
@@ -28,6 +28,9 @@ class Desk:
     route_found: Route | None = ROUTE
     refusal: ControlPlaneError | None = None
     reported: list[NetworkCheck] = field(default_factory=list)
+
+    def now(self) -> float:
+        return 0.0
 
     def channel_identity(self, task_id: str) -> Identity:
         assert task_id == "task-1"
@@ -51,11 +54,11 @@ def proc(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def probe(desk: Desk, proc: Path, reach: Callable[[Route, Identity], FrameStream]) -> str:
+def probe(desk: Desk, proc: Path, reach: Callable[[Route, Identity, Clock], FrameStream]) -> str:
     return NetworkProbe(desk, reach=reach, proc=proc)("task-1").result
 
 
-def away(_route: Route, _identity: Identity) -> FrameStream:
+def away(_route: Route, _identity: Identity, _clock: Clock) -> FrameStream:
     raise ConnectionLost(reason="nobody listens")
 
 
@@ -74,7 +77,7 @@ def test_what_was_measured_is_reported(proc: Path, monkeypatch: pytest.MonkeyPat
     thread = threading.Thread(target=serve)
     thread.start()
     desk = Desk()
-    assert probe(desk, proc, lambda _route, _identity: FrameStream(ours)) == "success"
+    assert probe(desk, proc, lambda _route, _identity, _clock: FrameStream(ours)) == "success"
     thread.join(10)
     far.close()
     (check,) = desk.reported

@@ -115,7 +115,7 @@ class Channel:
             self._step(Subtask.SSL_CONFIG, 0, "fetching the certificates")
             identity = self._sure(lambda: self._control.channel_identity(self._task_id))
             self._step(Subtask.SSL_CONFIG, 50, "certificates fetched")
-            self._context = client_context(identity)
+            self._context = client_context(identity, self._control.now)
             self._step(Subtask.SSL_CONFIG, 100, "certificates ready")
         return self._context
 

@@ -34,6 +34,9 @@ class CommandDesk(Protocol):
 class ChannelDesk(Protocol):
     """Where the way to the receiver is asked for."""
 
+    def now(self) -> float:
+        """Return what time it is at the control plane, in epoch seconds."""
+
     def channel_identity(self, task_id: str) -> Identity:
         """Return certificate, key and passphrase of the task's data channel."""
 

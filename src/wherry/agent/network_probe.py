@@ -22,7 +22,7 @@ from wherry.errors import WherryError
 from wherry.replication.errors import ConnectionLost, IdentityRefused, PeerRefused, ProtocolViolated
 from wherry.replication.probing import Quality, measure
 from wherry.replication.stream import FrameStream
-from wherry.replication.transport import Identity, client_context, connect
+from wherry.replication.transport import Clock, Identity, client_context, connect
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +43,9 @@ class NetworkDesk(ChannelDesk, Protocol):
         """Store what was measured for a task."""
 
 
-def reach(route: Route, identity: Identity) -> FrameStream:
+def reach(route: Route, identity: Identity, clock: Clock) -> FrameStream:
     """Connect to a receiver. Raises ConnectionLost and IdentityRefused."""
-    return connect((route.host, route.port), client_context(identity), route.server_name, CONNECT_S)
+    return connect((route.host, route.port), client_context(identity, clock), route.server_name, CONNECT_S)
 
 
 class NetworkProbe:
@@ -55,7 +55,7 @@ class NetworkProbe:
         self,
         desk: NetworkDesk,
         *,
-        reach: Callable[[Route, Identity], FrameStream] = reach,
+        reach: Callable[[Route, Identity, Clock], FrameStream] = reach,
         proc: Path = Path("/proc"),
     ) -> None:
         self._desk = desk
@@ -103,7 +103,7 @@ class NetworkProbe:
             return None
         identity = self._desk.channel_identity(task_id)
         try:
-            with contextlib.closing(self._reach(route, identity)) as stream:
+            with contextlib.closing(self._reach(route, identity, self._desk.now)) as stream:
                 return measure(stream)
         except _UNREACHABLE as error:
             _warn(task_id, error)

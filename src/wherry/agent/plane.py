@@ -69,6 +69,10 @@ class Plane:
         """ShowTask and ShowsSpeedLimits."""
         return task_view(self._plane.show_task(task_id), self._plane.show_speed_limits(task_id))
 
+    def now(self) -> float:
+        """Return the control plane's time."""
+        return self._plane.now()
+
     def channel_identity(self, task_id: str) -> Identity:
         """ShowCertKey and ShowPassphrase."""
         keys = self._plane.show_cert_key(task_id)

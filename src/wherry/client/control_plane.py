@@ -54,6 +54,10 @@ class ControlPlane:
         """The address, without a slash at its end."""
         return self._transport.endpoint
 
+    def now(self) -> float:
+        """Return what time it is at the control plane, in epoch seconds, as far as it has told."""
+        return self._transport.now()
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()

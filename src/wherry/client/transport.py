@@ -92,6 +92,10 @@ class Transport:
             headers={"user-agent": "wherry"},
         )
 
+    def now(self) -> float:
+        """Return the time that requests are signed for, in epoch seconds: the control plane's."""
+        return self._server_time.now()
+
     def close(self) -> None:
         """Close all connections."""
         self._client.close()

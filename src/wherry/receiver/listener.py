@@ -14,7 +14,7 @@ import structlog
 from wherry.receiver.admission import Admission
 from wherry.receiver.errors import ListenFailed
 from wherry.replication.errors import ConnectionLost, IdentityRefused
-from wherry.replication.transport import Accepted, accept, server_context
+from wherry.replication.transport import Accepted, Clock, accept, server_context
 
 log = structlog.get_logger(__name__)
 
@@ -28,9 +28,19 @@ Handler = Callable[[Accepted], None]
 class Listener:
     """A listening socket and the threads of its connections."""
 
-    def __init__(self, address: tuple[str, int], admission: Admission, handler: Handler, limit: int) -> None:
-        """Open the port; connections beyond *limit* are closed at once. Raises ListenFailed."""
-        self._context = server_context(admission.lookup)
+    def __init__(
+        self,
+        address: tuple[str, int],
+        admission: Admission,
+        handler: Handler,
+        limit: int,
+        clock: Clock = time.time,
+    ) -> None:
+        """Open the port; connections beyond *limit* are closed at once. Raises ListenFailed.
+
+        *clock*: the control plane's time, by which an agent's certificate has to be good.
+        """
+        self._context = server_context(admission.lookup, clock)
         self._handler = handler
         self._slots = threading.BoundedSemaphore(limit)
         self._closing = threading.Event()

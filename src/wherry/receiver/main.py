@@ -92,6 +92,7 @@ def _live(
             landing=landings,
         ),
         settings.max_connections,
+        client.now,
     )
     watch = AssignmentWatch(
         lambda known: client.list_assignments(receiver_id, known=known, wait_s=settings.poll_wait_s),

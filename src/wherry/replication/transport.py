@@ -55,7 +55,17 @@ class Accepted:
     server_name: str
 
 
-class _TaskContext(ssl.SSLContext):
+Clock = Callable[[], float]
+"""Tells the control plane's time, in epoch seconds."""
+
+
+class _DatedContext(ssl.SSLContext):
+    """A context that goes by the control plane's time."""
+
+    clock: Clock
+
+
+class _TaskContext(_DatedContext):
     """A receiver's context for one task; knows the name by which it was asked for."""
 
     server_name: str = ""
@@ -66,17 +76,22 @@ def server_name_of(task_id: str) -> str:
     return f"task-{task_id}.wherry"
 
 
-def client_context(identity: Identity) -> ssl.SSLContext:
-    """Return the agent's TLS context. Raises IdentityRefused when the PEM texts or the passphrase don't fit."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def client_context(identity: Identity, clock: Clock = time.time) -> ssl.SSLContext:
+    """Return the agent's TLS context. Raises IdentityRefused when the PEM texts or the passphrase don't fit.
+
+    *clock*: by which the receiver's certificate has to be good.
+    """
+    context = _DatedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.clock = clock
     _load(context, identity)
     return context
 
 
-def server_context(lookup: Callable[[str], Identity | None]) -> ssl.SSLContext:
+def server_context(lookup: Callable[[str], Identity | None], clock: Clock = time.time) -> ssl.SSLContext:
     """Return the receiver's TLS context.
 
-    *lookup* finds the identity of a server name, in the thread that accepts; None refuses the connection.
+    *lookup* finds the identity of a server name, in the thread that accepts; None refuses the connection. *clock*: by
+    which an agent's certificate has to be good.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _restrict(context)
@@ -86,6 +101,7 @@ def server_context(lookup: Callable[[str], Identity | None]) -> ssl.SSLContext:
         if identity is None or server_name is None:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
         task_context = _TaskContext(ssl.PROTOCOL_TLS_SERVER)
+        task_context.clock = clock
         try:
             _load(task_context, identity)
         except IdentityRefused:
@@ -138,6 +154,7 @@ def _shake_hands(
         raise ConnectionLost(reason=f"TLS could not begin: {error}") from error
     try:
         _finish_handshake(secured, deadline)
+        _check_dates(secured)
     except BaseException:
         secured.close()
         raise
@@ -163,6 +180,20 @@ def _finish_handshake(secured: ssl.SSLSocket, deadline: float) -> None:
             return
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise ConnectionLost(reason="the TLS handshake took too long")
+
+
+def _check_dates(secured: ssl.SSLSocket) -> None:
+    """Raise IdentityRefused unless the peer's certificate is good now, by the control plane's time."""
+    context, certificate = secured.context, secured.getpeercert() or {}
+    if not isinstance(context, _DatedContext):
+        return  # no name was asked for that is served here: it's refused for that
+    begin, end = (ssl.cert_time_to_seconds(str(certificate[name])) for name in ("notBefore", "notAfter"))
+    if not begin <= context.clock() <= end:
+        raise IdentityRefused(
+            reason=f"its certificate is good from {certificate['notBefore']} to {certificate['notAfter']}",
+            cause="By the control plane's time the certificate has run out, or isn't good yet.",
+            fix="Nothing has to be done: the control plane renews certificates, and new ones are fetched.",
+        )
 
 
 def _restrict(context: ssl.SSLContext) -> None:
