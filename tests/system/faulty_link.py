@@ -77,6 +77,13 @@ class _Pair:
                 end.shutdown(socket.SHUT_RD)
 
 
+def _pass_end_on(pair: _Pair, other: socket.socket) -> None:
+    """Tell the other end that this one has ended, by a reset too, unless nobody is to hear of anything."""
+    if not pair.silent:
+        with contextlib.suppress(OSError):
+            other.shutdown(socket.SHUT_WR)
+
+
 class FaultyLink:
     """The relay; a context manager."""
 
@@ -172,21 +179,21 @@ class FaultyLink:
             self._begin(self._down, pair)
 
     def _up(self, pair: _Pair) -> None:
-        with pair.agent, contextlib.suppress(OSError):
-            while content := pair.agent.recv(65_536):
-                for piece in self._spoiled(pair, content):
-                    if not pair.silent:
-                        pair.receiver.sendall(piece)
-            if not pair.silent:
-                pair.receiver.shutdown(socket.SHUT_WR)
+        with pair.agent:
+            with contextlib.suppress(OSError):
+                while content := pair.agent.recv(65_536):
+                    for piece in self._spoiled(pair, content):
+                        if not pair.silent:
+                            pair.receiver.sendall(piece)
+            _pass_end_on(pair, pair.receiver)
 
     def _down(self, pair: _Pair) -> None:
-        with pair.receiver, contextlib.suppress(OSError):
-            while content := pair.receiver.recv(65_536):
-                if not pair.silent:
-                    pair.agent.sendall(content)
-            if not pair.silent:
-                pair.agent.shutdown(socket.SHUT_WR)
+        with pair.receiver:
+            with contextlib.suppress(OSError):
+                while content := pair.receiver.recv(65_536):
+                    if not pair.silent:
+                        pair.agent.sendall(content)
+            _pass_end_on(pair, pair.agent)
 
     def _spoiled(self, pair: _Pair, content: bytes) -> Iterator[bytes]:
         """Yield *content* in pieces, as it is to arrive; the fault happens between two of them."""
