@@ -108,7 +108,8 @@ def test_a_server_that_writes_too_much_is_moved_on_and_cut_over_when_it_writes_l
         passes = len(rig.plane.show_replication(task_id).passes)
         rig.until("further passes", lambda: len(rig.plane.show_replication(task_id).passes) > passes + 1)
         figures = rig.plane.show_replication(task_id)
-        assert figures.frozen_ms == 0
+        # Should a forecast have been too bright, its freeze was given up at the limit: it made no checkpoint.
+        assert not any(done.consistent for done in figures.passes)
         assert rig.state(task_id) == "SYNCING"
         writer.kill()
         rig.until("the end", lambda: rig.state(task_id) == "MIGRATE_SUCCESS", 120.0)
