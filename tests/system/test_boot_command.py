@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.system.landed_disk import FSTAB, ROOT_UUID, TOOLS, content, make_landed_disk
 from wherry.boot.chroot.workbench import ChrootWorkbench
-from wherry.cli.main import run
 
 MISSING = [tool for tool in (*TOOLS, "qemu-storage-daemon") if shutil.which(tool) is None]
 pytestmark = [
@@ -22,28 +23,35 @@ def fstab_in(overlay: Path) -> str | None:
         return guest.read_text("/etc/fstab")
 
 
-def test_a_copy_is_looked_at_changed_and_put_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def boot(*words: str | Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "wherry.cli.main", "boot", *map(str, words), "--trusted"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_copy_is_looked_at_changed_and_put_back(tmp_path: Path) -> None:
     image = make_landed_disk(tmp_path).image
     before = content(image)
-    assert run(["boot", "inspect", str(image), "--trusted"]) == 0
-    assert "Made up 1, host name landed" in capsys.readouterr().out
+    inspected = boot("inspect", image)
+    assert inspected.returncode == 0
+    assert "Made up 1, host name landed" in inspected.stdout
     written = tmp_path / "plan.txt"
     # There's no kernel in it, so that it can't boot: the plan says so, and applying it is refused.
-    assert run(["boot", "plan", str(image), "--trusted", "--output", str(written)]) == 1
+    assert boot("plan", image, "--output", written).returncode == 1
     assert f"+UUID={ROOT_UUID} / ext4" in written.read_text()
     assert "blocker: There's no kernel" in written.read_text()
     overlay = tmp_path / "overlay"
-    assert run(["boot", "apply", str(image), "--trusted", "--output", str(overlay)]) == 1
-    assert "WHERRY.6108" in capsys.readouterr().err
+    refused = boot("apply", image, "--output", overlay)
+    assert refused.returncode == 1
+    assert "WHERRY.6108" in refused.stderr
     assert not overlay.exists()
 
     bootable = with_a_kernel(tmp_path)
-    assert run(["boot", "apply", str(bootable), "--trusted", "--output", str(overlay)]) == 0
+    assert boot("apply", bootable, "--output", overlay).returncode == 0
     assert fstab_in(overlay) == FSTAB.replace("/dev/sda2", f"UUID={ROOT_UUID}")
     assert f"+UUID={ROOT_UUID} / ext4" in (overlay / "changes.txt").read_text()
-    assert run(["boot", "undo", str(overlay), "--trusted"]) == 0
+    assert boot("undo", overlay).returncode == 0
     assert fstab_in(overlay) == FSTAB
-    assert run(["boot", "undo", str(overlay), "--trusted"]) == 2
+    assert boot("undo", overlay).returncode == 2
     assert content(image) == before
 
 
