@@ -78,12 +78,13 @@ class Stage:
         disks = Disks(self.journal, ["/srv"] if mounted else [])
         self.tracker = tracker or Tracker(Journal())
         self.tracking = Tracking([DISK], tracker, "an image")
+        self.outlook = Outlook(2.5, look=dict)
         passes = Passes(
             disks=disks,
             tracking=self.tracking,
             book=self.book,
             pace=Pace(),
-            outlook=Outlook(2.5, look=dict),
+            outlook=self.outlook,
             stop=self.stop,
         )
         self.cutover = Cutover(
@@ -273,6 +274,15 @@ def test_a_server_that_writes_too_much_is_not_frozen_until_it_writes_less(tmp_pa
     assert lines.count("freeze") == 1
     words = next(line for line in stage.journal.lines if FreezeForecast.code in line)
     assert "it may be for 2.5 s only" in words
+
+
+def test_one_freeze_that_was_dear_does_not_forbid_all_others(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, attempts=0)
+    stage.outlook.freeze_ms = 60_000.0
+    lines = stage.run()
+    assert lines.count("freeze") == 1
+    assert lines[-1].startswith("hand in")
+    assert any(FreezeForecast.code in line for line in stage.journal.lines)
 
 
 def test_between_two_freezes_there_is_time_for_the_server_and_more_each_time(tmp_path: Path) -> None:

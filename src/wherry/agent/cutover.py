@@ -170,6 +170,7 @@ class Cutover:
         expected_s = quickest + self._passes.outlook.freeze_ms / 1000
         if expected_s > limit_s:
             self._rest()
+            self._passes.outlook.fade()
             cause = self._and_writers(FreezeForecast.default_cause)
             raise FreezeForecast(seconds=expected_s, limit_s=limit_s, cause=cause)
 

@@ -43,7 +43,7 @@ class Outlook:
         self._written: Mapping[int, Charged] = {}
         self._written_at = 0.0
         self.freeze_ms = USUAL_FREEZE_MS
-        """What freezing and thawing cost by themselves."""
+        """What freezing and thawing cost by themselves, as far as it's known; see `fade`."""
         self.writers: Sequence[WriterFigures] = ()
         """Who wrote most in the time that the last pass looked at, when a freeze won't fit; the busiest first."""
 
@@ -75,6 +75,13 @@ class Outlook:
         self.writers = () if found is None or self._fits(found) else self._busiest(now)
         self._remember(now)
         return None if found is None else self._tell(found)
+
+    def fade(self) -> None:
+        """Count half of what the last freeze cost beyond the usual: the load that made it so may be gone.
+
+        Where it stands in the way, no freeze is tried that could tell.
+        """
+        self.freeze_ms = USUAL_FREEZE_MS + max(0.0, self.freeze_ms - USUAL_FREEZE_MS) / 2
 
     @property
     def busiest(self) -> str:
