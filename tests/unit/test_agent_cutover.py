@@ -1,129 +1,24 @@
 """The cutover against a session, a freeze and a control plane that do as the test says."""
 
-import itertools
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.unit.agent_doubles import DISK, MIB, ROOT, Disks, Freeze, Journal, Session, Tracker
-from wherry.agent.cutover import Cutover, CutoverSettings
+from tests.unit.agent_doubles import MIB, ROOT, Freeze, Journal, Tracker
+from tests.unit.cutover_stage import Stage
 from wherry.agent.decisions import MAX_EXTRA_PASSES
-from wherry.agent.errors import FreezeExpired, FreezeForecast, HookFailed, ProofRefused, TrackingDoubtful
+from wherry.agent.errors import HookFailed, ProofRefused, TrackingDoubtful
 from wherry.agent.figures import FiguresBook
-from wherry.agent.frozen import LATE_ROUNDS, FrozenPass
+from wherry.agent.frozen import LATE_ROUNDS
 from wherry.agent.hooks import Hooks, HookSettings
-from wherry.agent.outlook import Outlook
-from wherry.agent.passes import Passes
-from wherry.agent.tracking import Tracking
 from wherry.client.errors import ControlPlaneError
-from wherry.client.patience import Patience, Steadfast, Stopped
-from wherry.contract.wherry import Proof, ProofHalf
-from wherry.disks.freezing import FreezeRefused
+from wherry.client.patience import Stopped
+from wherry.contract.wherry import ProofHalf
 from wherry.disks.tracking.trust import Reason
 from wherry.replication.errors import ConnectionLost
-from wherry.replication.pacing import Pace
 from wherry.replication.sending import Dirty
-
-NO_HOOKS = HookSettings()
-
-
-class Control:
-    """Signs at the second look, or refuses."""
-
-    def __init__(self, journal: Journal, refusal: ControlPlaneError | None = None) -> None:
-        self.journal = journal
-        self.refusal = refusal
-        self.looks = 0
-        self.on_look: Callable[[], None] = lambda: None
-
-    def hand_in(self, _task_id: str, half: ProofHalf) -> None:
-        self.journal(f"hand in {half.checkpoint}")
-
-    def proof(self, task_id: str, checkpoint: int) -> Proof | None:
-        self.looks += 1
-        self.on_look()
-        if self.looks == 1:
-            return None
-        if self.refusal is not None:
-            raise self.refusal
-        return Proof(
-            task_id=task_id, source_id="s", source_name="n", checkpoint=checkpoint, taken_at=1, disks=[ROOT],
-            signed_at=2, key_id="k", certificate="c", signature="s",
-        )  # fmt: skip
-
-
-class Stage:
-    """A cutover and everything around it."""
-
-    def __init__(
-        self, state: Path, *, freezes: Sequence[Freeze] | None = None, hooks: HookSettings = NO_HOOKS,
-        mounted: bool = True, changed: Iterable[int] = (), tracker: Tracker | None = None, attempts: int = 3,
-        pauses: Patience | None = None,
-    ) -> None:  # fmt: skip
-        self.journal = Journal()
-        self.stop = threading.Event()
-        self.book = FiguresBook(state, "task-1")
-        self.session = Session(self.journal, changed)
-        self.control = Control(self.journal)
-        self.freezes = list(freezes if freezes is not None else [Freeze(self.journal)])
-        for freeze in self.freezes:
-            freeze.journal = self.journal
-        self.now = 0.0
-        self.tried_at: list[float] = []
-        self.limits: list[tuple[list[str], float]] = []
-        disks = Disks(self.journal, ["/srv"] if mounted else [])
-        self.tracker = tracker or Tracker(Journal())
-        self.tracking = Tracking([DISK], tracker, "an image")
-        self.outlook = Outlook(2.5, look=dict)
-        passes = Passes(
-            disks=disks,
-            tracking=self.tracking,
-            book=self.book,
-            pace=Pace(),
-            outlook=self.outlook,
-            stop=self.stop,
-        )
-        self.cutover = Cutover(
-            settings=CutoverSettings(max_freeze_s=2.5, attempts=attempts, sync_interval_s=0.0, proof_poll_s=0.0),
-            frozen=FrozenPass(
-                limit_s=2.5,
-                hooks=Hooks(hooks, state),
-                make_freeze=self.make_freeze,
-                disks=disks,
-                passes=passes,
-                tracking=self.tracking,
-                book=self.book,
-                trace=self.trace,
-            ),
-            passes=passes,
-            book=self.book,
-            control=self.control,
-            sure=Steadfast(self.stop, Patience(first_s=0.0)),
-            stop=self.stop,
-            trace=self.trace,
-            pauses=pauses or Patience(first_s=0.0),
-            clock=self.clock,
-        )
-
-    def clock(self) -> float:
-        self.now += 1.0
-        return self.now
-
-    def trace(self, text: str) -> None:
-        self.journal(f"trace {text}")
-
-    def make_freeze(self, mount_points: Iterable[str], limit_s: float) -> AbstractContextManager[Freeze]:
-        self.limits.append((list(mount_points), limit_s))
-        self.tried_at.append(self.now)
-        return self.freezes.pop(0)
-
-    def run(self) -> list[str]:
-        self.cutover.run(self.session, "task-1")
-        return [line for line in self.journal.lines if not line.startswith(("trace", "write back"))]
 
 
 def test_a_quiet_server_is_frozen_for_one_pass_and_proven(tmp_path: Path) -> None:
@@ -177,22 +72,6 @@ def test_a_pass_that_the_watchdog_cut_short_is_kept_but_not_called_consistent(tm
     assert stage.book.figures.watchdog_fired
 
 
-def test_a_freeze_that_never_suffices_fails_the_task_with_a_code(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, freezes=[Freeze(Journal(), holds=False) for _ in range(3)])
-    with pytest.raises(FreezeExpired) as caught:
-        stage.run()
-    assert caught.value.code == FreezeExpired.code
-    assert "2.5 s" in caught.value.message
-    assert stage.freezes == []
-
-
-def test_a_freeze_that_is_refused_is_tried_again_and_then_told(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, freezes=[Freeze(Journal(), refuses=True) for _ in range(3)])
-    with pytest.raises(FreezeRefused):
-        stage.run()
-    assert stage.journal.lines.count("thaw") == 3
-
-
 def test_a_connection_that_breaks_while_frozen_thaws_at_once(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
 
@@ -206,93 +85,6 @@ def test_a_connection_that_breaks_while_frozen_thaws_at_once(tmp_path: Path) -> 
     assert stage.journal.lines[-2:] == ["thaw", "close freeze"]
     assert stage.book.figures.frozen_ms == 42
     assert stage.book.half is None
-
-
-def test_a_link_that_breaks_in_every_frozen_pass_does_not_freeze_for_ever(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, freezes=[Freeze(Journal()) for _ in range(4)])
-
-    def cut() -> None:
-        if stage.journal.lines.count("freeze") > stage.journal.lines.count("thaw"):
-            raise ConnectionLost(reason="cut")
-
-    stage.session.during_pass = cut
-    for _ in range(3):
-        with pytest.raises(ConnectionLost):
-            stage.run()
-    with pytest.raises(FreezeExpired):
-        stage.run()
-    assert len(stage.freezes) == 1
-
-
-def test_after_a_link_that_broke_while_frozen_the_task_says_what_it_waits_for(tmp_path: Path) -> None:
-    pauses = Patience(first_s=10.0, ceiling_s=10.0, uniform=lambda _least, most: most)
-    stage = Stage(tmp_path, freezes=[Freeze(Journal()), Freeze(Journal())], attempts=0, pauses=pauses)
-
-    def cut() -> None:
-        if stage.journal.lines.count("freeze") > stage.journal.lines.count("thaw"):
-            raise ConnectionLost(reason="cut")
-
-    stage.session.during_pass = cut
-    with pytest.raises(ConnectionLost):
-        stage.run()
-    stage.session.during_pass = lambda: None
-    assert stage.run()[-1].startswith("hand in")
-    assert any("connection was lost while the server was frozen" in line for line in stage.journal.lines)
-
-
-def test_a_server_whose_passes_take_too_long_is_not_even_frozen(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    stage.session.seconds = 2.61
-    with pytest.raises(FreezeForecast, match=r"2\.7 s"):
-        stage.run()
-    assert "freeze" not in stage.journal.lines
-
-
-def test_a_freeze_that_does_not_fit_is_tried_until_it_does(tmp_path: Path) -> None:
-    freezes = [*(Freeze(Journal(), holds=False) for _ in range(5)), Freeze(Journal(), refuses=True), Freeze(Journal())]
-    stage = Stage(tmp_path, freezes=freezes, attempts=0)
-    assert stage.run()[-1].startswith("hand in")
-    assert stage.freezes == []
-    told = [line for line in stage.journal.lines if line.startswith("trace") and "tried again" in line]
-    for part in (FreezeExpired.code, "2.5 s", "cause:", "fix:", "--max-freeze"):
-        assert part in told[0]
-
-
-def test_a_server_that_writes_too_much_is_not_frozen_until_it_writes_less(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, attempts=0)
-    stage.session.seconds = 9.0
-    passes = 0
-
-    def quieten() -> None:
-        nonlocal passes
-        passes += 1
-        stage.session.seconds = 9.0 if passes < 30 else 0.1
-
-    stage.session.during_pass = quieten
-    lines = stage.run()
-    assert lines.index("freeze") > lines.index("pass 33")
-    assert lines.count("freeze") == 1
-    words = next(line for line in stage.journal.lines if FreezeForecast.code in line)
-    assert "it may be for 2.5 s only" in words
-
-
-def test_one_freeze_that_was_dear_does_not_forbid_all_others(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, attempts=0)
-    stage.outlook.freeze_ms = 60_000.0
-    lines = stage.run()
-    assert lines.count("freeze") == 1
-    assert lines[-1].startswith("hand in")
-    assert any(FreezeForecast.code in line for line in stage.journal.lines)
-
-
-def test_between_two_freezes_there_is_time_for_the_server_and_more_each_time(tmp_path: Path) -> None:
-    freezes = [Freeze(Journal(), holds=False) for _ in range(4)] + [Freeze(Journal())]
-    pauses = Patience(first_s=10.0, ceiling_s=25.0, uniform=lambda _least, most: most)
-    stage = Stage(tmp_path, freezes=freezes, attempts=0, pauses=pauses)
-    stage.run()
-    between = [later - earlier for earlier, later in itertools.pairwise(stage.tried_at)]
-    for least, seconds in zip((10, 20, 25, 25), between, strict=True):
-        assert least <= seconds < least + 5
 
 
 def test_the_hook_runs_between_commit_and_thaw(tmp_path: Path) -> None:
