@@ -12,6 +12,7 @@ from wherry.contract.enumerations import DiskBus, OrderKind, OrderStage, Verdict
 from wherry.contract.landing import LandingError, OrderReport, TargetMachine
 from wherry.durable import write_file
 from wherry.receiver.landing import standing
+from wherry.receiver.landing.carrier import landed_disks
 from wherry.receiver.landing.words import OrderStopped
 from wherry.replication.errors import CheckpointGone, SnapshotRefused
 
@@ -68,6 +69,18 @@ def test_a_kept_checkpoint_is_taken_and_outlives_its_folder(tmp_path: Path) -> N
         path.unlink()
     kept.rmdir()
     assert (scene.folder() / "base/disk-1.raw").read_bytes() == b"kept"
+
+
+def test_a_checkpoint_that_is_kept_as_qcow2_alone_is_no_disk_to_land_on(scene: Scene) -> None:
+    converted = scene.directory / "checkpoint-00000004"
+    converted.mkdir()
+    for disk in scene.replica.disks:
+        (converted / disk.path.with_suffix(".qcow2").name).write_bytes(b"made of the replica's images")
+    done(scene.do(order()))
+    disks = landed_disks(scene.folder())
+    assert [Path(disk.read_text()).read_bytes() for disk in disks] == [
+        disk.path.read_bytes() for disk in scene.replica.disks
+    ]
 
 
 def test_a_copy_that_does_not_boot_fails_the_order_with_its_code(scene: Scene) -> None:

@@ -41,6 +41,15 @@ def checkpoint_folder(directory: Path, number: int) -> Path:
     return directory / f"checkpoint-{number:08}"
 
 
+def kept_images(directory: Path) -> Mapping[int, Path]:
+    """Return the folders of the checkpoints whose raw images are kept below the replica's *directory*, by number.
+
+    A folder with nothing but qcow2 in it was converted from the replica's own images.
+    """
+    found = (path for path in directory.glob("checkpoint-*") if any(path.glob("disk-*.raw")))
+    return {int(path.name.partition("-")[2]): path for path in found}
+
+
 def keep_newest(directory: Path, most: int) -> None:
     """Remove what is kept of all checkpoints but the *most* newest. Raises OSError."""
     for old in sorted(directory.glob("checkpoint-*"))[:-most]:

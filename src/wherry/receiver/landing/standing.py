@@ -15,6 +15,7 @@ import msgspec
 from wherry.contract.enumerations import OrderKind, TaskState
 from wherry.contract.landing import LandingOrder
 from wherry.durable import sync_directory, write_file
+from wherry.receiver.checkpoints import kept_images
 from wherry.receiver.errors import ReplicaMoving
 from wherry.receiver.landing.words import StandingDisks
 from wherry.replication.errors import CheckpointGone, SnapshotRefused
@@ -71,7 +72,7 @@ def find_standing(
     moving = order.kind not in _WAITED_FOR and task_state not in _AT_REST
     if moving and not reflinks_in(folder):
         raise ReplicaMoving(task_id=order.task_id, reason="the filesystem of the images knows no reflinks")
-    kept = {int(path.name.partition("-")[2]): path for path in directory.glob("checkpoint-*")}
+    kept = kept_images(directory)
     current = replica.checkpoint
     there = {*kept, *([current.number] if current is not None and current.consistent else [])}
     if order.checkpoint is None:
