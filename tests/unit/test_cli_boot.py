@@ -6,10 +6,11 @@ import pytest
 
 from tests.unit.boot.sample_systems import debian, red_hat
 from wherry.boot.inspection import inspect
-from wherry.boot.target import DiskBus, Firmware, NetworkWish, Nic, TargetMachine
+from wherry.boot.target import Firmware, Nic, TargetMachine
 from wherry.cli.boot import Target
 from wherry.cli.errors import MacUnreadable
 from wherry.cli.main import run
+from wherry.contract.enumerations import DiskBus, NetworkWish
 
 MAC = "52:54:00:ab:cd:ef"
 

@@ -24,9 +24,10 @@ from wherry.boot.overlay import make_overlay
 from wherry.boot.planning import plan
 from wherry.boot.rehearsal import rehearse
 from wherry.boot.system import System
-from wherry.boot.target import DiskBus, Firmware, TargetMachine
+from wherry.boot.target import Firmware, TargetMachine
 from wherry.boot.target import Nic as TargetNic
-from wherry.boot.verdicts import Question, Verdict
+from wherry.boot.verdicts import Question
+from wherry.contract.enumerations import DiskBus, Verdict
 
 MISSING = [tool for tool in ("qemu-system-x86_64", "qemu-storage-daemon", "mcopy") if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(

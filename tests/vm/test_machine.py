@@ -13,7 +13,7 @@ from wherry.boot.machine.accelerator import Accelerator, boot_sector, boots_with
 from wherry.boot.machine.errors import MachineGone, MachineNotStarted, MonitorRefused
 from wherry.boot.machine.hardware import Disk, MachineSpec
 from wherry.boot.machine.machine import Machine
-from wherry.boot.target import DiskBus
+from wherry.contract.enumerations import DiskBus
 
 SPOKEN = b"wherry boots here"
 

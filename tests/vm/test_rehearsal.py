@@ -13,8 +13,9 @@ from wherry.boot.machine.hardware import Disk, DiskFormat, MachineSpec, Nic, Use
 from wherry.boot.machine.uefi import find_uefi_firmware
 from wherry.boot.probe import Check
 from wherry.boot.rehearsal import Rehearsal, rehearse
-from wherry.boot.target import DiskBus, Firmware
-from wherry.boot.verdicts import Question, Verdict
+from wherry.boot.target import Firmware
+from wherry.boot.verdicts import Question
+from wherry.contract.enumerations import DiskBus, Verdict
 
 LIMIT_S = 900.0
 CHECKS = (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from wherry.boot.target import DiskBus
+from wherry.contract.enumerations import DiskBus
 
 NEEDED: Final[Mapping[DiskBus, tuple[str, ...]]] = {
     DiskBus.VIRTIO_BLK: ("virtio_pci", "virtio_blk"),

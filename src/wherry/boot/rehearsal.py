@@ -21,7 +21,8 @@ from wherry.boot.machine.hardware import MachineSpec, Nic, UserNetwork
 from wherry.boot.machine.machine import Machine
 from wherry.boot.probe import MARK, PORT, CheckResult, Listener, Report
 from wherry.boot.troubles import RehearsalStopped
-from wherry.boot.verdicts import Conclusion, Observation, Question, Verdict, conclude
+from wherry.boot.verdicts import Conclusion, Observation, Question, conclude
+from wherry.contract.enumerations import Verdict
 
 log = structlog.get_logger(__name__)
 

@@ -3,36 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from wherry.contract.enumerations import DiskBus, NetworkWish
+
 
 class Firmware(StrEnum):
     """What starts the boot loader."""
 
     BIOS = "bios"
     UEFI = "uefi"
-
-
-class DiskBus(StrEnum):
-    """How the machine's disks are attached, and so which driver the initramfs must have."""
-
-    VIRTIO_BLK = "virtio-blk"
-    VIRTIO_SCSI = "virtio-scsi"
-    SATA = "sata"
-    NVME = "nvme"
-
-
-class NicModel(StrEnum):
-    """The machine's network cards, and so the driver and the predictable name."""
-
-    VIRTIO = "virtio-net"
-    E1000E = "e1000e"
-
-
-class NetworkWish(StrEnum):
-    """Where the system has its addresses from at its new home."""
-
-    DHCP = "dhcp"
-    KEEP = "keep"
-    """What is configured stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)

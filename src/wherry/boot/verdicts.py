@@ -5,12 +5,11 @@ A rule concludes as soon as the matter is clear, so that nobody waits for a limi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from wherry.boot.console import Console, Sign, Stage, Trouble, reasons_in
 from wherry.boot.probe import Check, Report
-from wherry.boot.target import DiskBus, Firmware
+from wherry.boot.target import Firmware
 from wherry.boot.troubles import (
     BootLoaderMissing,
     BootLoaderStuck,
@@ -24,6 +23,7 @@ from wherry.boot.troubles import (
     ServerWentDown,
     UnitsFailed,
 )
+from wherry.contract.enumerations import DiskBus, Verdict
 from wherry.errors import WherryError
 
 SETTLE_S: Final = 3.0
@@ -34,14 +34,6 @@ SILENCE_S: Final = 60.0
 """How long a boot loader may neither read a disk nor say anything, in seconds."""
 PROBE_S: Final = 180.0
 """How long the probe may take to begin after the login prompt, in seconds."""
-
-
-class Verdict(StrEnum):
-    """What a rehearsal came to."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,12 @@ from wherry.boot.overlay import make_overlay, remove_overlay
 from wherry.boot.parsing.interfaces import read_mac
 from wherry.boot.planning import plan as plan_changes
 from wherry.boot.system import System
-from wherry.boot.target import DiskBus, Firmware, NetworkWish, Nic, TargetMachine
+from wherry.boot.target import Firmware, Nic, TargetMachine
 from wherry.boot.undo import Undo
 from wherry.boot.workbench import Workbench
 from wherry.cli.boot_texts import as_json, describe
 from wherry.cli.errors import FileUnreadable, FileUnwritable, MacUnreadable
+from wherry.contract.enumerations import DiskBus, NetworkWish
 from wherry.durable import write_file
 
 UNDO_FILE: Final = "undo"

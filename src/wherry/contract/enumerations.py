@@ -419,7 +419,7 @@ class Verdict(StrEnum):
 
 
 class DiskBus(StrEnum):
-    """By what the disks of a target machine are attached."""
+    """By what the disks of a target machine are attached, and so which driver the initramfs must have."""
 
     VIRTIO_BLK = "virtio-blk"
     VIRTIO_SCSI = "virtio-scsi"
@@ -428,14 +428,14 @@ class DiskBus(StrEnum):
 
 
 class NicModel(StrEnum):
-    """The network card of a target machine."""
+    """The network card of a target machine, and so its driver and its predictable name."""
 
     VIRTIO = "virtio-net"
     E1000E = "e1000e"
 
 
 class NetworkWish(StrEnum):
-    """How the target gets its addresses: anew, or those of the source."""
+    """How the target gets its addresses: anew, or as they are configured on the source."""
 
     DHCP = "dhcp"
     KEEP = "keep"

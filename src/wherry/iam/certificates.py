@@ -26,8 +26,8 @@ SERVER_DAYS: Final = 825
 TASK_DAYS: Final = 365
 PROOF_DAYS: Final = 3650
 _BACKDATE: Final = timedelta(days=2)
-"""Certificates begin before they are made. Wherry's own programs don't look at the dates (ADR 0020); for all others
-this covers clocks that are behind, and those set to local time instead of UTC."""
+"""Certificates begin before they are made. Wherry's own programs go by the control plane's time (ADR 0020); for all
+others this covers clocks that are behind, and those set to local time instead of UTC."""
 
 _PublicKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
 

@@ -1,6 +1,7 @@
 """What becomes of landed systems: the landing of each task, and the orders that receivers get for it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -146,8 +147,7 @@ def order(connection: Connection, task_id: str, wanted: OrderLanding, *, at: int
         ended_at=None,
     )
     connection.execute(_order.insert().inline(), msgspec.structs.asdict(row))
-    before = of_task(connection, task_id)
-    _put(connection, before, {"version": before.version + 1, **({"order_id": order_id} if wanted.leads else {})})
+    _changed(connection, task_id, {"order_id": order_id} if wanted.leads else {})
     return order_id
 
 
@@ -164,8 +164,7 @@ def set_order(connection: Connection, task_id: str, wanted: SetOrder, *, at: int
     if wanted.checkpoint is not None:
         values["checkpoint"] = wanted.checkpoint
     connection.execute(update(_order).where(_order.c.id == wanted.id).values(values))
-    before = of_task(connection, task_id)
-    _put(connection, before, {"version": before.version + 1})
+    _changed(connection, task_id)
 
 
 def withdraw(connection: Connection, task_id: str, kinds: Collection[OrderKind], *, at: int) -> None:
@@ -173,8 +172,7 @@ def withdraw(connection: Connection, task_id: str, kinds: Collection[OrderKind],
     conditions = (_order.c.task_id == task_id, _order.c.ended_at.is_(None), _order.c.kind.in_(sorted(kinds)))
     ended = {"stage": OrderStage.WITHDRAWN, "changed_at": at, "ended_at": at}
     if connection.execute(update(_order).where(*conditions).values(ended)).rowcount:
-        before = of_task(connection, task_id)
-        _put(connection, before, {"version": before.version + 1})
+        _changed(connection, task_id)
 
 
 def set_clone(connection: Connection, task_id: str, wanted: SetClone) -> None:
@@ -199,6 +197,12 @@ def set_target(connection: Connection, task_id: str, wanted: SetTarget) -> None:
         target["name"] = wanted.name
     values = {"target_vm_id": wanted.server_id, "document": {**document, "target_server": target}}
     connection.execute(update(_task).where(_task.c.id == task_id).values(values))
+
+
+def _changed(connection: Connection, task_id: str, values: Mapping[str, object] = MappingProxyType({})) -> None:
+    """Note that something about a task's landing is new, so that whoever knows the version before hears of it."""
+    before = of_task(connection, task_id)
+    _put(connection, before, {"version": before.version + 1, **values})
 
 
 def _put(connection: Connection, before: LandingRow, values: Mapping[str, object]) -> None:

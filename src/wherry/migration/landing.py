@@ -66,58 +66,34 @@ REHEARSING: Final = (OrderKind.LAND, OrderKind.DRILL, OrderKind.REHEARSE)
 
 _DRILL_STATES: Final = frozenset({TaskState.READY, TaskState.ABORT})
 
+_REHEARSED: Final[Mapping[OrderStage, LandingState]] = {
+    OrderStage.ORDERED: LandingState.ORDERED,
+    OrderStage.WAITING: LandingState.ORDERED,
+    OrderStage.PREPARING: LandingState.PREPARING,
+    OrderStage.REHEARSING: LandingState.REHEARSING,
+    OrderStage.LAUNCHING: LandingState.REHEARSING,
+    OrderStage.DONE: LandingState.PASSED,
+    OrderStage.NOTHING_TO_BOOT: LandingState.NOTHING_TO_BOOT,
+    OrderStage.FAILED: LandingState.FAILED,
+}
+
+
+def _acted(meanwhile: LandingState, done: LandingState, failed: LandingState) -> Mapping[OrderStage, LandingState]:
+    """Return what an order that acts on a landed system makes of the landing: only its end tells something new."""
+    return {
+        **dict.fromkeys(_REHEARSED, meanwhile),
+        OrderStage.DONE: done,
+        OrderStage.NOTHING_TO_BOOT: LandingState.NOTHING_TO_BOOT,
+        OrderStage.FAILED: failed,
+    }
+
+
 AFTER: Mapping[OrderKind, Mapping[OrderStage, LandingState]] = MappingProxyType(
     {
-        OrderKind.LAND: {
-            OrderStage.ORDERED: LandingState.ORDERED,
-            OrderStage.WAITING: LandingState.ORDERED,
-            OrderStage.PREPARING: LandingState.PREPARING,
-            OrderStage.REHEARSING: LandingState.REHEARSING,
-            OrderStage.LAUNCHING: LandingState.REHEARSING,
-            OrderStage.DONE: LandingState.PASSED,
-            OrderStage.NOTHING_TO_BOOT: LandingState.NOTHING_TO_BOOT,
-            OrderStage.FAILED: LandingState.FAILED,
-        },
-        OrderKind.DRILL: {
-            OrderStage.ORDERED: LandingState.ORDERED,
-            OrderStage.WAITING: LandingState.ORDERED,
-            OrderStage.PREPARING: LandingState.PREPARING,
-            OrderStage.REHEARSING: LandingState.REHEARSING,
-            OrderStage.LAUNCHING: LandingState.REHEARSING,
-            OrderStage.DONE: LandingState.PASSED,
-            OrderStage.NOTHING_TO_BOOT: LandingState.NOTHING_TO_BOOT,
-            OrderStage.FAILED: LandingState.FAILED,
-        },
-        OrderKind.LAUNCH: {
-            **dict.fromkeys(
-                (
-                    OrderStage.ORDERED,
-                    OrderStage.WAITING,
-                    OrderStage.PREPARING,
-                    OrderStage.REHEARSING,
-                    OrderStage.LAUNCHING,
-                ),
-                LandingState.LAUNCHING,
-            ),
-            OrderStage.DONE: LandingState.LAUNCHED,
-            OrderStage.NOTHING_TO_BOOT: LandingState.NOTHING_TO_BOOT,
-            OrderStage.FAILED: LandingState.LAUNCH_FAILED,
-        },
-        OrderKind.ROLL_BACK: {
-            **dict.fromkeys(
-                (
-                    OrderStage.ORDERED,
-                    OrderStage.WAITING,
-                    OrderStage.PREPARING,
-                    OrderStage.REHEARSING,
-                    OrderStage.LAUNCHING,
-                ),
-                LandingState.ROLLING_BACK,
-            ),
-            OrderStage.DONE: LandingState.ROLLED_BACK,
-            OrderStage.NOTHING_TO_BOOT: LandingState.NOTHING_TO_BOOT,
-            OrderStage.FAILED: LandingState.ROLL_BACK_FAILED,
-        },
+        OrderKind.LAND: _REHEARSED,
+        OrderKind.DRILL: _REHEARSED,
+        OrderKind.LAUNCH: _acted(LandingState.LAUNCHING, LandingState.LAUNCHED, LandingState.LAUNCH_FAILED),
+        OrderKind.ROLL_BACK: _acted(LandingState.ROLLING_BACK, LandingState.ROLLED_BACK, LandingState.ROLL_BACK_FAILED),
     }
 )
 """What a landing becomes when the receiver reports a stage of the order that it follows."""

@@ -31,8 +31,9 @@ from wherry.boot.initramfs import modules_in
 from wherry.boot.inspection import inspect
 from wherry.boot.planning import plan
 from wherry.boot.system import InitramfsTool
-from wherry.boot.target import DiskBus, Firmware, NetworkWish, Nic, TargetMachine
+from wherry.boot.target import Firmware, Nic, TargetMachine
 from wherry.boot.undo import Undo
+from wherry.contract.enumerations import DiskBus, NetworkWish
 
 BIOS = TargetMachine(Firmware.BIOS)
 WHY = ("because",)

@@ -7,8 +7,9 @@ from tests.unit.boot.sample_systems import KERNEL, RED_HAT_KERNEL, debian, red_h
 from wherry.boot.changeset import render
 from wherry.boot.inspection import inspect
 from wherry.boot.planning import plan
-from wherry.boot.target import DiskBus, Firmware, NetworkWish, Nic, TargetMachine
+from wherry.boot.target import Firmware, Nic, TargetMachine
 from wherry.cli.boot_texts import as_json, describe
+from wherry.contract.enumerations import DiskBus, NetworkWish
 
 PATHS = (
     *("/etc/fstab", "/etc/crypttab", "/etc/os-release", "/etc/hostname", "/etc/default/grub", "/etc/selinux/config"),

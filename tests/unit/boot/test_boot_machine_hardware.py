@@ -18,7 +18,7 @@ from wherry.boot.machine.hardware import (
     port_file,
 )
 from wherry.boot.machine.uefi import UefiFirmware
-from wherry.boot.target import DiskBus, NicModel
+from wherry.contract.enumerations import DiskBus, NicModel
 
 DISKS = (Disk(Path("/images/a,b.raw"), serial="WHERRY-1"), Disk(Path("/images/two.qcow2"), DiskFormat.QCOW2))
 UEFI = UefiFirmware(Path("/firmware/code.fd"), Path("/firmware/variables.fd"))

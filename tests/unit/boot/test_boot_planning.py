@@ -34,7 +34,8 @@ from wherry.boot.findings.services import AGENT_UNIT
 from wherry.boot.inspection import inspect
 from wherry.boot.planning import plan
 from wherry.boot.rules.services import CLOUD_CONFIG
-from wherry.boot.target import DiskBus, Firmware, NetworkWish, Nic, TargetMachine
+from wherry.boot.target import Firmware, Nic, TargetMachine
+from wherry.contract.enumerations import DiskBus, NetworkWish
 
 JOIN_SCRIPT = Path(__file__).parents[3] / "src/wherry/server/join-script.sh"
 BIOS, UEFI = TargetMachine(Firmware.BIOS), TargetMachine(Firmware.UEFI)

@@ -13,8 +13,9 @@ from wherry.boot.machine.errors import MachineGone
 from wherry.boot.machine.hardware import Disk, MachineSpec, Nic, TapNetwork, UserNetwork
 from wherry.boot.probe import MARK, PORT, Check
 from wherry.boot.rehearsal import Rehearsal, isolated, watch
-from wherry.boot.target import DiskBus, Firmware
-from wherry.boot.verdicts import SILENCE_S, Question, Verdict
+from wherry.boot.target import Firmware
+from wherry.boot.verdicts import SILENCE_S, Question
+from wherry.contract.enumerations import DiskBus, Verdict
 
 QUESTION = Question(Firmware.BIOS, DiskBus.VIRTIO_BLK, (Check("web", "true"),), limit_s=500)
 CHECKED = json.dumps({"kind": "checked", "number": 0, "status": 0, "text": base64.b64encode(b"ok").decode()})

@@ -10,8 +10,9 @@ from tests.unit.boot.sample_systems import debian, red_hat
 from wherry.boot.changeset import render
 from wherry.boot.inspection import inspect
 from wherry.boot.planning import plan
-from wherry.boot.target import DiskBus, Firmware, NetworkWish, Nic, TargetMachine
+from wherry.boot.target import Firmware, Nic, TargetMachine
 from wherry.cli.boot_texts import as_json, describe
+from wherry.contract.enumerations import DiskBus, NetworkWish
 
 GOLDEN = Path(__file__).parent / "golden"
 SYSTEMS = {"debian": debian, "red_hat": red_hat}

@@ -6,17 +6,9 @@ import pytest
 
 from wherry.boot.console import Console
 from wherry.boot.probe import Check, Report
-from wherry.boot.target import DiskBus, Firmware
-from wherry.boot.verdicts import (
-    EMERGENCY_S,
-    PROBE_S,
-    SETTLE_S,
-    SILENCE_S,
-    Observation,
-    Question,
-    Verdict,
-    conclude,
-)
+from wherry.boot.target import Firmware
+from wherry.boot.verdicts import EMERGENCY_S, PROBE_S, SETTLE_S, SILENCE_S, Observation, Question, conclude
+from wherry.contract.enumerations import DiskBus, Verdict
 
 QUESTION = Question(Firmware.BIOS, DiskBus.NVME, limit_s=1000)
 CHECKED = replace(QUESTION, checks=(Check("web", "true"), Check("database", "true")))

@@ -14,7 +14,7 @@ from typing import Final
 
 from wherry.boot.machine.accelerator import QEMU, Accelerator
 from wherry.boot.machine.uefi import UefiFirmware
-from wherry.boot.target import DiskBus, NicModel
+from wherry.contract.enumerations import DiskBus, NicModel
 
 MONITOR_SOCKET: Final = "qmp.sock"
 CONSOLE_SOCKET: Final = "console.sock"

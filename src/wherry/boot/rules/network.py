@@ -13,7 +13,8 @@ from wherry.boot.changeset import Notice, Weight, WriteFile
 from wherry.boot.parsing import ifcfg, ifupdown, netplan, networkd, networkmanager, udev_names
 from wherry.boot.parsing.interfaces import Addressing, Interface, is_pattern, natural_order
 from wherry.boot.system import NetworkFile, System
-from wherry.boot.target import NetworkWish, Nic, TargetMachine
+from wherry.boot.target import Nic, TargetMachine
+from wherry.contract.enumerations import NetworkWish
 
 LINK: Final = "/etc/systemd/network/10-wherry-{}.link"
 

@@ -22,7 +22,7 @@ import structlog
 from wherry.boot.errors import NoSystem
 from wherry.boot.overlay import make_overlay
 from wherry.contract.enumerations import OrderKind, OrderStage, Verdict
-from wherry.contract.landing import LandingError, LandingOrder, OrderReport, RehearsalResult, TargetMachine
+from wherry.contract.landing import LandingOrder, OrderReport, RehearsalResult, TargetMachine
 from wherry.durable import sync_directory, write_file
 from wherry.errors import WherryError
 from wherry.receiver.drivers import Driver
@@ -38,6 +38,7 @@ from wherry.receiver.landing.words import (
     StandingDisks,
     Stopped,
     Tell,
+    told,
 )
 from wherry.replication.errors import CheckpointGone
 
@@ -45,7 +46,6 @@ log = structlog.get_logger(__name__)
 
 LANDING: Final = "landing"
 _ORDER_ID: Final = re.compile(r"[0-9A-Za-z-]{1,36}")
-_MOST_TEXT: Final = 2048
 
 
 MakeOverlay = Callable[[Sequence[Path], Path], Sequence[Path]]
@@ -287,16 +287,6 @@ def landed_disks(folder: Path) -> list[Path]:
     """Return the disks that were made to boot, in order, of the order in *folder*."""
     found = list((folder / "landed").glob("disk-*.qcow2"))
     return sorted(found, key=lambda disk: int(disk.stem.partition("-")[2]))
-
-
-def told(error: WherryError) -> LandingError:
-    """Return an error in the words of a report."""
-    return LandingError(
-        code=error.code,
-        message=error.message[:_MOST_TEXT],
-        cause=error.cause[:_MOST_TEXT],
-        fix=error.fix[:_MOST_TEXT],
-    )
 
 
 def _ended(base: StandingDisks, result: RehearsalResult, *, server_id: str = "", server_name: str = "") -> OrderReport:

@@ -23,8 +23,7 @@ from wherry.contract.wherry import Assignment
 from wherry.durable import write_file
 from wherry.errors import WherryError
 from wherry.receiver.errors import OrderFailed
-from wherry.receiver.landing.carrier import told
-from wherry.receiver.landing.words import OrderStopped, Tell
+from wherry.receiver.landing.words import OrderStopped, Tell, told
 from wherry.receiver.landing.words import Stopped as StoppedFlag
 
 log = structlog.get_logger(__name__)

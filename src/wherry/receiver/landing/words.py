@@ -3,16 +3,46 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from wherry.contract.enumerations import OrderStage
-from wherry.contract.landing import LandingOrder, RehearsalResult, TargetMachine
+from wherry.contract.landing import LandingError, LandingOrder, RehearsalResult, TargetMachine
 from wherry.receiver.drivers.qemu.servers import ServerNote
 
 Tell = Callable[[OrderStage, int, str], None]
 """Takes over how far an order is: its stage, per cent, and words for people."""
 Stopped = Callable[[], bool]
 """Tells whether the order is no longer wanted, or the receiver is ending."""
+
+
+_MOST_TEXT: Final = 2048
+
+
+class Explained(Protocol):
+    """What went wrong, as an error says it, or a rehearsal that failed."""
+
+    @property
+    def code(self) -> str:
+        """Its code."""
+
+    @property
+    def message(self) -> str:
+        """What happened."""
+
+    @property
+    def cause(self) -> str:
+        """Why."""
+
+    @property
+    def fix(self) -> str:
+        """What to do."""
+
+
+def told(what: Explained) -> LandingError:
+    """Return it in the words of a report."""
+    return LandingError(
+        code=what.code, message=what.message[:_MOST_TEXT], cause=what.cause[:_MOST_TEXT], fix=what.fix[:_MOST_TEXT]
+    )
 
 
 class OrderStopped(Exception):

@@ -19,15 +19,13 @@ from wherry.boot.machine.hardware import DiskFormat
 from wherry.boot.overlay import make_overlay
 from wherry.boot.planning import plan
 from wherry.boot.rehearsal import Rehearsal, rehearse
-from wherry.boot.target import DiskBus, Firmware, NetworkWish, Nic
+from wherry.boot.target import Firmware, Nic
 from wherry.boot.target import TargetMachine as BootTarget
 from wherry.boot.verdicts import Question
 from wherry.boot.workbench import Workbench
-from wherry.contract.enumerations import Verdict
 from wherry.contract.landing import (
     MAX_CONSOLE_BYTES,
     MAX_SCREENSHOT_BYTES,
-    LandingError,
     LandingOrder,
     RehearsalResult,
     RehearsalStage,
@@ -35,13 +33,12 @@ from wherry.contract.landing import (
     TargetMachine,
 )
 from wherry.receiver.drivers.qemu.hardware import machine_spec
-from wherry.receiver.landing.words import Stopped
+from wherry.receiver.landing.words import Stopped, told
 
 log = structlog.get_logger(__name__)
 
 _MOST_LINE: Final = 1024
 _MOST_OUTPUT: Final = 8192
-_MOST_TEXT: Final = 2048
 _MOST_NAME: Final = 255
 _MOST_UNITS: Final = 500
 _MIB: Final = 1 << 20
@@ -97,7 +94,7 @@ class BootRehearser:
             )
             question = Question(
                 Firmware(order.target.firmware.lower()),
-                DiskBus(order.target.disk_bus.value),
+                order.target.disk_bus,
                 checks,
                 limit_s=float(order.limit_s),
             )
@@ -110,8 +107,8 @@ def boot_target(machine: TargetMachine, names: Sequence[str]) -> BootTarget:
     """Return the target machine in the words of `wherry.boot`; *names*: of the disks, on the source."""
     return BootTarget(
         firmware=Firmware(machine.firmware.lower()),
-        bus=DiskBus(machine.disk_bus.value),
-        network=NetworkWish(machine.network.value),
+        bus=machine.disk_bus,
+        network=machine.network,
         nics=tuple(Nic(mac.lower()) for mac in machine.macs),
         source_disks=tuple(names) if all(names) else (),
     )
@@ -134,18 +131,10 @@ def reasons(changes: ChangeSet) -> list[str]:
 
 def result_of(rehearsal: Rehearsal) -> RehearsalResult:
     """Return what a rehearsal came to, in the words of a report. Of a long console text the end stays."""
-    error = None
-    if rehearsal.code:
-        error = LandingError(
-            code=rehearsal.code,
-            message=rehearsal.message[:_MOST_TEXT],
-            cause=rehearsal.cause[:_MOST_TEXT],
-            fix=rehearsal.fix[:_MOST_TEXT],
-        )
     return RehearsalResult(
-        verdict=Verdict(rehearsal.verdict.value),
+        verdict=rehearsal.verdict,
         seconds=rehearsal.took_s,
-        error=error,
+        error=told(rehearsal) if rehearsal.code else None,
         stages=[RehearsalStage(name=each.stage[:_MOST_NAME], at_s=each.after_s) for each in rehearsal.stages[:100]],
         failed_units=[unit[:_MOST_NAME] for unit in rehearsal.failed_units[:_MOST_UNITS]],
         checks=[

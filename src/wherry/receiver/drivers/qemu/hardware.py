@@ -7,7 +7,6 @@ from pathlib import Path
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.hardware import Disk, DiskFormat, MachineSpec, Nic, UserNetwork
 from wherry.boot.machine.uefi import find_uefi_firmware
-from wherry.boot.target import DiskBus, NicModel
 from wherry.contract.enumerations import Firmware
 from wherry.contract.landing import TargetMachine
 
@@ -32,11 +31,11 @@ def machine_spec(
         name=name,
         accelerator=accelerator,
         disks=tuple(Disk(disk, DiskFormat.QCOW2) for disk in disks),
-        bus=DiskBus(machine.disk_bus.value),
+        bus=machine.disk_bus,
         uefi=find_uefi_firmware() if machine.firmware is Firmware.UEFI else None,
         vcpus=machine.vcpus,
         memory_mib=machine.memory_mb,
-        nics=tuple(Nic(mac, UserNetwork(isolated=isolated), NicModel(machine.nic_model.value)) for mac in macs),
+        nics=tuple(Nic(mac, UserNetwork(isolated=isolated), machine.nic_model) for mac in macs),
     )
 
 
