@@ -4,7 +4,7 @@ Each seed has other contents and other bytes at which things happen, see `soakin
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.system import soaking
 from tests.system.fault_source import BLOCK_SIZE, BLOCKS_CHANGED, CHANGED, DISK, Source, source_of
-from tests.system.faulty_folder import FaultyFolder
+from tests.system.faulty_folder import FaultyFolder, Rule
 from tests.system.faulty_link import FaultyLink
 from tests.system.migration_rig import PATIENCE_S, Rig
 from tests.system.remnants import assert_nothing_left
@@ -124,6 +124,17 @@ class Scene:
             self.storage.heal()  # a call that is held holds its process
         process.wait(60)
         self.check()
+
+    def kill_while_applying(self, change: Callable[[], None], writes: int) -> None:
+        """Kill the receiver when it has applied *writes* writes of the log of what *change* brings; start it again."""
+        self.storage.strike(Rule("write", "disk-*.raw", "HOLD", after=writes))
+        change()
+        self.rig.until("the log being applied", lambda: self.storage.has_fired)
+        self.kill("receiver")
+        picture = self.check()
+        assert picture.applying is not None
+        assert picture.checkpoint == picture.applying, "the log that was committed wasn't applied"
+        self.rig.programs["receiver"].start()
 
     def restart(self, victim: str) -> None:
         self.kill(victim)

@@ -71,14 +71,7 @@ def test_who_is_killed_in_the_middle_of_patches_comes_back_to_them(scene: Scene,
 def test_a_receiver_that_is_killed_while_it_applies_patches_applies_them_again(scene: Scene) -> None:
     for after in sorted(scene.chance.sample(range(BLOCKS_CHANGED - 10), 3)):
         before = patched(scene)
-        scene.storage.strike(Rule("write", "disk-*.raw", "HOLD", after=after))
-        scene.change_blocks()
-        scene.rig.until("the log being applied", lambda: scene.storage.has_fired)
-        scene.kill("receiver")
-        picture = scene.check()
-        assert picture.applying is not None
-        assert picture.checkpoint == picture.applying, "the log that was committed wasn't applied"
-        scene.rig.programs["receiver"].start()
+        scene.kill_while_applying(scene.change_blocks, after)
         scene.rig.until("the pass that was applied", lambda before=before: patched(scene) > before)  # type: ignore[misc]
     until_patched(scene)
     scene.cut_over()

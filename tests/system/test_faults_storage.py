@@ -62,14 +62,7 @@ def test_a_receiver_that_is_killed_while_it_applies_a_log_applies_it_again(scene
     scene.start(syncing=True)
     scene.until_synchronised()
     for after in sorted(scene.chance.sample(range(4), 2)):
-        scene.storage.strike(Rule("write", "disk-*.raw", "HOLD", after=after))
-        scene.change()
-        scene.rig.until("the log being applied", lambda: scene.storage.has_fired)
-        scene.kill("receiver")
-        picture = scene.check()
-        assert picture.applying is not None
-        assert picture.checkpoint == picture.applying, "the log that was committed wasn't applied"
-        scene.rig.programs["receiver"].start()
+        scene.kill_while_applying(scene.change, after)
         scene.until_another_pass()
     scene.cut_over()
     scene.finish()

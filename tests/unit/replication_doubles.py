@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from wherry.disks.direct import WritableBuffer
 from wherry.replication import patches
@@ -27,6 +28,7 @@ from wherry.replication.frames import (
 from wherry.replication.granules import GRANULE_SIZE, Buffer, as_digests, digest_of, granule_digests
 from wherry.replication.messages import AnyMessage, encode
 from wherry.replication.patches import BLOCK_SIZE, BLOCKS
+from wherry.replication.stream import FrameStream
 
 SECTOR = 512
 
@@ -303,3 +305,16 @@ class MemoryReader:
 
     def close(self) -> None:
         return
+
+
+def note_frames(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FrameType, int]]:
+    """Have data frames noted as they are sent, and return where: type and bytes of disk of each."""
+    frames: list[tuple[FrameType, int]] = []
+    send = FrameStream.send_frame
+
+    def noting(self: FrameStream, header: Header, *others: object) -> None:
+        frames.append((header.type, header.disk_length))
+        send(self, header, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FrameStream, "send_frame", noting)
+    return frames

@@ -58,6 +58,12 @@ class Victim:
         self.sockets += [ours, theirs]
         return Agent(ours, self.pool.submit(serve_session, FrameStream(theirs), self.replica), hello)
 
+    def close(self) -> None:
+        for each in self.sockets:
+            each.close()
+        self.replica.close()
+        self.pool.shutdown()
+
 
 class Agent:
     """An agent that can send anything; counts its frames like an honest one."""

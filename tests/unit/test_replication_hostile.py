@@ -1,5 +1,6 @@
 """A hostile or broken agent: whatever it sends, it's refused in words, and the replica is as it was."""
 
+import contextlib
 import random
 import socket
 import threading
@@ -54,12 +55,8 @@ from wherry.replication.stream import FrameStream
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Iterator[Victim]:
-    made = Victim(tmp_path)
-    yield made
-    for each in made.sockets:
-        each.close()
-    made.replica.close()
-    made.pool.shutdown()
+    with contextlib.closing(Victim(tmp_path)) as made:
+        yield made
 
 
 def bomb(agent: Agent) -> None:

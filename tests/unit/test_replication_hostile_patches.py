@@ -1,5 +1,6 @@
 """Patches of a hostile or broken agent: those that don't fit are told, and never become part of a checkpoint."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,12 +32,8 @@ from wherry.replication.stream import FrameStream
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Iterator[Victim]:
-    made = Victim(tmp_path)
-    yield made
-    for each in made.sockets:
-        each.close()
-    made.replica.close()
-    made.pool.shutdown()
+    with contextlib.closing(Victim(tmp_path)) as made:
+        yield made
 
 
 def patched(granule: int, mask: int, after: bytes) -> Opened:

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.unit.replication_doubles import note_frames
 from tests.unit.replication_pair import MIB, Place, Served, noise, reads, source
 from wherry.disks.extents import Extent
-from wherry.replication.frames import FrameType, Header
+from wherry.replication.frames import FrameType
 from wherry.replication.granules import GRANULE_SIZE, granule_count
 from wherry.replication.granuleset import GranuleSet, Numbers
 from wherry.replication.patches import BLOCK_SIZE, Masks
 from wherry.replication.sending import PassFigures, PassMemory, PassReport, SourceTables
-from wherry.replication.stream import FrameStream
 
 SIZE = 6 * MIB + 1536
 COUNT = granule_count(SIZE)
@@ -97,16 +97,7 @@ def origin(place: Place) -> Source:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FrameType, int]]:
-    """Return what data frames were sent: type and bytes of disk of each."""
-    frames: list[tuple[FrameType, int]] = []
-    send = FrameStream.send_frame
-
-    def noting(self: FrameStream, header: Header, *others: object) -> None:
-        frames.append((header.type, header.disk_length))
-        send(self, header, *others)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(FrameStream, "send_frame", noting)
-    return frames
+    return note_frames(monkeypatch)
 
 
 @pytest.mark.parametrize("connections", [1, 3])

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.unit.replication_doubles import note_frames
 from tests.unit.replication_pair import MIB, Place, noise, reads, source
 from wherry.disks.extents import Extent
 from wherry.replication.errors import ConnectionLost, NeverRead, SourceStateFailed
-from wherry.replication.frames import FrameType, Header
+from wherry.replication.frames import FrameType
 from wherry.replication.granules import GRANULE_SIZE, granule_count
 from wherry.replication.granuleset import GranuleSet
 from wherry.replication.messages import Digests
@@ -46,16 +47,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[FrameType, int]]:
-    """Return what data frames were sent: type and bytes of disk of each."""
-    frames: list[tuple[FrameType, int]] = []
-    send = FrameStream.send_frame
-
-    def noting(self: FrameStream, header: Header, *others: object) -> None:
-        frames.append((header.type, header.disk_length))
-        send(self, header, *others)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(FrameStream, "send_frame", noting)
-    return frames
+    return note_frames(monkeypatch)
 
 
 def written(*granules: int) -> GranuleSet:

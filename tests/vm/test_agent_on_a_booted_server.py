@@ -9,13 +9,10 @@ import pytest
 
 from demo.mounting import attached, partitioned
 from tests.system.migration_rig import Rig
+from tests.vm.moving import MAX_FREEZE_S, SLOW_S, new_home, paste, running
 from tests.vm.recipe import Recipe, Suite
-from tests.vm.shell import Shell, free_port
-from tests.vm.source_image import obstacle, source_image
-from wherry.boot.machine.accelerator import accelerator_of_this_process
-from wherry.boot.machine.hardware import Disk, DiskFormat, MachineSpec, Nic, UserNetwork
-from wherry.boot.machine.machine import Machine
-from wherry.boot.overlay import make_overlay
+from tests.vm.shell import Shell
+from tests.vm.source_image import obstacle
 from wherry.process import run
 
 pytestmark = [
@@ -24,56 +21,21 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
-HOST = "10.0.2.2"
-"""This machine, as the guest sees it."""
 ROOT_PARTITION = 3
-MAX_FREEZE_S = 120
-SLOW_S = 900.0
-"""A guest without KVM reads, digests and compresses its disk many times slower than this machine would."""
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     """A running Debian 11."""
-    image = source_image(Recipe(suite=Suite.BULLSEYE))
-    port = free_port()
-    spec = MachineSpec(
-        "source",
-        accelerator_of_this_process(),
-        tuple(Disk(path, DiskFormat.QCOW2) for path in make_overlay((image.path,), tmp_path / "overlay")),
-        nics=(Nic("52:54:00:00:00:01", UserNetwork(forwards=((port, 22),))),),
-        disposable=True,
-    )
-    with Machine.start(spec, tmp_path / "machine", with_owner=True):
-        shell = Shell(port, image.key)
-        shell.wait()
+    with running(Recipe(suite=Suite.BULLSEYE), tmp_path) as shell:
         yield shell
 
 
 @pytest.fixture
 def rig(bundle: Path, tmp_path: Path) -> Iterator[Rig]:
     """The new home of the server, and no agent yet."""
-    rig = Rig(
-        tmp_path / "rig",
-        Path("/dev/vda"),
-        receiver_options=("--data-host", HOST),
-        serve_options=("--agent-bundle", str(bundle), "--known-as", HOST),
-    )
-    rig.folder.mkdir()
-    try:
-        rig.start_home()
+    with new_home(bundle, tmp_path) as rig:
         yield rig
-    finally:
-        rig.end()
-
-
-def paste(rig: Rig, *options: str) -> str:
-    """Return the command that installs the agent, with *options* for it."""
-    url = rig.admin.endpoint.replace("127.0.0.1", HOST)
-    words = ["--admin-file", str(rig.folder / "data/admin.json"), "--role", "agent", "--command", "--server", url]
-    made = rig.wherry("join-token", "create", *words)
-    assert made.returncode == 0, made.stderr
-    return made.stdout.strip().removesuffix(")") + f" {' '.join(options)})"
 
 
 def test_a_pasted_command_and_a_server_moves_while_it_works(shell: Shell, rig: Rig, tmp_path: Path) -> None:

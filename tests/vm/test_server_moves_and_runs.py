@@ -10,17 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.system.migration_rig import Rig
+from tests.vm.moving import MAX_FREEZE_S, SLOW_S, new_home, paste, running
 from tests.vm.recipe import Recipe
-from tests.vm.shell import Shell, free_port
-from tests.vm.source_image import obstacle, source_image
-from tests.vm.test_agent_on_a_booted_server import HOST, MAX_FREEZE_S, SLOW_S, paste
+from tests.vm.shell import Shell
+from tests.vm.source_image import obstacle
 from tests.vm.waiting import until
 from wherry.boot.chroot.workbench import ChrootWorkbench
-from wherry.boot.machine.accelerator import accelerator_of_this_process
 from wherry.boot.machine.errors import MachineGone
-from wherry.boot.machine.hardware import Disk, DiskFormat, MachineSpec, Nic, UserNetwork
 from wherry.boot.machine.machine import Machine
-from wherry.boot.overlay import make_overlay
 from wherry.contract.enumerations import DiskBus, LandingState, NicModel, Verdict
 from wherry.contract.landing import TargetMachineWish
 
@@ -30,7 +27,6 @@ pytestmark = [
     pytest.mark.timeout(3000),
 ]
 
-MAC = "52:54:00:00:00:01"
 TARGET = TargetMachineWish(
     disk_bus=DiskBus.SATA, nic_model=NicModel.E1000E, macs=["52:54:00:00:00:02"], vcpus=2, memory_mb=1024
 )
@@ -50,39 +46,18 @@ KEPT = ("/etc/hostname", "/etc/passwd", "/etc/shadow", "/etc/ssh/ssh_host_ed2551
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     """A running server, as the other tests build it."""
-    image = source_image(Recipe())
-    port = free_port()
-    spec = MachineSpec(
-        "source",
-        accelerator_of_this_process(),
-        tuple(Disk(path, DiskFormat.QCOW2) for path in make_overlay((image.path,), tmp_path / "overlay")),
-        nics=(Nic(MAC, UserNetwork(forwards=((port, 22),))),),
-        disposable=True,
-    )
-    with Machine.start(spec, tmp_path / "machine", with_owner=True):
-        shell = Shell(port, image.key)
-        shell.wait()
+    with running(Recipe(), tmp_path) as shell:
         yield shell
 
 
 @pytest.fixture
 def rig(bundle: Path, tmp_path: Path) -> Iterator[Rig]:
     """The new home, whose receiver launches what lands."""
-    rig = Rig(
-        tmp_path / "rig",
-        Path("/dev/vda"),
-        receiver_options=("--data-host", HOST, "--driver", "qemu", "--workbench", "chroot"),
-        serve_options=("--agent-bundle", str(bundle), "--known-as", HOST),
-    )
-    rig.folder.mkdir()
-    try:
-        rig.start_home()
+    with new_home(bundle, tmp_path, "--driver", "qemu", "--workbench", "chroot") as rig:
         yield rig
-    finally:
-        rig.end()
-        target = launched(rig)
-        if target is not None:
-            target.kill()
+    target = launched(rig)
+    if target is not None:
+        target.kill()
 
 
 def launched(rig: Rig) -> Machine | None:
