@@ -114,3 +114,20 @@ def test_between_two_freezes_there_is_time_for_the_server_and_more_each_time(tmp
     between = [later - earlier for earlier, later in itertools.pairwise(stage.tried_at)]
     for least, seconds in zip((10, 20, 25, 25), between, strict=True):
         assert least <= seconds < least + 5
+
+
+@pytest.mark.parametrize("freeze", [Freeze(Journal(), holds=False), Freeze(Journal(), refuses=True)])
+def test_a_checkpoint_that_somebody_wishes_for_is_tried_once(tmp_path: Path, freeze: Freeze) -> None:
+    stage = Stage(tmp_path, freezes=[freeze, Freeze(Journal())], attempts=0)
+    with pytest.raises((FreezeExpired, FreezeRefused)):
+        stage.cutover.take_checkpoint(stage.session)
+    assert len(stage.tried_at) == 1
+    assert stage.cutover.take_checkpoint(stage.session) == stage.session.checkpoint
+
+
+def test_a_checkpoint_that_somebody_wishes_for_is_not_waited_for_on_a_busy_server(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, attempts=0)
+    stage.session.seconds = 9.0
+    with pytest.raises(FreezeForecast):
+        stage.cutover.take_checkpoint(stage.session)
+    assert stage.tried_at == []

@@ -91,28 +91,32 @@ class Cutover:
         """
         half = self._book.half
         if half is None or half.checkpoint != session.checkpoint:
-            half = self._consistent_checkpoint(session)
+            half = self._consistent_checkpoint(session, self._settings.attempts)
             self._book.hold(half)
         self._book.enter(ReplicationPhase.PROVING)
         self._prove(task_id, half)
         return half.checkpoint
 
     def take_checkpoint(self, session: Session) -> int:
-        """Take a consistent checkpoint while the task goes on, and return its number. Raises what `run` does."""
+        """Take a consistent checkpoint while the task goes on, and return its number; it's tried once.
+
+        Raises HookFailed, Stopped, FreezeExpired, FreezeForecast, TrackingDoubtful, FreezeRefused, WatchdogFailed, and
+        what the session raises.
+        """
         try:
-            return self._consistent_checkpoint(session).checkpoint
+            return self._consistent_checkpoint(session, 1).checkpoint
         finally:
             self._tries = 0  # it's no try of the cutover
 
-    def _consistent_checkpoint(self, session: Session) -> ProofHalf:
+    def _consistent_checkpoint(self, session: Session, attempts: int) -> ProofHalf:
         while True:
             self._book.enter(ReplicationPhase.SYNCING)
             try:
                 self._synchronise_until_due(session)
                 self._quieten(session)
-                return self._freeze(session)
+                return self._freeze(session, attempts)
             except (FreezeForecast, FreezeExpired, TrackingDoubtful, FreezeRefused, WatchdogFailed) as error:
-                self._put_off(error)
+                self._put_off(error, attempts)
 
     def _synchronise_until_due(self, session: Session) -> None:
         """Run passes as before the cutover until a freeze may be tried again; what keeps it away stands in the task."""
@@ -123,10 +127,10 @@ class Cutover:
             if self._stop.wait(min(left_s, self._settings.sync_interval_s)):
                 raise Stopped
 
-    def _freeze(self, session: Session) -> ProofHalf:
+    def _freeze(self, session: Session, attempts: int) -> ProofHalf:
         """Try the frozen pass. Raises FreezeExpired when it didn't fit, and what it raises itself."""
         # Both over all connections: a link that breaks in each frozen pass doesn't freeze for ever, nor often.
-        if self._settings.attempts and self._tries >= self._settings.attempts:
+        if attempts and self._tries >= attempts:
             raise self._expired()
         self._tries += 1
         self._due = self._clock() + self._pauses.next_delay_s()
@@ -137,10 +141,10 @@ class Cutover:
             raise self._expired()
         return half
 
-    def _put_off(self, error: WherryError) -> None:
-        """Thawed by now, and what was sent is safe: go on and try again, unless the operator wants it to end here."""
+    def _put_off(self, error: WherryError, attempts: int) -> None:
+        """Thawed by now, and what was sent is safe: go on and try again, unless that was the last of *attempts*."""
         log.warning("freeze_put_off", attempt=self._tries, **error.facts)
-        if self._settings.attempts and self._tries >= self._settings.attempts:
+        if attempts and self._tries >= attempts:
             raise error
         self._obstacle = f"going on until a freeze fits, which is tried again by itself: {error.explain()}"
         self._trace(self._obstacle)
