@@ -1,0 +1,1 @@
+"""The operations of the control plane, one module a resource; `wherry.client.control_plane` puts them together."""

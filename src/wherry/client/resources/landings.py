@@ -1,0 +1,56 @@
+"""What becomes of a landed system: landings, target machines, rehearsals, launches."""
+
+from wherry.client.calling import Caller
+from wherry.client.transport import Call, path_of
+from wherry.contract import landing
+from wherry.contract.values import CreatedId
+
+
+class LandingOperations(Caller):
+    """What becomes of a landed system: landings, target machines, rehearsals, launches."""
+
+    def show_landing(self, task_id: str, *, known: int | None = None, wait_s: float = 0.0) -> landing.Landing:
+        """Return what became of a task's landed system; waits up to *wait_s* while the version is still *known*."""
+        path = path_of("wherry", "v1", "tasks", task_id, "landing")
+        return self._get("ShowLanding", path, landing.Landing, {"known": known}, wait_s=wait_s)
+
+    def begin_landing(self, task_id: str, checkpoint: int) -> landing.Landing:
+        """Say that a consistent checkpoint is proven. Repeating it is harmless."""
+        path = path_of("wherry", "v1", "tasks", task_id, "landing")
+        return self._post("BeginLanding", path, landing.LandingRequest(checkpoint=checkpoint), landing.Landing)
+
+    def update_target_machine(self, task_id: str, wish: landing.TargetMachineWish) -> None:
+        """Replace what is wished of the task's target machine."""
+        self._put(path_of("wherry", "v1", "tasks", task_id, "target-machine"), wish)
+
+    def show_console(self, rehearsal_id: str) -> str:
+        """Return what a rehearsed copy wrote to its console."""
+        path = path_of("wherry", "v1", "rehearsals", rehearsal_id, "console")
+        return self._send(Call(method="GET", path=path)).decode(errors="replace")
+
+    def show_screenshot(self, rehearsal_id: str) -> bytes:
+        """Return the picture of a rehearsed copy's screen, as PNG."""
+        path = path_of("wherry", "v1", "rehearsals", rehearsal_id, "screenshot")
+        return self._send(Call(method="GET", path=path))
+
+    def order_rehearsal(self, task_id: str, request: landing.RehearsalRequest) -> str:
+        """Order a rehearsal and return its id. Not tried again once it may have arrived."""
+        path = path_of("wherry", "v1", "tasks", task_id, "rehearsals")
+        return self._post("OrderRehearsal", path, request, CreatedId, repeatable=False).id
+
+    def show_rehearsal(self, rehearsal_id: str) -> landing.Rehearsal:
+        """Return a rehearsal."""
+        path = path_of("wherry", "v1", "rehearsals", rehearsal_id)
+        return self._get("ShowRehearsal", path, landing.Rehearsal)
+
+    def list_rehearsals(self, **filters: object) -> landing.RehearsalList:
+        """Return the rehearsals that match; *filters* are the operation's query parameters."""
+        return self._get("ListRehearsals", path_of("wherry", "v1", "rehearsals"), landing.RehearsalList, filters)
+
+    def launch_target(self, task_id: str) -> None:
+        """Have a landed system started. Not tried again once it may have arrived."""
+        self._send_body("POST", path_of("wherry", "v1", "tasks", task_id, "launch"), {}, repeatable=False)
+
+    def roll_back_target(self, task_id: str) -> None:
+        """Have a launched target rolled back. Not tried again once it may have arrived."""
+        self._send_body("POST", path_of("wherry", "v1", "tasks", task_id, "rollback"), {}, repeatable=False)
