@@ -6,10 +6,28 @@ carry the codes of `wherry.contract.catalogue` instead.
 """
 
 import re
+from enum import IntEnum
 from typing import ClassVar, Final, NamedTuple
 
 CODE: Final = re.compile(r"[A-Za-z]{2,12}\.[0-9]{4}")
 """What the code of an error looks like, Wherry's own and those of other services."""
+
+
+class ExitStatus(IntEnum):
+    """How a command ends. Scripts rely on these numbers.
+
+    DONE: it was done, or it is so. NOT_SO: what was asked about isn't so or has failed, or a program ended in an error.
+    USAGE: the command line, or a file that it names, isn't right. REFUSED: the control plane refused, or knows nothing
+    of that name. UNREACHABLE: no answer came that could be read. INTERRUPTED: by Ctrl-C.
+    """
+
+    DONE = 0
+    NOT_SO = 1
+    USAGE = 2
+    REFUSED = 3
+    UNREACHABLE = 4
+    INTERRUPTED = 130
+
 
 _CAUSE: Final = "\n  cause: "
 _FIX: Final = "\n  fix:   "
@@ -26,7 +44,7 @@ class WherryError(Exception):
     template: ClassVar[str] = "{reason}"
     default_cause: ClassVar[str] = "Not known."
     default_fix: ClassVar[str] = "Look at the log of the program; report it if it comes again."
-    exit_status: ClassVar[int] = 1
+    exit_status: ClassVar[int] = ExitStatus.NOT_SO
 
     def __init__(self, *, cause: str | None = None, fix: str | None = None, **details: object) -> None:
         self.details = details

@@ -161,7 +161,7 @@ class Rig:
     def _joining(self, role: str) -> list[str]:
         token = self.folder / f"{role}.token"
         self.wherry(
-            "join-token", "create", "--admin-file", str(self.folder / "data/admin.json"), "--role", role,
+            "token", "create", "--admin-file", str(self.folder / "data/admin.json"), "--role", role,
             "--output", str(token),
         )  # fmt: skip
         return [

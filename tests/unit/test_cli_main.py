@@ -12,7 +12,7 @@ from wherry.contract.installation import AdminFile
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     shown = capsys.readouterr().out
-    for command in ("serve", "agent", "receiver", "verify", "join-token"):
+    for command in ("serve", "agent", "receiver", "verify", "token"):
         assert command in shown
 
 
@@ -27,7 +27,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         ("agent doctor", ["--disk", "--listen", "--json"]),
         ("receiver", ["--server", "--ca-file", "--token-file", "--state", "--images", "--listen", "--name"]),
         ("verify", ["--ca-file"]),
-        ("join-token create", ["--admin-file", "--role", "--output", "--command", "--server"]),
+        ("token create", ["--admin-file", "--role", "--output", "--command", "--server"]),
     ],
 )
 def test_the_options_that_scripts_rely_on_are_there(
@@ -57,7 +57,7 @@ def test_an_error_is_explained_on_standard_error(tmp_path: Path, capsys: pytest.
     status, words = explained(["verify", str(tmp_path / "none.json"), "disk"], capsys)
     assert (status, words.split(":")[0]) == (2, "WHERRY.6002")
     status, words = explained(
-        ["join-token", "create", "--admin-file", str(tmp_path / "none.json"), "--role", "agent"], capsys
+        ["token", "create", "--admin-file", str(tmp_path / "none.json"), "--role", "agent"], capsys
     )
     assert (status, words.split(":")[0]) == (2, "WHERRY.6002")
     receiver = ["receiver", "--server", "x", "--state", str(tmp_path / "s"), "--images", str(tmp_path / "i")]
@@ -66,7 +66,7 @@ def test_an_error_is_explained_on_standard_error(tmp_path: Path, capsys: pytest.
 
 
 def test_only_agents_are_installed_by_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["join-token", "create", "--admin-file", str(tmp_path / "none.json"), "--role", "receiver", "--command"]
+    words = ["token", "create", "--admin-file", str(tmp_path / "none.json"), "--role", "receiver", "--command"]
     status, told = explained(words, capsys)
     assert (status, told.split(":")[0]) == (2, "WHERRY.6007")
 
@@ -75,7 +75,7 @@ def test_only_agents_are_installed_by_a_command(tmp_path: Path, capsys: pytest.C
 def test_an_admin_file_that_is_none_is_named(tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "admin.json"
     path.write_bytes(content.encode("latin-1"))
-    _, words = explained(["join-token", "create", "--admin-file", str(path), "--role", "agent"], capsys)
+    _, words = explained(["token", "create", "--admin-file", str(path), "--role", "agent"], capsys)
     assert "admin.json" in words
 
 
@@ -84,6 +84,6 @@ def test_a_control_plane_that_is_not_there_is_named(tmp_path: Path, capsys: pyte
     ca_file = tmp_path / "none.pem"
     admin = AdminFile("https://127.0.0.1:1", str(ca_file), "d", "default", "p", "admin", "word", "a", "very secret")
     path.write_bytes(msgspec.json.encode(admin))
-    _, words = explained(["join-token", "create", "--admin-file", str(path), "--role", "agent"], capsys)
+    _, words = explained(["token", "create", "--admin-file", str(path), "--role", "agent"], capsys)
     assert words.startswith("WHERRY.5203")
     assert "very secret" not in words

@@ -61,6 +61,6 @@ def paste(rig: Rig, *options: str) -> str:
     """Return the command that installs the agent, with *options* for it."""
     url = rig.admin.endpoint.replace("127.0.0.1", HOST)
     words = ["--admin-file", str(rig.folder / "data/admin.json"), "--role", "agent", "--command", "--server", url]
-    made = rig.wherry("join-token", "create", *words)
+    made = rig.wherry("token", "create", *words)
     assert made.returncode == 0, made.stderr
     return made.stdout.strip().removesuffix(")") + f" {' '.join(options)})"

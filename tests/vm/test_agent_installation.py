@@ -44,7 +44,7 @@ def plane(bundle: Path, tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def command(plane: Server) -> str:
     """A new command for one server."""
-    words = ["join-token", "create", "--admin-file", str(plane.data / "admin.json"), "--role", "agent", "--command"]
+    words = ["token", "create", "--admin-file", str(plane.data / "admin.json"), "--role", "agent", "--command"]
     return run([str(WHERRY), *words]).decode().strip()
 
 

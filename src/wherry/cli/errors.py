@@ -1,6 +1,6 @@
 """What can go wrong on the command line, for people: codes 6001 to 6099."""
 
-from wherry.errors import WherryError
+from wherry.errors import ExitStatus, WherryError
 
 
 class AddressUnreadable(WherryError):
@@ -10,7 +10,7 @@ class AddressUnreadable(WherryError):
     template = "{text!r} is not an address."
     default_cause = "An address is a host and a port from 0 to 65535 with a colon between them."
     default_fix = "Write it like 127.0.0.1:8443, host.example:8443 or [::1]:8443."
-    exit_status = 2
+    exit_status = ExitStatus.USAGE
 
 
 class FileUnreadable(WherryError):
@@ -20,7 +20,7 @@ class FileUnreadable(WherryError):
     template = "{path} can't be read as {what}: {reason}."
     default_cause = "The file is missing, you may not read it, or it holds something else."
     default_fix = "Name the right file, or run the command as the user who may read it."
-    exit_status = 2
+    exit_status = ExitStatus.USAGE
 
 
 class FileUnwritable(WherryError):
@@ -39,7 +39,7 @@ class DiskUnnamed(WherryError):
     template = "The proof holds {expected} disk(s), {given} were named."
     default_cause = "Every disk of the proof has to be named, in the order of the proof."
     default_fix = "Name the disks in this order: {names}."
-    exit_status = 2
+    exit_status = ExitStatus.USAGE
 
 
 class EndOverdue(WherryError):
@@ -58,7 +58,7 @@ class Interrupted(WherryError):
     template = "Interrupted."
     default_cause = "Ctrl-C was pressed."
     default_fix = "Run the command again when you want to go on."
-    exit_status = 130
+    exit_status = ExitStatus.INTERRUPTED
 
 
 class CommandForAgentsOnly(WherryError):
@@ -68,7 +68,7 @@ class CommandForAgentsOnly(WherryError):
     template = "There is no command that installs a {role}."
     default_cause = "Only agents are handed out by the control plane."
     default_fix = "Make the token without --command, and start `wherry receiver` with it where Wherry is installed."
-    exit_status = 2
+    exit_status = ExitStatus.USAGE
 
 
 class MacUnreadable(WherryError):
@@ -80,4 +80,118 @@ class MacUnreadable(WherryError):
         "A MAC address is six pairs of hexadecimal digits, with the interface's name and = before it or not."
     )
     default_fix = "Write it like 52:54:00:12:34:56 or ens3=52:54:00:12:34:56."
-    exit_status = 2
+    exit_status = ExitStatus.USAGE
+
+
+class ControlPlaneUnnamed(WherryError):
+    """Nobody said which control plane is meant."""
+
+    code = "WHERRY.6040"
+    template = "It isn't said which control plane is meant."
+    default_cause = "There is no profile yet, none was chosen, and neither an option nor the environment names one."
+    default_fix = (
+        "Make a profile with `wherry login URL --ca-file FILE` or `wherry profile add`, or name the control plane's "
+        "admin.json with --admin-file."
+    )
+    exit_status = ExitStatus.USAGE
+
+
+class ProfileUnknown(WherryError):
+    """A profile was named that isn't there."""
+
+    code = "WHERRY.6041"
+    template = "There is no profile {name!r}."
+    default_cause = "It was never made, was removed, or belongs to another user of this machine."
+    default_fix = "See `wherry profile list`; make one with `wherry login` or `wherry profile add`."
+    exit_status = ExitStatus.USAGE
+
+
+class ProfileNameRefused(WherryError):
+    """A profile can't be called so."""
+
+    code = "WHERRY.6042"
+    template = "{name!r} can't be the name of a profile."
+    default_cause = "A profile is a folder of its own, so its name has to be one."
+    default_fix = "Use up to 64 letters, digits, dots, dashes and underscores, a letter or a digit first."
+    exit_status = ExitStatus.USAGE
+
+
+class SecretUnread(WherryError):
+    """A secret is needed, and nobody is there to be asked for it."""
+
+    code = "WHERRY.6043"
+    template = "The {what} can't be read: {reason}."
+    default_cause = "Secrets are never arguments: they're asked for at the terminal, or come from a file or a pipe."
+    default_fix = "Run the command at a terminal, name a file with {option} FILE, or pipe it in with {option} -."
+    exit_status = ExitStatus.USAGE
+
+    def __init__(self, *, what: str, reason: str, option: str) -> None:
+        super().__init__(fix=self.default_fix.format(option=option), what=what, reason=reason)
+
+
+class ConfirmationMissing(WherryError):
+    """Something is to be deleted, and nobody has confirmed it."""
+
+    code = "WHERRY.6044"
+    template = "{what} was not confirmed; nothing was done."
+    default_cause = "What can't be undone has to be confirmed."
+    default_fix = "Answer y at the terminal, or give --yes."
+    exit_status = ExitStatus.USAGE
+
+
+class NothingNamed(WherryError):
+    """A word on the command line names nothing that exists."""
+
+    code = "WHERRY.6045"
+    template = "No {kind} is called {word!r}."
+    default_cause = (
+        "It was deleted, never existed, or isn't shown to you; words are ids, names, or patterns like 'web-*'."
+    )
+    default_fix = "See `wherry {kind} list`."
+    exit_status = ExitStatus.REFUSED
+
+    def __init__(self, *, kind: str, word: str) -> None:
+        super().__init__(fix=self.default_fix.format(kind=kind), kind=kind, word=word)
+
+
+class NameAmbiguous(WherryError):
+    """A name on the command line is that of several things."""
+
+    code = "WHERRY.6046"
+    template = "{count} of the kind {kind} are called {word!r}."
+    default_cause = "Names needn't be unique; ids are."
+    default_fix = "Write the id of the one that you mean, or a pattern if you mean all of them."
+    exit_status = ExitStatus.USAGE
+
+
+class EnvironmentIncomplete(WherryError):
+    """The environment names a control plane and leaves out with what to call it."""
+
+    code = "WHERRY.6047"
+    template = "WHERRY_ENDPOINT is set and {missing} is not."
+    default_cause = "By environment variables a control plane is named by its endpoint, an access key and its secret."
+    default_fix = "Set WHERRY_ENDPOINT, WHERRY_ACCESS_KEY and WHERRY_SECRET_KEY together, or none of them."
+    exit_status = ExitStatus.USAGE
+
+
+class OptionsExclude(WherryError):
+    """Two options were given of which one makes no sense beside the other."""
+
+    code = "WHERRY.6048"
+    template = "{first} and {second} can't be given together."
+    default_cause = "Each of them says the same thing in another way."
+    default_fix = "Leave one of them out."
+    exit_status = ExitStatus.USAGE
+
+
+class ValueUnreadable(WherryError):
+    """An argument isn't written as it has to be."""
+
+    code = "WHERRY.6049"
+    template = "{text!r} is not {what}."
+    default_cause = "It's written in another way than the command understands."
+    default_fix = "Write it like {example}."
+    exit_status = ExitStatus.USAGE
+
+    def __init__(self, *, text: str, what: str, example: str) -> None:
+        super().__init__(fix=self.default_fix.format(example=example), text=text, what=what)

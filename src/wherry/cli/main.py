@@ -6,18 +6,30 @@ So the agent never loads the control plane's libraries, and `wherry --help` is q
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from wherry.cli.running import run_command_line
+
+
+def _worth_telling(default: Any) -> Any:
+    """Return how a default is told in help texts; None where it means that the option isn't used."""
+    return None if default in (None, False, "", 0, ()) else str(default)
+
 
 app = App(
     name="wherry",
     help="Move live Linux servers, disks and all, to a new home. An open migration service that speaks SMS v3.",
     version=f"wherry {version('wherry')}",
     help_format="markdown",
+    default_parameter=Parameter(show_default=_worth_telling),
 )
 _HELP = {
+    "login": "Sign in to a control plane by name and password, and keep an access key for it as a profile.",
+    "profile": "Keep several control planes, and choose which one commands are for.",
+    "source": "List, show, rename, group and delete the servers that are to be moved.",
+    "task": "Create, start, cut over and follow migrations, one or thousands at a time.",
     "serve": (
         "Run the control plane: the SMS v3 API, the identity service and Wherry's own API.\n\n"
         "The first start makes an account, a user and a private CA, and writes how to reach them to "
@@ -33,8 +45,10 @@ _HELP = {
     "receiver": (
         "Run a receiver: it takes the disks of migrating servers and keeps them as raw images.\n\n"
         "It announces itself to the control plane and serves the tasks that are assigned to it. SIGTERM ends "
-        "it; what was acknowledged stays, and the agents go on when it's back."
+        "it; what was acknowledged stays, and the agents go on when it's back. `wherry receiver list` shows the "
+        "receivers that a control plane knows."
     ),
+    "token": "Make the one-time tokens that agents and receivers join with, and see which there are.",
     "boot": (
         "Make a copy of a server boot on another machine.\n\n"
         "`inspect` tells what the copy is, `plan` what has to be changed and why, `apply` changes it in an overlay "
@@ -48,12 +62,12 @@ _HELP = {
 }
 """What each command says of itself; it stands here because the modules of the commands aren't loaded for `--help`."""
 
-_GROUPS = frozenset({"agent", "boot"})
+_GROUPS = frozenset({"agent", "boot", "profile", "receiver", "source", "task", "token"})
 """Commands with commands of their own beneath; their modules have an app."""
 
 for _name, _help in _HELP.items():
     app.command(f"wherry.cli.{_name}:{'app' if _name in _GROUPS else _name}", name=_name, help=_help)
-app.command("wherry.cli.join_token:app", name="join-token", help="Make the one-time tokens that programs join with.")
+app.register_install_completion_command(help="Have the shell complete the words of wherry (bash, zsh, fish).")
 
 
 def run(arguments: Sequence[str]) -> int:

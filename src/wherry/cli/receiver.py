@@ -1,9 +1,9 @@
-"""`wherry receiver`: the program where disks land."""
+"""`wherry receiver`: the program where disks land, and what the control plane knows of such programs."""
 
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from wherry.cli.address import parse_address
@@ -13,7 +13,12 @@ from wherry.client.state_folder import private_folder
 from wherry.receiver.main import run_receiver
 from wherry.receiver.settings import DriverKind, ImageFormat, ReceiverSettings, WorkbenchKind
 
+app = App(name="receiver")
+app.command("wherry.cli.receivers:list_receivers", name="list", help="List the receivers that the control plane knows.")
+app.command("wherry.cli.receivers:show_receiver", name="show", help="Show a receiver, and what can land there.")
 
+
+@app.default
 def receiver(
     *,
     membership: Joining,

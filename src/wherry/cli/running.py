@@ -14,9 +14,15 @@ def run_command_line(app: App, arguments: Sequence[str]) -> int:
     try:
         status = app(list(arguments), result_action="return_value")
     except WherryError as error:
-        sys.stderr.write(error.explain() + "\n")
+        sys.stderr.write(_shown(error))
         return error.exit_status
     except KeyboardInterrupt:
-        sys.stderr.write(Interrupted().explain() + "\n")
+        sys.stderr.write(_shown(Interrupted()))
         return Interrupted.exit_status
     return status if isinstance(status, int) else 0
+
+
+def _shown(error: WherryError) -> str:
+    """Return the explanation as a terminal may have it: names in it may come from anybody."""
+    lines = error.explain().split("\n")
+    return "".join("".join(sign if sign.isprintable() else "\ufffd" for sign in line) + "\n" for line in lines)

@@ -8,17 +8,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from wherry.client.resources.access import AccessOperations
+from wherry.client.resources.identity import IdentityOperations
 from wherry.client.resources.landings import LandingOperations
+from wherry.client.resources.projects import ProjectOperations
 from wherry.client.resources.receivers import ReceiverOperations
 from wherry.client.resources.replication import ReplicationOperations
 from wherry.client.resources.sources import SourceOperations
 from wherry.client.resources.tasks import TaskOperations
+from wherry.client.resources.templates import TemplateOperations
 from wherry.client.retrying import RetryPolicy
 from wherry.client.transport import Call, Credentials, Transport, path_of
 from wherry.contract import wherry
 
 
-class ControlPlane(SourceOperations, TaskOperations, ReceiverOperations, ReplicationOperations, LandingOperations):
+class ControlPlane(
+    SourceOperations,
+    TaskOperations,
+    ReceiverOperations,
+    ReplicationOperations,
+    LandingOperations,
+    TemplateOperations,
+    ProjectOperations,
+    AccessOperations,
+    IdentityOperations,
+):
     """A control plane, called with an access key.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from wherry.errors import WherryError
+from wherry.errors import ExitStatus, WherryError
 
 _CAUSES = {
     401: "The access key is not known, was disabled or bound elsewhere, or this machine's clock is far off.",
@@ -32,6 +32,7 @@ class ControlPlaneError(WherryError):
     """
 
     template = "{text}"
+    exit_status = ExitStatus.REFUSED
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class ControlPlaneUnreachable(WherryError):
     template = "The control plane at {endpoint} cannot be reached: {reason}."
     default_cause = "It isn't running, the address is wrong, a firewall is between, or its certificate isn't trusted."
     default_fix = "Try `curl --cacert CA_FILE ENDPOINT/readyz` on this machine."
+    exit_status = ExitStatus.UNREACHABLE
 
 
 class AnswerUnreadable(WherryError):
@@ -71,6 +73,7 @@ class AnswerUnreadable(WherryError):
     template = "The answer of {operation} cannot be read: {reason}."
     default_cause = "The other side isn't a Wherry control plane, is of another version, or a proxy changed the answer."
     default_fix = "Check the endpoint; use the same version on both sides."
+    exit_status = ExitStatus.UNREACHABLE
 
 
 class TrustMissing(WherryError):
@@ -80,6 +83,7 @@ class TrustMissing(WherryError):
     template = "The CA file {path} cannot be used: {reason}."
     default_cause = "The file is missing, unreadable, or not a PEM certificate."
     default_fix = "Copy the control plane's ca.pem to this machine and name it with --ca-file."
+    exit_status = ExitStatus.USAGE
 
 
 class TokenMissing(WherryError):
@@ -88,10 +92,10 @@ class TokenMissing(WherryError):
     code = "WHERRY.5204"
     template = "This {role} has not joined yet and {path} can't be read: {reason}."
     default_cause = "The first start needs a one-time join token; later starts use the credentials in the state folder."
-    default_fix = "Make a token for this role with `wherry join-token create` and name its file with --token-file."
+    default_fix = "Make a token for this role with `wherry token create` and name its file with --token-file."
 
     def __init__(self, *, role: str, path: Path | str, reason: str) -> None:
-        fix = f"Make a token with `wherry join-token create --role {role}` and name its file with --token-file."
+        fix = f"Make a token with `wherry token create --role {role}` and name its file with --token-file."
         super().__init__(fix=fix, role=role, path=path, reason=reason)
 
 

@@ -39,6 +39,16 @@ class Credentials:
         return f"Credentials(access_key={self.access_key!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of the identity service, which a user gets by his password. It stays out of logs."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "Token()"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request to be made.
@@ -71,7 +81,7 @@ class Transport:
     def __init__(
         self,
         endpoint: str,
-        credentials: Credentials | None,
+        credentials: Credentials | Token | None,
         ca_file: Path | None,
         policy: RetryPolicy,
         *,
@@ -105,9 +115,13 @@ class Transport:
 
         Raises ControlPlaneError for a refusal and ControlPlaneUnreachable where no answer came.
         """
+        return self.exchange(what).content
+
+    def exchange(self, what: Call) -> httpx.Response:
+        """Make the call and return a 2xx answer with its headers. Raises what `send` raises."""
         return call(lambda: self._attempt(what, may_adjust=True), self._policy, repeatable=what.repeatable)
 
-    def _attempt(self, what: Call, *, may_adjust: bool) -> bytes:
+    def _attempt(self, what: Call, *, may_adjust: bool) -> httpx.Response:
         now = self._server_time.now()
         request = self._request(what, now)
         try:
@@ -117,7 +131,7 @@ class Transport:
                 self._unreachable(error), sent=not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
             ) from error
         if answer.is_success:
-            return answer.content
+            return answer
         if answer.status_code == 401 and may_adjust and self._was_late_or_early(answer, now):
             return self._attempt(what, may_adjust=False)
         raise refusal_of(answer.status_code, answer.content, answer.headers.get("x-request-id", ""))
@@ -135,7 +149,9 @@ class Transport:
             headers=headers,
             timeout=httpx.Timeout(ANSWER_S + what.wait_s, connect=CONNECT_S),
         )
-        if self._credentials is not None:
+        if isinstance(self._credentials, Token):
+            request.headers["x-auth-token"] = self._credentials.text
+        elif self._credentials is not None:
             self._sign(request, what.body, self._credentials, now)
         return request
 
@@ -159,7 +175,7 @@ class Transport:
         Only over TLS: a stranger who could set the time of a plain connection could have requests signed for a later
         day.
         """
-        if self._credentials is None or not self.endpoint.startswith("https://"):
+        if not isinstance(self._credentials, Credentials) or not self.endpoint.startswith("https://"):
             return False
         return self._server_time.learn(answer.headers.get("date", ""), now)
 

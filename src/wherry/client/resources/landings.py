@@ -19,6 +19,20 @@ class LandingOperations(Caller):
         path = path_of("wherry", "v1", "tasks", task_id, "landing")
         return self._post("BeginLanding", path, landing.LandingRequest(checkpoint=checkpoint), landing.Landing)
 
+    def show_target_machine(self, task_id: str) -> landing.TargetMachine:
+        """Return the machine that the task's landed system is made to run on."""
+        path = path_of("wherry", "v1", "tasks", task_id, "target-machine")
+        return self._get("ShowTargetMachine", path, landing.TargetMachine)
+
+    def show_rehearsal_settings(self, task_id: str) -> landing.RehearsalSettings:
+        """Return what the rehearsals of the task's cutover and drill ask."""
+        path = path_of("wherry", "v1", "tasks", task_id, "rehearsal-settings")
+        return self._get("ShowRehearsalSettings", path, landing.RehearsalSettings)
+
+    def update_rehearsal_settings(self, task_id: str, settings: landing.RehearsalSettings) -> None:
+        """Replace what the rehearsals of the task's cutover and drill ask."""
+        self._put(path_of("wherry", "v1", "tasks", task_id, "rehearsal-settings"), settings)
+
     def update_target_machine(self, task_id: str, wish: landing.TargetMachineWish) -> None:
         """Replace what is wished of the task's target machine."""
         self._put(path_of("wherry", "v1", "tasks", task_id, "target-machine"), wish)

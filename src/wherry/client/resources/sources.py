@@ -7,6 +7,7 @@ import msgspec
 from wherry.client.calling import LONG_POLL_S, Caller
 from wherry.client.transport import path_of
 from wherry.contract import commands, sources, storage
+from wherry.contract.overview import Overview
 from wherry.contract.values import CreatedId
 
 
@@ -28,6 +29,18 @@ class SourceOperations(Caller):
     def show_server(self, source_id: str) -> sources.SourceDetail:
         """ShowServer."""
         return self._get("ShowServer", path_of("v3", "sources", source_id), sources.SourceDetail)
+
+    def show_overview(self) -> Overview:
+        """ShowOverview: how many sources are in which state."""
+        return self._get("ShowOverview", path_of("v3", "sources", "overview"), Overview)
+
+    def list_error_servers(self, **filters: object) -> sources.MigrationErrorList:
+        """ListErrorServers; *filters* are the operation's query parameters."""
+        return self._get("ListErrorServers", path_of("v3", "errors"), sources.MigrationErrorList, filters)
+
+    def update_server(self, source_id: str, update: sources.SourceUpdate) -> None:
+        """UpdateServerName: a new name, another project, a choice of disks."""
+        self._put(path_of("v3", "sources", source_id), update)
 
     def delete_server(self, source_id: str) -> None:
         """DeleteServer."""

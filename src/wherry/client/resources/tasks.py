@@ -4,6 +4,7 @@ from wherry.client.calling import Caller
 from wherry.client.transport import path_of
 from wherry.contract import speed, tasks
 from wherry.contract.channel_secrets import CertKey, Passphrase
+from wherry.contract.consistency import ConsistencyResults
 from wherry.contract.enumerations import Action
 from wherry.contract.network_check import NetworkCheck
 from wherry.contract.values import CreatedId
@@ -45,6 +46,19 @@ class TaskOperations(Caller):
     def update_speed(self, task_id: str, limits: speed.SpeedLimits) -> None:
         """UpdateSpeed: new limits by the time of day in place of the old ones."""
         self._send_body("POST", path_of("v3", "tasks", task_id, "speed-limit"), limits)
+
+    def update_task(self, task_id: str, update: tasks.TaskUpdate) -> None:
+        """UpdateTask: what isn't sent stays."""
+        self._put(path_of("v3", "tasks", task_id), update)
+
+    def collect_log(self, task_id: str, bucket: str) -> None:
+        """CollectLog: have the agent hand its log in. Repeating it is harmless."""
+        self._send_body("POST", path_of("v3", "tasks", task_id, "log"), tasks.LogCollection(log_bucket=bucket))
+
+    def show_consistency_result(self, task_id: str) -> ConsistencyResults:
+        """ShowConsistencyResult."""
+        path = path_of("v3", "tasks", task_id, "consistency-result")
+        return self._get("ShowConsistencyResult", path, ConsistencyResults)
 
     def delete_task(self, task_id: str) -> None:
         """DeleteTask."""
