@@ -100,7 +100,7 @@ def test_examples_sent_one_after_the_other_make_a_migration(document: dict[str, 
 
 
 def _migrate(described: Described, succeed: Any) -> None:
-    for operation in ("UpdateServerName", "UpdateDiskInfo", "ShowServer", "ListServers", "ShowOverview"):
+    for operation in ("UpdateServerName", "UpdateDiskInfo", "ShowServer", "ListServers", "ListFleet", "ShowOverview"):
         succeed(operation)
     described.know("task_id", succeed("CreateTask")["id"])
     for operation in ("UpdateSpeed", "ShowsSpeedLimits", "UploadSpecialConfigurationSetting", "ShowConfigSetting"):

@@ -16,7 +16,7 @@ from wherry.ledger import audit
 from wherry.server import installation
 from wherry.server.app import Application
 from wherry.server.data_directory import DataDirectory
-from wherry.server.main import open_services
+from wherry.server.main import Surface, open_services
 from wherry.server.routes import ROUTES
 from wherry.server.routing import Router
 from wherry.server.services import Services
@@ -63,14 +63,15 @@ class Harness:
 
 
 @asynccontextmanager
-async def control_plane(data: Path) -> AsyncIterator[Harness]:
-    """Open a control plane over *data*, which is made, or used as it is."""
+async def control_plane(data: Path, surface: Surface | None = None) -> AsyncIterator[Harness]:
+    """Open a control plane over *data*, which is made, or used as it is; *surface* adds routes."""
     if not data.exists():
         await _fresh(data)
     with DataDirectory(data) as directory:
         keys = installation.open_keys(directory)
         async with open_services(directory, keys, ENDPOINT, tls=False) as services:
-            application = Application(services, Router(ROUTES))
+            routes = ROUTES if surface is None else surface(services, ROUTES)
+            application = Application(services, Router(routes))
             # A fault of the application is a 500 here as over the network: the tests look at the answer.
             transport = httpx.ASGITransport(application, raise_app_exceptions=False)
             harness = Harness(services, data, transport)
@@ -79,11 +80,11 @@ async def control_plane(data: Path) -> AsyncIterator[Harness]:
                 await client.aclose()
 
 
-def run(data: Path, check: Callable[[Harness], Awaitable[None]]) -> None:
+def run(data: Path, check: Callable[[Harness], Awaitable[None]], surface: Surface | None = None) -> None:
     """Run *check* against a control plane over *data*."""
 
     async def inside() -> None:
-        async with control_plane(data) as harness:
+        async with control_plane(data, surface) as harness:
             await check(harness)
 
     asyncio.run(inside())

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from wherry import logs
+from wherry.console.mounting import with_console
 from wherry.server.database_address import read_database_address
 from wherry.server.main import serve as run_server
 
@@ -23,7 +24,7 @@ def serve(
     agent_bundle: Path | None = None,
     known_as: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
 ) -> None:
-    """Run the control plane: the SMS v3 API, the identity service and Wherry's own API.
+    """Run the control plane: the SMS v3 API, the identity service, Wherry's own API and the console.
 
     Parameters
     ----------
@@ -60,4 +61,5 @@ def serve(
         workers=workers,
         agent_bundle=agent_bundle,
         names=known_as,
+        surface=with_console,
     )

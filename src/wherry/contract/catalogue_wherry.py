@@ -94,6 +94,20 @@ ENTRIES = (
         "Start `wherry serve` with --agent-bundle and the file that `make agent-bundle` makes.",
     ),
     ErrorEntry(
+        "WHERRY.5513",
+        403,
+        "The request didn't come from a page of the console",
+        "A page of another site sent it, or the browser doesn't say from where it comes.",
+        "Open the console itself and do it there; programs use the API, with a signature or a token.",
+    ),
+    ErrorEntry(
+        "WHERRY.5514",
+        404,
+        "There is no such page",
+        "The address is wrong, or the page belonged to another version.",
+        "Begin at the overview and find the page by the navigation.",
+    ),
+    ErrorEntry(
         "WHERRY.5520",
         404,
         "No error has this code",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wherry.contract import explanations, iam, landing, task_log, values, wherry
+from wherry.contract import explanations, fleet, iam, landing, task_log, values, wherry
 from wherry.contract.operations import OperationShape
 
 _TASK = "/wherry/v1/tasks/{task_id}"
@@ -27,6 +27,7 @@ WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
         "Join": OperationShape("POST", "/wherry/v1/join", wherry.Joined, wherry.JoinRequest),
         "DownloadAgent": OperationShape("GET", "/wherry/v1/agent", None),
         "ShowJoinScript": OperationShape("GET", "/wherry/v1/join-script", None),
+        "ListFleet": OperationShape("GET", "/wherry/v1/fleet", fleet.Fleet, query=fleet.FleetQuery),
         "ListReceivers": OperationShape("GET", "/wherry/v1/receivers", wherry.ReceiverList),
         "UpdateReceiver": OperationShape("PUT", _RECEIVER, body=wherry.ReceiverAnnouncement),
         "ListAssignments": OperationShape(

@@ -121,6 +121,7 @@ SMS_OPERATIONS: Final = {
 WHERRY_OPERATIONS: Final = {
     "CreateJoinToken": Operation("wherry:joinToken:create", (), "joinToken"),
     "UpdateReceiver": Operation("wherry:receiver:update", (), "receiver", receiver=True),
+    "ListFleet": Operation("wherry:server:listFleet", ("sms:server:list", QUERY)),
     "ListReceivers": Operation("wherry:receiver:list", (QUERY,), "receiver"),
     "ListAssignments": Operation("wherry:receiver:listAssignments", (), "receiver", receiver=True),
     "ShowRoute": Operation("wherry:task:getRoute", ("sms:server:getTask", QUERY), "task", agent=True),

@@ -1,6 +1,6 @@
 """What a handler hands back to the app: a status, headers and bytes."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -25,6 +25,12 @@ class StreamedAnswer(Answer, frozen=True, kw_only=True):
 
     size: int
     pieces: Callable[[], AsyncIterator[bytes]]
+
+
+class EventStream(Answer, frozen=True, kw_only=True):
+    """An answer that goes on until the client has gone or *pieces* end: nobody knows its length."""
+
+    pieces: Callable[[], AsyncGenerator[bytes]]
 
 
 EMPTY = Answer(b"{}")

@@ -22,7 +22,7 @@ from wherry.iam.permissions import require
 from wherry.iam.principals import Principal
 from wherry.iam.signature import SignedRequest
 from wherry.server.access_log import AccessLog, Line
-from wherry.server.answers import Answer, StreamedAnswer
+from wherry.server.answers import Answer, EventStream, StreamedAnswer
 from wherry.server.bodies import BodyTooLarge, ClientGone, Receive, read_body
 from wherry.server.call import Call
 from wherry.server.envelope import internal_error, refuse
@@ -147,6 +147,19 @@ def _size_of(answer: Answer) -> int:
     return answer.size if isinstance(answer, StreamedAnswer) else len(answer.body)
 
 
+async def _first(coming: Awaitable[bytes], gone: asyncio.Future[None]) -> bytes | None:
+    """Return what is *coming*, or None when *gone* is done first."""
+    waiting: asyncio.Future[bytes] = asyncio.ensure_future(coming)
+    both: set[asyncio.Future[Any]] = {waiting, gone}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not waiting.done():
+            waiting.cancel()
+            await asyncio.wait({waiting})
+    return None if waiting.cancelled() else waiting.result()
+
+
 def _admit(route: Route, caller: Principal) -> None:
     """Refuse a kind of caller that may never call the operation, before its body is looked at."""
     if caller.kind not in route.callers:
@@ -189,14 +202,14 @@ class _Exchange:
         """Send *answer*, and what is left to be read of a body that was too large."""
         if answer.status == _UNAUTHENTICATED and self._short_way is not None:
             self._short_way.tell_time()  # by which the client may find that its clock is wrong
-        plain = not (self.headers or answer.headers or self.too_large)
+        plain = not (self.headers or answer.headers or self.too_large or isinstance(answer, EventStream))
         if plain and self._short_way is not None:
             parts = (answer.content_type.encode(), len(answer.body), self.request_id.encode())
             if self._short_way.answer(answer.status, _PLAIN_HEAD % parts, answer.body):
                 return
         headers = [
             (b"content-type", answer.content_type.encode()),
-            (b"content-length", b"%d" % _size_of(answer)),
+            *(() if isinstance(answer, EventStream) else ((b"content-length", b"%d" % _size_of(answer)),)),
             (b"x-request-id", self.request_id.encode()),
             *((name.encode(), value.encode()) for name, value in {**self.headers, **answer.headers}.items()),
         ]
@@ -211,8 +224,26 @@ class _Exchange:
             async for piece in answer.pieces():
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
             await self._send({"type": "http.response.body", "body": b""})
+        elif isinstance(answer, EventStream) and self.method != "HEAD":
+            await self._stream(answer)
         else:
             await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def _stream(self, answer: EventStream) -> None:
+        """Send pieces as they come, until there are no more or the client has gone."""
+        pieces = answer.pieces()
+        gone = asyncio.ensure_future(self._gone())
+        try:
+            while (piece := await _first(anext(pieces, b""), gone)) is not None and piece:
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        finally:
+            gone.cancel()
+            await pieces.aclose()
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _gone(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
 
     async def _drain(self) -> None:
         """Throw some of what the client still sends away, so that it comes to read the answer before the end."""

@@ -59,6 +59,8 @@ log = structlog.get_logger(__name__)
 
 
 Opening = Callable[[], AbstractAsyncContextManager[Services]]
+Surface = Callable[[Services, Sequence[Route]], Sequence[Route]]
+"""Puts pages for people over the operations: what a room above this one adds, such as the console."""
 
 
 def serve(
@@ -71,14 +73,15 @@ def serve(
     workers: int = 1,
     agent_bundle: Path | None = None,
     names: Sequence[str] = (),
+    surface: Surface | None = None,
 ) -> None:
     """Serve the control plane from the directory *data* at the address *listen* until SIGTERM or SIGINT.
 
     With the settings file *keystone*, users and tokens are those of an OpenStack Keystone. With the URL *database* the
     ledger is in PostgreSQL, and then several *workers* may serve: processes on one listening socket. *agent_bundle* is
-    handed out to servers that are to be moved; *names* are further ones for the certificate. Requests that run are
-    finished, long polls are answered at once, and what was accepted is durable when this returns. Raises
-    WherryError with words where the settings, the directory, the ledger or the address can't be used.
+    handed out to servers that are to be moved; *names* are further ones for the certificate; *surface* adds pages.
+    Requests that run are finished, long polls are answered at once, and what was accepted is durable when this returns.
+    Raises WherryError with words where the settings, the directory, the ledger or the address can't be used.
     """
     _allow_many_connections()
     address = listening.parse_address(listen)
@@ -98,17 +101,19 @@ def serve(
             open_services, directory, keys, url, tls=tls, keystone=settings, database=database, agent=agent
         )
         if workers == 1:
-            uvloop.run(_run(opening, directory.path, listener, context))
+            uvloop.run(_run(opening, directory.path, listener, context, surface))
         else:
             # The schema and the first account are made once, and what can't be opened is told before anybody serves.
             uvloop.run(_try(opening))
-            work = partial(_work, opening, directory.path, listener, context)
+            work = partial(_work, opening, directory.path, listener, context, surface)
             run_workers(workers, work, listener.close)
     log.info("stopped", endpoint=url)
 
 
-def _work(opening: Opening, data: Path, listener: socket, context: ssl.SSLContext | None) -> None:
-    uvloop.run(_run(opening, data, listener, context))
+def _work(
+    opening: Opening, data: Path, listener: socket, context: ssl.SSLContext | None, surface: Surface | None
+) -> None:
+    uvloop.run(_run(opening, data, listener, context, surface))
 
 
 async def _try(opening: Opening) -> None:
@@ -116,9 +121,13 @@ async def _try(opening: Opening) -> None:
         pass
 
 
-async def _run(opening: Opening, data: Path, listener: socket, context: ssl.SSLContext | None) -> None:
+async def _run(
+    opening: Opening, data: Path, listener: socket, context: ssl.SSLContext | None, surface: Surface | None
+) -> None:
     async with opening() as services:
-        server = HttpServer(Application(services, Router(_routes(services))), context, services.waiters)
+        routes = _routes(services)
+        router = Router(routes if surface is None else surface(services, routes))
+        server = HttpServer(Application(services, router), context, services.waiters)
         _spare_the_collector()
         with _stopped_by_signals(server):
             log.info("serving", endpoint=services.endpoint, data=str(data), process=os.getpid())

@@ -43,6 +43,7 @@ _TAGS_BY_PATH: Sequence[tuple[str, str]] = (
     ("/v3/", "Service"),
     ("/{version}", "Service"),
     ("/v1/", "Target servers"),
+    ("/wherry/v1/fleet", "Sources"),
     ("/wherry/v1/accounts", "Accounts"),
     ("/wherry/v1/users", "Accounts"),
     ("/wherry/v1/groups", "Accounts"),

@@ -20,10 +20,10 @@ _SMALL = 1024
 
 
 class StaticContent:
-    """Some bytes with their media type."""
+    """Some bytes with their media type. *cache_control*: by default they are asked for again each time."""
 
-    def __init__(self, content: bytes, content_type: str) -> None:
-        headers = {**SECURITY_HEADERS, "cache-control": "no-cache", "vary": "accept, accept-encoding"}
+    def __init__(self, content: bytes, content_type: str, cache_control: str = "no-cache") -> None:
+        headers = {**SECURITY_HEADERS, "cache-control": cache_control, "vary": "accept, accept-encoding"}
         self._plain = self._small = Answer(content, 200, content_type, headers)
         if len(content) > _SMALL:
             compressed = gzip.compress(content, mtime=0)
@@ -31,10 +31,11 @@ class StaticContent:
 
     def answer(self, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
         """Return the bytes, compressed where the client takes gzip."""
-        return self._small if _takes_gzip(headers) else self._plain
+        return self._small if takes_gzip(headers) else self._plain
 
 
-def _takes_gzip(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+def takes_gzip(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Tell whether the client takes answers that are compressed by gzip."""
     codings = ",".join(value.decode("latin-1").lower() for name, value in headers if name == b"accept-encoding")
     return any(
         coding.partition(";")[0].strip() == "gzip" and not coding.replace(" ", "").endswith(";q=0")

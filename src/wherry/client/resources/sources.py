@@ -6,7 +6,7 @@ import msgspec
 
 from wherry.client.calling import LONG_POLL_S, Caller
 from wherry.client.transport import path_of
-from wherry.contract import commands, sources, storage
+from wherry.contract import commands, fleet, sources, storage
 from wherry.contract.overview import Overview
 from wherry.contract.values import CreatedId
 
@@ -25,6 +25,10 @@ class SourceOperations(Caller):
     def list_servers(self, **filters: object) -> sources.SourceList:
         """ListServers; *filters* are the operation's query parameters."""
         return self._get("ListServers", path_of("v3", "sources"), sources.SourceList, filters)
+
+    def list_fleet(self, **filters: object) -> fleet.Fleet:
+        """ListFleet: sources with their tasks; *filters* are the operation's query parameters."""
+        return self._get("ListFleet", path_of("wherry", "v1", "fleet"), fleet.Fleet, filters)
 
     def show_server(self, source_id: str) -> sources.SourceDetail:
         """ShowServer."""
