@@ -12,7 +12,7 @@ from wherry.console.languages import NAMES, language_for, languages
 TEMPLATES = Path(translations.CONSOLE) / "templates"
 CATALOGUES = sorted(translations.LOCALE.glob("*.po"))
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
-OWN_NAMES = {"Wherry"}
+OWN_NAMES = {"Wherry", "IPv", "MTU"}
 
 
 @pytest.mark.parametrize(

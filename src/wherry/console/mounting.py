@@ -3,6 +3,7 @@
 A page's route is anonymous to the server, since its credentials are a cookie, which only the console reads.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
@@ -33,6 +34,8 @@ from wherry.server.services import Services
 _FORMS = (JSON, "text/html")
 _SAFE = frozenset({"GET", "HEAD"})
 _TOP = "/"
+_ANYWHERE = ("/console", "/console/{a}", "/console/{a}/{b}", "/console/{a}/{b}/{c}")
+"""Where somebody may look for a page that isn't there."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,9 +48,17 @@ def with_console(services: Services, routes: Sequence[Route]) -> list[Route]:
     own = [_route(page, house) for page in PAGES]
     own += [_live_route(name, make, house, tower) for name, make in LIVE.items()]
     front = Page("ConsoleOverview", "GET", _TOP, overview.show_overview)
-    missing = Page("ConsoleMissing", "GET", "/console/{page}", _missing, open=True)
+    missing = [Page("ConsoleMissing", "GET", path, _missing, open=True) for path in _ANYWHERE]
+    own += [_route(page, house) for page in missing if not _is_taken(page, own)]
     taken = [_front(route, front, house) if (route.method, route.path) == ("GET", _TOP) else route for route in routes]
-    return [*taken, *own, _route(missing, house), *static.routes()]
+    return [*taken, *own, *static.routes()]
+
+
+def _is_taken(page: Page, routes: Sequence[Route]) -> bool:
+    names = re.compile(r"{\w+}")
+    return any(
+        route.method == page.method and names.sub("{}", route.path) == names.sub("{}", page.path) for route in routes
+    )
 
 
 def _route(page: Page, house: House) -> Route:

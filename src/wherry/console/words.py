@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wherry.console.languages import N_
-from wherry.contract.enumerations import Action, CheckResult, MigrationCycle, SourceState, Subtask, TaskState
+from wherry.contract.enumerations import Action, CheckName, CheckResult, MigrationCycle, SourceState, Subtask, TaskState
 from wherry.contract.fleet import TaskWork
 
 
@@ -79,6 +79,37 @@ CHECK_RESULTS: Mapping[str, Word] = {
     CheckResult.OK: Word(N_("Passed"), "good"),
     CheckResult.WARN: Word(N_("Warning"), "warm"),
     CheckResult.ERROR: Word(N_("Failed"), "bad"),
+}
+
+CHECKS: Mapping[str, str] = {
+    CheckName.OS_VERSION: N_("Operating system"),
+    CheckName.FIRMWARE: N_("Firmware"),
+    CheckName.CPU: N_("Processors"),
+    CheckName.MEMORY: N_("Memory"),
+    CheckName.SYSTEM_ROOT: N_("System folder"),
+    CheckName.PARTITION_STYLE: N_("Partition tables"),
+    CheckName.FILE_SYSTEM: N_("Filesystems"),
+    CheckName.FREE_SPACE: N_("Free space"),
+    CheckName.OEM_SYSTEM: N_("Licence of the system"),
+    CheckName.DRIVER_FILE: N_("Driver files"),
+    CheckName.SERVICE: N_("System services"),
+    CheckName.ACCOUNT_RIGHTS: N_("Rights of the account"),
+    CheckName.PARAVIRTUALIZATION: N_("Virtual drivers"),
+    CheckName.BOOT_LOADER: N_("Boot loader"),
+    CheckName.RSYNC: N_("rsync"),
+    CheckName.RAW_DEVICES: N_("Raw devices"),
+    CheckName.DISK_INFO: N_("Disks"),
+    CheckName.NETWORK: N_("Networks"),
+    CheckName.AGENT_VERSION: N_("Version of the agent"),
+}
+
+SEGMENTS: Mapping[str, str] = {
+    "boot": N_("Boot"),
+    "system": N_("System"),
+    "data": N_("Data"),
+    "swap": N_("Swap"),
+    "group": N_("Volume group"),
+    "free": N_("Free"),
 }
 
 ACTIONS: Mapping[str, Word] = {

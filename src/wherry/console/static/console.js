@@ -12,4 +12,4 @@ watchForms();
 watchTables();
 follow();
 
-document.addEventListener("htmx:afterSwap", (event) => showTimes(event.detail.target));
+document.addEventListener("htmx:afterSwap", () => showTimes(document));

@@ -5,37 +5,44 @@ import { showTimes } from "./times.js";
 
 const HIDDEN_MS = 20000;
 let source = null;
+let followed = "";
 let hiding = null;
 
 export function follow() {
-  const page = document.querySelector("[data-live]");
-  if (!page) return;
-  open(page);
+  open();
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hiding);
     if (document.hidden) hiding = setTimeout(close, HIDDEN_MS);
-    else if (!source) open(page);
+    else if (!source) open();
   });
-  document.addEventListener("wherry:live", () => {
-    // The page asks for something else now, such as another filter.
+  // The page may show something else now, such as another filter.
+  document.addEventListener("htmx:afterSettle", () => {
+    if (wanted() === followed) return;
     close();
-    open(page);
+    open();
   });
   addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => { if (event.persisted) open(); });
 }
 
-function open(page) {
-  source = new EventSource(page.dataset.live);
-  const opened = source;
+function wanted() {
+  return document.querySelector("[data-live]")?.dataset.live ?? "";
+}
+
+function open() {
+  followed = wanted();
+  if (!followed) return;
+  const opened = new EventSource(followed);
+  source = opened;
   tell("waiting");
-  source.addEventListener("open", () => tell("on"));
-  source.addEventListener("message", (event) => put(JSON.parse(event.data)));
-  source.addEventListener("over", () => location.reload());
-  source.addEventListener("error", () => {
+  opened.addEventListener("open", () => tell("on"));
+  opened.addEventListener("message", (event) => put(JSON.parse(event.data)));
+  opened.addEventListener("over", () => location.reload());
+  opened.addEventListener("error", () => {
     if (source !== opened) return;
     if (opened.readyState === EventSource.CLOSED) {
       close();
-      check(page);
+      check();
     } else {
       tell("waiting");
     }
@@ -48,9 +55,9 @@ function close() {
 }
 
 // The stream was refused. Where nobody is signed in any more, the page says so; else the control plane is away.
-async function check(page) {
+async function check() {
   try {
-    const answer = await fetch(page.dataset.live, { method: "HEAD", cache: "no-store" });
+    const answer = await fetch(followed, { method: "HEAD", cache: "no-store" });
     if (answer.status === 401) {
       location.reload();
       return;
@@ -59,7 +66,7 @@ async function check(page) {
     // away: tried again below
   }
   tell("waiting");
-  setTimeout(() => { if (!source && !document.hidden) open(page); }, 5000);
+  setTimeout(() => { if (!source && !document.hidden) open(); }, 5000);
 }
 
 function tell(state) {
