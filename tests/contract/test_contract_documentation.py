@@ -158,7 +158,16 @@ def test_examples_of_templates_and_projects_work(document: dict[str, Any], raw: 
     "operation",
     [
         *("ListApiVersion", "ShowApiVersion", "ShowConfig", "CreatePrivacyAgreements", "ShowPrivacyAgreements"),
-        *("ListDomains", "ListProjects", "CreateJoinToken", "ListReceivers", "Ready", "Health", "ListErrorCodes"),
+        *(
+            "ListDomains",
+            "ListProjects",
+            "CreateJoinToken",
+            "ListJoinTokens",
+            "ListReceivers",
+            "Ready",
+            "Health",
+            "ListErrorCodes",
+        ),
         *("ShowErrorCode", "ShowOpenApi"),
     ],
 )

@@ -61,7 +61,7 @@ def test_every_operation_of_the_vendors_client_has_a_rule() -> None:
     assert wanted == {name.lower() for name in SMS_OPERATIONS}
 
 
-OPERATORS = {"CreateAccount", "ListAccounts"}
+OPERATORS = {"CreateAccount", "ListAccounts", "VerifyAuditLog"}
 
 
 def test_the_account_itself_may_do_everything_in_it() -> None:
@@ -69,7 +69,7 @@ def test_the_account_itself_may_do_everything_in_it() -> None:
     assert {name for name in OPERATIONS if not may(user(ADMINISTRATOR), name)} == OPERATORS
 
 
-def test_accounts_are_for_the_operator_alone() -> None:
+def test_accounts_and_the_log_of_all_of_them_are_for_the_operator_alone() -> None:
     assert all(may(replace(user(owner=True), operator=True), name) for name in OPERATIONS)
     statement = {"Effect": "Allow", "Action": ["wherry:account:*", "*"]}
     generous = parse_policy("p", {"Version": "5.0", "Statement": [statement]})
@@ -131,7 +131,8 @@ def test_full_access_covers_sms_and_of_wherry_what_belongs_to_tasks() -> None:
     assert all(may(user(SMS_FULL_ACCESS), name) for name in SMS_OPERATIONS)
     refused = {name for name in WHERRY_OPERATIONS if not may(user(SMS_FULL_ACCESS), name)}
     assert refused == {
-        *("CreateJoinToken", "UpdateReceiver", "ListAssignments", "UpdateReplication", "StoreLog"),
+        *("CreateJoinToken", "ListJoinTokens", "DeleteJoinToken", "ListAuditEntries", "VerifyAuditLog"),
+        *("UpdateReceiver", "ListAssignments", "UpdateReplication", "StoreLog"),
         *("SubmitSourceHalf", "SubmitReceiverHalf", "DecodeRefusal", "BeginLanding", "UpdateOrder"),
     }
 

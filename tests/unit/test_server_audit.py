@@ -55,6 +55,8 @@ async def everything(harness: Harness) -> None:
     user = {"name": "admin", "password": secrets["password"], "domain": {"name": "default"}}
     login = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
     await do(stranger, "POST", "/v3/auth/tokens", login)
+    unwanted = await created(admin, "/wherry/v1/join-tokens", {"role": "agent"})
+    await do(admin, "DELETE", f"/wherry/v1/join-tokens/{unwanted}")
     token = await do(admin, "POST", "/wherry/v1/join-tokens", {"role": "receiver"})
     joined = await do(stranger, "POST", "/wherry/v1/join", {"token": token["token"], "name": "landing"})
     announcement = {

@@ -34,7 +34,7 @@ ENTRIES = (
         401,
         "The join token is not valid",
         "The token is unknown, has expired, or was used before.",
-        "Make a new one with `wherry join-token` or POST /wherry/v1/join-tokens.",
+        "Make a new one with `wherry token create` or POST /wherry/v1/join-tokens.",
     ),
     ErrorEntry(
         "WHERRY.5505",
@@ -106,6 +106,20 @@ ENTRIES = (
         "There is no such page",
         "The address is wrong, or the page belonged to another version.",
         "Begin at the overview and find the page by the navigation.",
+    ),
+    ErrorEntry(
+        "WHERRY.5515",
+        404,
+        "The join token does not exist",
+        "No join token of this account has this id, or it was deleted.",
+        "List the tokens by `wherry token list` or GET /wherry/v1/join-tokens.",
+    ),
+    ErrorEntry(
+        "WHERRY.5516",
+        409,
+        "The join token was used already",
+        "A token that was used stays as a record of who joined with it; deleting it would take nothing from them.",
+        "Nothing has to be done: nobody can join with it again.",
     ),
     ErrorEntry(
         "WHERRY.5520",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wherry.contract import explanations, fleet, iam, landing, task_log, values, wherry
+from wherry.contract import explanations, fleet, iam, landing, oversight, task_log, values, wherry
 from wherry.contract.operations import OperationShape
 
 _TASK = "/wherry/v1/tasks/{task_id}"
@@ -24,6 +24,10 @@ IAM_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
 WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
     {
         "CreateJoinToken": OperationShape("POST", "/wherry/v1/join-tokens", wherry.JoinToken, wherry.JoinTokenRequest),
+        "ListJoinTokens": OperationShape(
+            "GET", "/wherry/v1/join-tokens", wherry.JoinTokenList, query=wherry.JoinTokensQuery
+        ),
+        "DeleteJoinToken": OperationShape("DELETE", "/wherry/v1/join-tokens/{join_token_id}"),
         "Join": OperationShape("POST", "/wherry/v1/join", wherry.Joined, wherry.JoinRequest),
         "DownloadAgent": OperationShape("GET", "/wherry/v1/agent", None),
         "ShowJoinScript": OperationShape("GET", "/wherry/v1/join-script", None),
@@ -62,6 +66,9 @@ WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
         "ShowRehearsal": OperationShape("GET", _REHEARSAL, landing.Rehearsal),
         "ShowRehearsalConsole": OperationShape("GET", f"{_REHEARSAL}/console", None),
         "ShowRehearsalScreenshot": OperationShape("GET", f"{_REHEARSAL}/screenshot", None),
+        "ListAuditEntries": OperationShape("GET", "/wherry/v1/audit", oversight.AuditLog, query=oversight.AuditQuery),
+        "VerifyAuditLog": OperationShape("GET", "/wherry/v1/audit/verification", oversight.AuditVerification),
+        "ListAccountEvents": OperationShape("GET", "/wherry/v1/events", oversight.Events, query=oversight.EventsQuery),
     }
 )
 """Wherry's own API, by ids."""

@@ -9,7 +9,18 @@ from msgspec import Meta, field
 
 from wherry.contract.enumerations import JoinRole, ReplicationPhase
 from wherry.contract.landing import LandingOrder
-from wherry.contract.values import MAX_ITEMS, FilledText, Int32, Int64, LongText, PathId, Text, Wire
+from wherry.contract.values import (
+    MAX_ITEMS,
+    FilledText,
+    Int32,
+    Int64,
+    Limit200,
+    LongText,
+    Offset,
+    PathId,
+    Text,
+    Wire,
+)
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Digest = Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){16,64}$(?!\n)")]
@@ -30,6 +41,33 @@ class JoinToken(Wire, frozen=True, kw_only=True):
     token: str
     role: JoinRole
     expires_at: int
+
+
+class JoinTokensQuery(Wire, frozen=True, kw_only=True):
+    """Query of GET /wherry/v1/join-tokens. `usable`: only those that can still be used. `limit` 0 means 100."""
+
+    usable: bool | None = None
+    limit: Limit200 | None = None
+    offset: Offset | None = None
+
+
+class JoinTokenSummary(Wire, frozen=True, kw_only=True):
+    """A join token without itself. `used_at` and what follows are left out until it was used."""
+
+    id: str
+    role: JoinRole
+    created_at: int
+    expires_at: int
+    used_at: int | None = None
+    used_by: str | None = None
+    access_key: str | None = None
+
+
+class JoinTokenList(Wire, frozen=True, kw_only=True):
+    """Answer of GET /wherry/v1/join-tokens, the newest first."""
+
+    count: int
+    join_tokens: list[JoinTokenSummary]
 
 
 class JoinRequest(Wire, frozen=True, kw_only=True):

@@ -120,6 +120,8 @@ SMS_OPERATIONS: Final = {
 # writes, and what lets strangers in, no SMS policy grants.
 WHERRY_OPERATIONS: Final = {
     "CreateJoinToken": Operation("wherry:joinToken:create", (), "joinToken"),
+    "ListJoinTokens": Operation("wherry:joinToken:list", (), "joinToken"),
+    "DeleteJoinToken": Operation("wherry:joinToken:delete", (), "joinToken"),
     "UpdateReceiver": Operation("wherry:receiver:update", (), "receiver", receiver=True),
     "ListFleet": Operation("wherry:server:listFleet", ("sms:server:list", QUERY)),
     "ListReceivers": Operation("wherry:receiver:list", (QUERY,), "receiver"),
@@ -152,6 +154,9 @@ WHERRY_OPERATIONS: Final = {
     "ShowRehearsal": Operation("wherry:rehearsal:get", ("sms:server:getTask", QUERY), "rehearsal"),
     "ShowRehearsalConsole": Operation("wherry:rehearsal:getConsole", ("sms:server:getTask", QUERY), "rehearsal"),
     "ShowRehearsalScreenshot": Operation("wherry:rehearsal:getScreenshot", ("sms:server:getTask", QUERY), "rehearsal"),
+    "ListAuditEntries": Operation("wherry:audit:list", (), "audit"),
+    "VerifyAuditLog": Operation("wherry:audit:verify", (), "audit", operator=True),
+    "ListAccountEvents": Operation("wherry:event:list", ("sms:server:listTask", QUERY), "event"),
     "DecodeRefusal": Operation("wherry:refusal:decode", (), "refusal"),
     "ShowToken": Operation("", agent=True, receiver=True),
     "ListProjects": Operation("", agent=True, receiver=True),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from wherry.ledger import schema
 from wherry.ledger.prepared import Prepared
@@ -107,6 +107,34 @@ def find_join_token(connection: Connection, token_hash: str) -> JoinTokenRow | N
 def insert_join_token(connection: Connection, row: JoinTokenRow) -> None:
     """Store a new join token."""
     connection.execute(_join.insert().inline(), {name: getattr(row, name) for name in JoinTokenRow.__slots__})
+
+
+def join_tokens(
+    connection: Connection, account_id: str, *, usable_at: int | None, limit: int, offset: int
+) -> tuple[int, Sequence[JoinTokenRow]]:
+    """Return how many join tokens the account has, and one page of them, the newest first.
+
+    *usable_at*: count and return only those that could be used at this moment.
+    """
+    conditions = [_join.c.account_id == account_id]
+    if usable_at is not None:
+        conditions += [_join.c.used_at.is_(None), _join.c.expires_at > usable_at]
+    count = connection.execute(select(func.count()).select_from(_join).where(*conditions)).scalar_one()
+    order = (_join.c.created_at.desc(), _join.c.id)
+    page = select(_join).where(*conditions).order_by(*order).limit(limit).offset(offset)
+    return count, [JoinTokenRow(**row) for row in connection.execute(page).mappings()]
+
+
+def join_token_of(connection: Connection, account_id: str, token_id: str) -> JoinTokenRow | None:
+    """Return the account's join token of this id, used or not."""
+    query = select(_join).where(_join.c.id == token_id, _join.c.account_id == account_id)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else JoinTokenRow(**row)
+
+
+def delete_join_token(connection: Connection, token_id: str) -> None:
+    """Remove a join token."""
+    connection.execute(_join.delete().where(_join.c.id == token_id))
 
 
 def use_join_token(connection: Connection, token_id: str, *, name: str, access_key: str, at: int) -> None:

@@ -4,9 +4,18 @@ from uuid import uuid4
 
 from wherry.contract.enumerations import JoinRole
 from wherry.contract.errors import ApiError
-from wherry.contract.wherry import Joined, JoinRequest, JoinToken, JoinTokenRequest
+from wherry.contract.wherry import (
+    Joined,
+    JoinRequest,
+    JoinToken,
+    JoinTokenList,
+    JoinTokenRequest,
+    JoinTokensQuery,
+    JoinTokenSummary,
+)
 from wherry.iam.join import StoredJoinToken, check_join_token, create_join_token, hash_join_token
 from wherry.iam.keys import KeyPair, generate_key_pair
+from wherry.iam.permissions import Resource
 from wherry.iam.refusals import AuthenticationFailed
 from wherry.ledger import accounts, credentials, receivers
 from wherry.ledger.accounts import AccountRow
@@ -15,8 +24,10 @@ from wherry.ledger.credentials import AccessKeyRow, JoinTokenRow
 from wherry.ledger.receivers import ReceiverRow
 from wherry.ledger.transaction import Transaction
 from wherry.server.access import allow
-from wherry.server.answers import Answer, json_answer
+from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
+
+_DEFAULT_LIMIT = 100
 
 
 async def create_token(call: Call) -> Answer:
@@ -36,6 +47,52 @@ async def create_token(call: Call) -> Answer:
     await call.services.ledger.write(unit)
     answer = JoinToken(id=made.id, token=made.token, role=made.role, expires_at=made.expires_at)
     return json_answer(answer)
+
+
+async def list_tokens(call: Call) -> Answer:
+    """Return the account's join tokens, the newest first: what became of each, never the token itself."""
+    allow(call)
+    query = call.query(JoinTokensQuery)
+    count, rows = await call.services.ledger.read(
+        lambda connection: credentials.join_tokens(
+            connection,
+            call.account_id,
+            usable_at=call.at if query.usable else None,
+            limit=query.limit or _DEFAULT_LIMIT,
+            offset=query.offset or 0,
+        )
+    )
+    shown = [
+        JoinTokenSummary(
+            id=row.id,
+            role=JoinRole(row.role),
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            used_at=row.used_at,
+            used_by=row.used_by,
+            access_key=row.access_key,
+        )
+        for row in rows
+    ]
+    return json_answer(JoinTokenList(count=count, join_tokens=shown))
+
+
+async def delete_token(call: Call) -> Answer:
+    """Remove a join token that nobody has used: nobody can any more."""
+    token_id = call.parameters["join_token_id"]
+
+    def unit(tx: Transaction) -> None:
+        row = credentials.join_token_of(tx.connection, call.account_id, token_id)
+        if row is None:
+            raise ApiError("WHERRY.5515")
+        allow(call, Resource(row.id))
+        if row.used_at is not None:
+            raise ApiError("WHERRY.5516", row.used_by or "")
+        credentials.delete_join_token(tx.connection, row.id)
+        call.record(tx, row.id, row.role)
+
+    await call.services.ledger.write(unit)
+    return EMPTY
 
 
 async def join(call: Call) -> Answer:

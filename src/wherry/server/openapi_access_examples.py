@@ -8,6 +8,7 @@ PARAMETERS: Mapping[str, Any] = {
     "group_id": "2d8f7e6a-5b4c-4d3e-9f1a-0b9c8d7e6f5a",
     "policy_id": "sms-read-only-access",
     "access_key": "AKWHERRYEXAMPLE00001",
+    "join_token_id": "9a4c2e10-7b3d-4f58-8c61-5e2d7f9b1a3c",
     "project_id": "0123456789abcdef0123456789abcdef",
 }
 

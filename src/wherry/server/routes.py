@@ -16,6 +16,7 @@ from wherry.server import (
     landing_orders,
     landings,
     migprojects,
+    oversight,
     receivers,
     registration,
     rehearsals,
@@ -251,6 +252,14 @@ WHERRY = (
         joining.create_token,
         AuditName("joinToken", "createJoinToken"),
     ),
+    Route("ListJoinTokens", "GET", "/wherry/v1/join-tokens", joining.list_tokens),
+    Route(
+        "DeleteJoinToken",
+        "DELETE",
+        "/wherry/v1/join-tokens/{join_token_id}",
+        joining.delete_token,
+        AuditName("joinToken", "deleteJoinToken"),
+    ),
     Route(
         "Join",
         "POST",
@@ -339,6 +348,12 @@ LANDING = (
     Route("ShowRehearsalScreenshot", "GET", f"{_REHEARSAL}/screenshot", rehearsals.show_screenshot),
 )
 
+OVERSIGHT = (
+    Route("ListAuditEntries", "GET", "/wherry/v1/audit", oversight.list_audit_entries),
+    Route("VerifyAuditLog", "GET", "/wherry/v1/audit/verification", oversight.verify_audit_log),
+    Route("ListAccountEvents", "GET", "/wherry/v1/events", oversight.list_account_events),
+)
+
 _OPERATIONS = (
     *SOURCES,
     *TASKS,
@@ -352,6 +367,7 @@ _OPERATIONS = (
     *ECS,
     *WHERRY,
     *LANDING,
+    *OVERSIGHT,
     *ACCESS,
 )
 

@@ -15,6 +15,14 @@ class ReceiverOperations(Caller):
         path = path_of("wherry", "v1", "join-tokens")
         return self._post("CreateJoinToken", path, request, wherry.JoinToken)
 
+    def list_join_tokens(self, **filters: object) -> wherry.JoinTokenList:
+        """Return what became of the account's join tokens; *filters* are the operation's query parameters."""
+        return self._get("ListJoinTokens", path_of("wherry", "v1", "join-tokens"), wherry.JoinTokenList, filters)
+
+    def delete_join_token(self, token_id: str) -> None:
+        """Remove a join token that nobody has used."""
+        self._delete(path_of("wherry", "v1", "join-tokens", token_id))
+
     def join_script(self) -> bytes:
         """Return the script that installs the agent on a server."""
         return self._send(Call(method="GET", path=path_of("wherry", "v1", "join-script")))
