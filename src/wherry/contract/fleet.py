@@ -27,9 +27,10 @@ class FleetOrder(StrEnum):
 
 
 class TaskWork(StrEnum):
-    """How a source's task stands, in one word. `open`: not begun, or stopped."""
+    """How a source's task stands, in one word. `any`: there's one, however it stands; `open`: not begun, or stopped."""
 
     NONE = "none"
+    ANY = "any"
     OPEN = "open"
     RUNNING = "running"
     DONE = "done"

@@ -11,6 +11,7 @@ from msgspec import Meta, field
 from wherry.contract.enumerations import (
     DiskBus,
     Firmware,
+    LandingAction,
     LandingOutcome,
     LandingState,
     NetworkWish,
@@ -125,7 +126,8 @@ class Landing(Wire, frozen=True, kw_only=True, omit_defaults=False):
 
     `outcome`: what it means for an agent that waits. `kind`: what was ordered, empty before. `boots`: whether the
     task's receiver boots what lands there. `checkpoint_wanted`: an order waits for a consistent checkpoint, which the
-    agent is to take. `orders`: those under way. `version` changes with everything in it.
+    agent is to take. `orders`: those under way. `actions`: what may be done with the landed system just now. `version`
+    changes with everything in it.
     """
 
     task_id: str
@@ -141,6 +143,7 @@ class Landing(Wire, frozen=True, kw_only=True, omit_defaults=False):
     boots: bool = False
     checkpoint_wanted: bool = False
     orders: list[OrderSummary] = field(default_factory=list)
+    actions: list[LandingAction] = field(default_factory=list)
     version: int = 0
     changed_at: int = 0
 

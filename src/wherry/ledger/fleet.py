@@ -115,6 +115,8 @@ def _conditions(wanted: FleetFilter) -> list[ColumnElement[bool]]:
         conditions.append(_source.c.connected == wanted.connected)
     if wanted.work is TaskWork.NONE:
         conditions.append(_task.c.id.is_(None))
+    elif wanted.work is TaskWork.ANY:
+        conditions.append(_task.c.id.is_not(None))
     elif wanted.work is not None:
         conditions.append(_task.c.state.in_(sorted(WORK[wanted.work])))
     if wanted.labels is not None:

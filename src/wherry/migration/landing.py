@@ -228,12 +228,20 @@ def act(
 
     Raises ApiError WHERRY.5606 where the landing's state doesn't allow it, or what is needed for it was cleared.
     """
-    kind, state, allowed = ACTIONS[action]
-    gone = action is LandingAction.ROLL_BACK and source.state in _CLEARED
-    if landing.state not in allowed or landing.kind == OrderKind.DRILL or gone:
+    kind, state, _ = ACTIONS[action]
+    if action not in available(source, landing):
+        gone = action is LandingAction.ROLL_BACK and source.state in _CLEARED
         why = f"the source is {source.state}" if gone else f"the landing is {landing.state}"
         raise ApiError("WHERRY.5606", why, params=(action, landing.state))
     return [OrderLanding(kind, request, landing.checkpoint, leads=True), SetLanding(state)]
+
+
+def available(source: SourceRecord, landing: LandingRecord) -> list[LandingAction]:
+    """Return what a user may do with the landed system now: the buttons of a console."""
+    if landing.kind == OrderKind.DRILL:
+        return []
+    gone = {LandingAction.ROLL_BACK} if source.state in _CLEARED else set()
+    return [action for action, (_, _, states) in ACTIONS.items() if landing.state in states and action not in gone]
 
 
 def rehearse(

@@ -179,10 +179,11 @@ def _read(connection: Connection, call: Call, task_id: str) -> tuple[Landing, st
     task = task_of(connection, call, task_id)
     row = landings.of_task(connection, task.id)
     orders = landings.orders_of_task(connection, task.id)
-    return _shown(task, row, orders, boots=receiver_boots(connection, task)), task.source_id
+    source = source_of(connection, task)
+    return _shown(task, source, row, orders, boots=receiver_boots(connection, task)), task.source_id
 
 
-def _shown(task: TaskRow, row: LandingRow, orders: Sequence[OrderRow], *, boots: bool) -> Landing:
+def _shown(task: TaskRow, source: SourceRow, row: LandingRow, orders: Sequence[OrderRow], *, boots: bool) -> Landing:
     return Landing(
         task_id=task.id,
         state=row.state,
@@ -197,6 +198,7 @@ def _shown(task: TaskRow, row: LandingRow, orders: Sequence[OrderRow], *, boots:
         boots=boots,
         checkpoint_wanted=rules.checkpoint_wanted([order.record() for order in orders]),
         orders=[_summary(order) for order in orders],
+        actions=rules.available(source.record(), row.record()),
         version=row.version,
         changed_at=row.changed_at,
     )
