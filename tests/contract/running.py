@@ -26,6 +26,8 @@ STOP_S: Final = 30.0
 NO_RETRY: Final = RetryPolicy(budget_s=0)
 JoinAs = Callable[[str, str], tuple[str, str, str]]
 """Joins in a role under a name; returns access key, secret key and receiver id."""
+NO_WEBHOOKS: Final = ("--webhook-deny", "0.0.0.0/0", "--webhook-deny", "::/0")
+"""Whatever URL a test makes up, nothing is sent there. --webhook-allow counts more."""
 USUAL_HEADERS: Final = ("content-type", "host", "x-sdk-date")
 
 
@@ -77,7 +79,8 @@ def faultless_server(data: Path) -> Iterator[Server]:
 def start(data: Path, *, listen: str = "127.0.0.1:0", tls: bool = True, options: Sequence[str] = ()) -> Server:
     """Start `wherry serve` with further *options* and wait until it says that it's ready."""
     log = data.with_name(f"{data.name}.log")
-    arguments = ["serve", "--data", str(data), "--listen", listen, "--tls" if tls else "--no-tls", *workers(), *options]
+    switch = "--tls" if tls else "--no-tls"
+    arguments = ["serve", "--data", str(data), "--listen", listen, switch, *NO_WEBHOOKS, *workers(), *options]
     with log.open("ab") as output:
         program = "from wherry.cli.main import main; main()"
         command = [sys.executable, "-c", program, *arguments]

@@ -154,6 +154,20 @@ def test_examples_of_templates_and_projects_work(document: dict[str, Any], raw: 
             assert answer.status_code == 200, f"{operation}: {answer.text}"
 
 
+def test_examples_of_subscriptions_work(document: dict[str, Any], raw: Raw) -> None:
+    described = Described(document, raw)
+    created = described.send("CreateSubscription")
+    assert created.status_code == 200, created.text
+    assert created.json()["secret"].startswith("whsec_")
+    described.know("subscription_id", created.json()["id"])
+    described.know("delivery_id", described.send("TestSubscription").json()["id"])
+    for operation in ("UpdateSubscription", "ShowSubscription", "ListSubscriptions", "ListDeliveries", "ShowDelivery"):
+        answer = described.send(operation)
+        assert answer.status_code == 200, f"{operation}: {answer.text}"
+    assert described.send("RepeatDelivery").status_code == 409, "it's still under way: nobody has this name"
+    assert described.send("DeleteSubscription").status_code == 200
+
+
 @pytest.mark.parametrize(
     "operation",
     [

@@ -17,6 +17,7 @@ from wherry.server import installation
 from wherry.server.app import Application
 from wherry.server.data_directory import DataDirectory
 from wherry.server.main import Surface, open_services
+from wherry.server.notifications.settings import USUAL, NotificationSettings
 from wherry.server.routes import ROUTES
 from wherry.server.routing import Router
 from wherry.server.services import Services
@@ -63,13 +64,15 @@ class Harness:
 
 
 @asynccontextmanager
-async def control_plane(data: Path, surface: Surface | None = None) -> AsyncIterator[Harness]:
+async def control_plane(
+    data: Path, surface: Surface | None = None, notifications: NotificationSettings = USUAL
+) -> AsyncIterator[Harness]:
     """Open a control plane over *data*, which is made, or used as it is; *surface* adds routes."""
     if not data.exists():
         await _fresh(data)
     with DataDirectory(data) as directory:
         keys = installation.open_keys(directory)
-        async with open_services(directory, keys, ENDPOINT, tls=False) as services:
+        async with open_services(directory, keys, ENDPOINT, tls=False, notifications=notifications) as services:
             routes = ROUTES if surface is None else surface(services, ROUTES)
             application = Application(services, Router(routes))
             # A fault of the application is a 500 here as over the network: the tests look at the answer.
@@ -80,11 +83,16 @@ async def control_plane(data: Path, surface: Surface | None = None) -> AsyncIter
                 await client.aclose()
 
 
-def run(data: Path, check: Callable[[Harness], Awaitable[None]], surface: Surface | None = None) -> None:
+def run(
+    data: Path,
+    check: Callable[[Harness], Awaitable[None]],
+    surface: Surface | None = None,
+    notifications: NotificationSettings = USUAL,
+) -> None:
     """Run *check* against a control plane over *data*."""
 
     async def inside() -> None:
-        async with control_plane(data, surface) as harness:
+        async with control_plane(data, surface, notifications) as harness:
             await check(harness)
 
     asyncio.run(inside())

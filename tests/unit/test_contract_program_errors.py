@@ -24,6 +24,7 @@ CARRIES_OTHERS = {
     "PermissionMissing",
     "SignatureMismatch",
     "TargetOutgrown",
+    "Undeliverable",
 }
 """Errors whose instances have the code of the catalogue, or of the other side's error."""
 

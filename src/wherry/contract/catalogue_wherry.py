@@ -143,6 +143,42 @@ ENTRIES = (
         "Ask for the log with CollectLog.",
     ),
     ErrorEntry(
+        "WHERRY.5530",
+        404,
+        "The subscription does not exist",
+        "No subscription of this account has this id.",
+        "List the subscriptions by GET /wherry/v1/subscriptions.",
+    ),
+    ErrorEntry(
+        "WHERRY.5531",
+        404,
+        "The delivery does not exist",
+        "No delivery of this account has this id, or its time is over: what arrived is kept for 7 days, what didn't "
+        "for 30.",
+        "List the deliveries by GET /wherry/v1/subscriptions/{subscription_id}/deliveries.",
+    ),
+    ErrorEntry(
+        "WHERRY.5532",
+        409,
+        "This control plane sends no e-mail",
+        "It was started without a mail server.",
+        "Start `wherry serve` with --smtp-server and --mail-from, or subscribe by webhook.",
+    ),
+    ErrorEntry(
+        "WHERRY.5533",
+        400,
+        "The account has as many subscriptions as it may have",
+        "Each event is written for each subscription, so their number is limited to 50.",
+        "Delete one that nobody needs.",
+    ),
+    ErrorEntry(
+        "WHERRY.5534",
+        409,
+        "The delivery is still under way",
+        "It hasn't arrived yet and is tried again by itself.",
+        "Wait for its end; GET /wherry/v1/deliveries/{delivery_id} says when it's tried next.",
+    ),
+    ErrorEntry(
         "WHERRY.5601",
         400,
         "The action doesn't fit the task's state",

@@ -12,6 +12,7 @@ from wherry.iam.permissions import (
     ACCESS_OPERATIONS,
     ECS_OPERATIONS,
     ENTERPRISE_PROJECT,
+    NOTIFICATION_OPERATIONS,
     SMS_OPERATIONS,
     SYSTEM_POLICIES,
     SYSTEM_POLICY_IDS,
@@ -82,7 +83,12 @@ def _actions() -> str:
 
 
 def _own_operations() -> str:
-    rules: Mapping[str, Operation] = {**WHERRY_OPERATIONS, **ACCESS_OPERATIONS, **ECS_OPERATIONS}
+    rules: Mapping[str, Operation] = {
+        **WHERRY_OPERATIONS,
+        **ACCESS_OPERATIONS,
+        **NOTIFICATION_OPERATIONS,
+        **ECS_OPERATIONS,
+    }
     rows = [[f"**{name}**", *_action(rule), _besides(rule)] for name, rule in rules.items()]
     return (
         "## Wherry's own operations, IAM and ECS\n\n"

@@ -195,6 +195,19 @@ ACCESS_OPERATIONS: Final = {
     "RevokeToken": Operation(""),
 }
 
+# Whom the control plane writes to is as much as a door out. No SMS policy grants any of it.
+NOTIFICATION_OPERATIONS: Final = {
+    "CreateSubscription": Operation("wherry:subscription:create", (), "subscription"),
+    "ListSubscriptions": Operation("wherry:subscription:list", (), "subscription"),
+    "ShowSubscription": Operation("wherry:subscription:get", (), "subscription"),
+    "UpdateSubscription": Operation("wherry:subscription:update", (), "subscription"),
+    "DeleteSubscription": Operation("wherry:subscription:delete", (), "subscription"),
+    "TestSubscription": Operation("wherry:subscription:test", (), "subscription"),
+    "ListDeliveries": Operation("wherry:subscription:listDeliveries", (), "subscription"),
+    "ShowDelivery": Operation("wherry:subscription:getDelivery", (), "subscription"),
+    "RepeatDelivery": Operation("wherry:subscription:repeatDelivery", (), "subscription"),
+}
+
 # The one operation of another service, so that clients can look a target server up.
 ECS_OPERATIONS: Final = {
     "ShowCloudServer": Operation(
@@ -202,7 +215,7 @@ ECS_OPERATIONS: Final = {
     ),
 }
 
-OPERATIONS: Final = SMS_OPERATIONS | WHERRY_OPERATIONS | ACCESS_OPERATIONS | ECS_OPERATIONS
+OPERATIONS: Final = SMS_OPERATIONS | WHERRY_OPERATIONS | ACCESS_OPERATIONS | NOTIFICATION_OPERATIONS | ECS_OPERATIONS
 
 ADMINISTRATOR: Final = Policy("administrator", (Statement(Effect.ALLOW, ("*",)),))
 SMS_FULL_ACCESS: Final = Policy("SMS FullAccess", (Statement(Effect.ALLOW, ("sms:*:*",)),))

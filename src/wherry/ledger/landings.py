@@ -104,8 +104,8 @@ def order_row(row: Mapping[Any, Any]) -> OrderRow:
     return OrderRow(**{**row, "kind": OrderKind(row["kind"]), "stage": OrderStage(row["stage"])})
 
 
-def set_landing(connection: Connection, task_id: str, wanted: SetLanding, *, at: int, reason: str) -> None:
-    """Bring a task's landing to a state; the history tells of it like of states of the task."""
+def set_landing(connection: Connection, task_id: str, wanted: SetLanding, *, at: int, reason: str) -> LandingState:
+    """Bring a task's landing to a state, return the one before; the history tells of it like of states of the task."""
     before = of_task(connection, task_id)
     values: dict[str, object] = {
         "state": wanted.state,
@@ -122,6 +122,7 @@ def set_landing(connection: Connection, task_id: str, wanted: SetLanding, *, at:
         source_id = connection.execute(select(_task.c.source_id).where(_task.c.id == task_id)).scalar_one()
         moved = state_changes.StateChange(at, source_id, task_id, "landing", before.state, wanted.state, reason)
         state_changes.append(connection, moved)
+    return before.state
 
 
 def order(connection: Connection, task_id: str, wanted: OrderLanding, *, at: int) -> str:

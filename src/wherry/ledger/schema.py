@@ -17,7 +17,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -25,32 +24,16 @@ from sqlalchemy import (
     text,
 )
 
+from wherry.ledger import columns, notification_tables
+from wherry.ledger.columns import ID, MS, NAME, SEQUENCE, account_reference
 from wherry.ledger.documents import Document, JsonText
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest script in `migrations/versions`: what a database with this schema is at."""
 
-METADATA = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
-)
-
-ID = String(36)
-NAME = String(255)
-MS = BigInteger
-SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
-"""A key that counts up by itself: SQLite does that for INTEGER alone."""
+METADATA = columns.METADATA
 
 APPEND_ONLY = ("command_result", "state_change", "audit", "consistency_result", "rehearsal")
-
-
-def _account() -> Column[str]:
-    return Column("account_id", ID, ForeignKey("account.id"), nullable=False)
-
 
 # ---- who may do what
 
@@ -69,7 +52,7 @@ iam_user = Table(
     "iam_user",
     METADATA,
     Column("id", ID, primary_key=True),
-    _account(),
+    account_reference(),
     Column("name", NAME, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
@@ -84,7 +67,7 @@ user_group = Table(
     "user_group",
     METADATA,
     Column("id", ID, primary_key=True),
-    _account(),
+    account_reference(),
     Column("name", NAME, nullable=False),
     Column("description", NAME, nullable=False),
     Column("created_at", MS, nullable=False),
@@ -103,7 +86,7 @@ policy = Table(
     "policy",
     METADATA,
     Column("id", ID, primary_key=True),
-    _account(),
+    account_reference(),
     Column("name", NAME, nullable=False),
     Column("description", NAME, nullable=False),
     Column("document", Document, nullable=False),
@@ -133,7 +116,7 @@ access_key = Table(
     "access_key",
     METADATA,
     Column("access_key", String(64), primary_key=True),
-    _account(),
+    account_reference(),
     Column("kind", String(16), nullable=False),
     Column("user_id", ID, ForeignKey("iam_user.id", ondelete="CASCADE")),
     Column("name", NAME, nullable=False),
@@ -160,7 +143,7 @@ join_token = Table(
     "join_token",
     METADATA,
     Column("id", ID, primary_key=True),
-    _account(),
+    account_reference(),
     Column("token_hash", String(128), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
     Column("created_at", MS, nullable=False),
@@ -176,7 +159,7 @@ migproject = Table(
     "migproject",
     METADATA,
     Column("id", ID, primary_key=True),
-    _account(),
+    account_reference(),
     Column("name", NAME, nullable=False),
     Column("is_default", Boolean, nullable=False),
     Column("created_at", MS, nullable=False),
@@ -188,7 +171,7 @@ template = Table(
     "template",
     METADATA,
     Column("id", ID, primary_key=True),
-    _account(),
+    account_reference(),
     Column("name", NAME, nullable=False),
     Column("availability_zone", NAME, nullable=False),
     Column("region", NAME, nullable=False),
@@ -204,7 +187,7 @@ source = Table(
     "source",
     METADATA,
     Column("id", ID, primary_key=True),
-    _account(),
+    account_reference(),
     Column("name", NAME, nullable=False),
     Column("ip", NAME, nullable=False),
     Column("ipv6", NAME, nullable=False),
@@ -233,7 +216,7 @@ receiver = Table(
     "receiver",
     METADATA,
     Column("id", ID, primary_key=True),
-    _account(),
+    account_reference(),
     Column("name", NAME, nullable=False),
     Column("data_host", NAME, nullable=False),
     Column("data_port", Integer, nullable=False),
@@ -251,7 +234,7 @@ task = Table(
     "task",
     METADATA,
     Column("id", ID, primary_key=True),
-    _account(),
+    account_reference(),
     # Unique: a source has one task at most, whoever races to create the second.
     Column("source_id", ID, ForeignKey("source.id"), nullable=False, unique=True),
     Column("name", NAME, nullable=False),
@@ -480,3 +463,8 @@ rehearsal_record = Table(
     Column("console", LargeBinary, nullable=False),
     Column("screenshot", LargeBinary, nullable=False),
 )
+
+# ---- who is told of what happens
+
+subscription = notification_tables.subscription
+delivery = notification_tables.delivery

@@ -216,14 +216,13 @@ def note_contacts(connection: Connection, contacts: Mapping[str, int], *, now: i
         )
 
 
-def set_connected(connection: Connection, source_id: str, *, connected: bool, at: int) -> None:
-    """Note that an agent is connected now, or isn't any more."""
+def set_connected(connection: Connection, source_id: str, *, connected: bool, at: int) -> bool:
+    """Note that an agent is connected now, or isn't any more; return whether that is news."""
     values: dict[str, object] = {"connected": connected, "last_visit_time": at}
     if connected:
         values["last_contact"] = at
-    connection.execute(
-        update(_source).where(_source.c.id == source_id, _source.c.connected != connected).values(values)
-    )
+    turned = (_source.c.id == source_id, _source.c.connected != connected)
+    return connection.execute(update(_source).where(*turned).values(values)).rowcount > 0
 
 
 def all_connected(connection: Connection, *, connected: bool) -> frozenset[str]:

@@ -223,8 +223,10 @@ def change(connection: Connection, task_id: str, values: Mapping[str, object]) -
     _CHANGE.run(connection, (task_id,), values)
 
 
-def set_state(connection: Connection, task_id: str, wanted: SetTaskState, *, at: int, reason: str) -> str | None:
-    """Bring the task to a state and return its receiver; a state that holds already leaves no trace."""
+def set_state(
+    connection: Connection, task_id: str, wanted: SetTaskState, *, at: int, reason: str
+) -> tuple[str, str | None]:
+    """Bring the task to a state; return the one before, and its receiver. What holds already leaves no trace."""
     found = _STANDING.first(connection, task=task_id)
     if found is None:
         raise LookupError(task_id)
@@ -238,7 +240,7 @@ def set_state(connection: Connection, task_id: str, wanted: SetTaskState, *, at:
         if wanted.state == TaskState.RUNNING and start_date is None:
             values["start_date"] = at
     change(connection, task_id, values)
-    return None if receiver_id is None else str(receiver_id)
+    return state, receiver_id
 
 
 def set_log_collect_status(connection: Connection, task_id: str, status: str, *, at: int) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from wherry.ledger import audit, commands, landings, receivers, sources, tasks
+from wherry.ledger import audit, commands, landings, outbox, receivers, sources, tasks
+from wherry.migration import events, failures
 from wherry.migration.records import (
     AnswerCommand,
     Change,
@@ -37,7 +38,7 @@ class Transaction:
         connection: for the queries and statements of this package's resource modules.
         scope: what the unit may change, as given to `Ledger.write`; empty: everything.
         topics: what changed, for those who wait or remember: ``source:ID``, ``receiver:ID``, ``landing:TASK_ID``,
-            ``key:ID``, ``user:ID``. Published after the commit, to all processes.
+            ``key:ID``, ``user:ID``, and that of the outbox. Published after the commit, to all processes.
     """
 
     __slots__ = ("_entries", "connection", "scope", "topics")
@@ -65,6 +66,11 @@ class Transaction:
         """Note that a user was changed or deleted: no process goes by what it remembers of its keys and tokens."""
         self.topics.add(f"user:{user_id}")
 
+    def tell(self, event: events.Event, *, at: int) -> None:
+        """Write *event* for the subscriptions that want it: it's told when, and only when, this unit is committed."""
+        if outbox.put(self.connection, event, at=at):
+            self.topics.add(outbox.TOPIC)
+
     def apply(self, changes: Sequence[Change], *, source_id: str, task_id: str, at: int, reason: str) -> None:
         """Carry *changes* out on a source and its task.
 
@@ -88,9 +94,10 @@ class Transaction:
             case SetSourceState():
                 sources.set_state(self.connection, source_id, task_id or None, change, at=at, reason=reason)
             case SetTaskState():
-                receiver_id = tasks.set_state(self.connection, task_id, change, at=at, reason=reason)
+                before, receiver_id = tasks.set_state(self.connection, task_id, change, at=at, reason=reason)
                 if receiver_id is not None:
                     self.assignments_changed(receiver_id)
+                self._tell_of_task(source_id, task_id, before, change, at)
             case SetSubtask():
                 tasks.set_subtask(self.connection, task_id, change, at=at)
             case SetLogCollectStatus():
@@ -102,13 +109,14 @@ class Transaction:
             case WithdrawCommands():
                 commands.withdraw(self.connection, source_id, change.names, at=at)
             case _:
-                self._apply_to_landing(change, task_id, at, reason)
+                self._apply_to_landing(change, source_id, task_id, at, reason)
 
-    def _apply_to_landing(self, change: LandingChange, task_id: str, at: int, reason: str) -> None:
+    def _apply_to_landing(self, change: LandingChange, source_id: str, task_id: str, at: int, reason: str) -> None:
         self.topics.add(f"landing:{task_id}")
         match change:
             case SetLanding():
-                landings.set_landing(self.connection, task_id, change, at=at, reason=reason)
+                before = landings.set_landing(self.connection, task_id, change, at=at, reason=reason)
+                self._tell_of_landing(source_id, task_id, before, change, at)
             case OrderLanding():
                 landings.order(self.connection, task_id, change, at=at)
                 self._orders_changed(task_id)
@@ -121,6 +129,19 @@ class Transaction:
                 landings.set_target(self.connection, task_id, change)
             case SetClone():
                 landings.set_clone(self.connection, task_id, change)
+
+    def _tell_of_task(self, source_id: str, task_id: str, before: str, change: SetTaskState, at: int) -> None:
+        kind = events.of_task(before, change.state)
+        if kind is not None:
+            error = failures.explain(change.error_code, change.error_params) if change.error_code else None
+            data = {"from_state": before} | ({} if error is None else {"error": error._asdict()})
+            self.tell(events.Event(kind, source_id, task_id, data=data), at=at)
+
+    def _tell_of_landing(self, source_id: str, task_id: str, before: str, change: SetLanding, at: int) -> None:
+        kind = events.of_landing(before, change.state)
+        if kind is not None:
+            error = {} if change.error is None else {"error": change.error}
+            self.tell(events.Event(kind, source_id, task_id, data={"landing": change.state, **error}), at=at)
 
     def _orders_changed(self, task_id: str) -> None:
         receiver_id = tasks.receiver_of(self.connection, task_id)

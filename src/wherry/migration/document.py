@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from wherry.contract.enumerations import Action, LandingState, OrderStage, SourceState, TaskState
-from wherry.migration import actions, commands, copystate, deletion, landing, progress
+from wherry.migration import actions, commands, copystate, deletion, events, landing, progress
 
 _INTRODUCTION = """\
 # States, actions and commands
@@ -35,6 +35,7 @@ def render() -> str:
             _reports(),
             _landings(),
             _deleting(),
+            _events(),
         )
     )
 
@@ -220,6 +221,21 @@ def _deleting() -> str:
         "A task is refused with SMS.7719, and a source with a task with SMS.2015, while the source is connected and "
         f"its state is one of {busy}. A deleted task is gone at once; its source goes back to waiting/setting, and "
         "commands that wait for the agent are taken back.\n"
+    )
+
+
+def _events() -> str:
+    rows = [
+        [entity, f"`{state}`", ", ".join(sorted(arrival.silent_from - {state})), arrival.event]
+        for entity, table in (("task", events.TASK), ("landing", events.LANDING))
+        for state, arrival in table.items()
+    ]
+    rows[0][2] = "any state"  # it came into being
+    rows += [["rehearsal", f"`{verdict}`", "", event] for verdict, event in events.REHEARSAL.items()]
+    return (
+        "\n## What subscriptions are told of\n\n"
+        "Reaching a state is an event (`docs/notifications.md`), except from states out of which a task comes as it "
+        "went in.\n\n" + _table(["of", "reaches", "but not from", "event"], rows)
     )
 
 

@@ -1,8 +1,11 @@
 """What an agent says of a failure: in the detail of a failed result, or in the words of its last progress report."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from wherry.errors import CODE, read_explanation
+from wherry.contract.catalogue import EVERY_ENTRY
+from wherry.errors import CODE, Explanation, read_explanation
 
 UNKNOWN_FAILURE = "WHERRY.5603"
 """What a failed result without a code of its own is shown as."""
@@ -46,6 +49,16 @@ def failure_in_words(words: str, otherwise: str) -> tuple[str, tuple[str, ...]]:
     if told is None:
         return otherwise, ()
     return told.code, _bounded([text for text in (told.message, told.cause, told.fix) if text])
+
+
+def explain(code: str, params: Sequence[str]) -> Explanation:
+    """Return what an error of a task means: in its agent's own words where they are its parameters, or else by code."""
+    entry = EVERY_ENTRY.get(code)
+    if len(params) == 3 and code.startswith("WHERRY."):
+        return Explanation(code, *params)
+    if entry is None:
+        return Explanation(code, ", ".join(params) or code, "", "")
+    return Explanation(code, entry.message, entry.cause, entry.fix)
 
 
 def _bounded(params: list[str]) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ from wherry.ledger import sources
 from wherry.ledger.ledger import Ledger
 from wherry.ledger.receivers import ReceiverRow
 from wherry.ledger.transaction import EVERYTHING, Transaction, source_scope
+from wherry.migration import events
+from wherry.migration.events import Event
 
 CONTACT_WINDOW_S = 120
 """An agent that wasn't heard of for so long isn't connected any more. Twice the longest wait of a long poll."""
@@ -146,9 +148,15 @@ class Contacts:
 
 def _turn(source_id: str, *, connected: bool, at: int) -> Callable[[Transaction], None]:
     def unit(tx: Transaction) -> None:
-        sources.set_connected(tx.connection, source_id, connected=connected, at=at)
+        note_connected(tx, source_id, connected=connected, at=at)
 
     return unit
+
+
+def note_connected(tx: Transaction, source_id: str, *, connected: bool, at: int) -> None:
+    """Note that an agent is connected now, or isn't any more, and tell who wants to know if that is news."""
+    if sources.set_connected(tx.connection, source_id, connected=connected, at=at):
+        tx.tell(Event(events.of_contact(connected=connected), source_id), at=at)
 
 
 class ReceiverContacts:
@@ -176,7 +184,7 @@ def _heard(contacts: Mapping[str, int], now: int) -> Callable[[Transaction], Non
         sources.note_contacts(tx.connection, contacts, now=now)
         # Another process may have found them silent before this one came to write what it had heard.
         for source_id in sources.all_connected(tx.connection, connected=False) & contacts.keys():
-            sources.set_connected(tx.connection, source_id, connected=True, at=contacts[source_id])
+            note_connected(tx, source_id, connected=True, at=contacts[source_id])
 
     return unit
 
@@ -185,7 +193,7 @@ def _disconnect_silent(find: Callable[[Connection], Sequence[str]], now: int) ->
     def unit(tx: Transaction) -> Sequence[str]:
         silent = find(tx.connection)
         for source_id in silent:
-            sources.set_connected(tx.connection, source_id, connected=False, at=now)
+            note_connected(tx, source_id, connected=False, at=now)
             tx.topics.add(f"{_SILENT}{source_id}")
         return silent
 

@@ -10,7 +10,9 @@ from wherry.ledger import landings, rehearsals, sources, tasks
 from wherry.ledger.landings import OrderRow
 from wherry.ledger.rehearsals import RehearsalRow
 from wherry.ledger.transaction import Transaction
+from wherry.migration import events
 from wherry.migration import landing as rules
+from wherry.migration.events import Event
 from wherry.server.access import receiver_of
 from wherry.server.answers import EMPTY, Answer
 from wherry.server.call import Call
@@ -63,3 +65,7 @@ def _keep(tx: Transaction, order: OrderRow, result: RehearsalResult, *, at: int)
     del document["console"], document["screenshot"]
     row = RehearsalRow(order.id, order.account_id, order.task_id, order.source_id, result.verdict, at, document)
     rehearsals.append(tx.connection, row, result.console, result.screenshot)
+    told: dict[str, Any] = {"rehearsal": {"id": order.id, "kind": order.kind, "verdict": result.verdict}}
+    if result.error is not None:
+        told["error"] = to_builtins(result.error)
+    tx.tell(Event(events.REHEARSAL[result.verdict], order.source_id, order.task_id, data=told), at=at)

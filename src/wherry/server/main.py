@@ -43,6 +43,8 @@ from wherry.server.http_server import HttpServer
 from wherry.server.installation import Keys
 from wherry.server.keystone_accounts import LedgerAccounts
 from wherry.server.keystone_identity import KeystoneIdentity
+from wherry.server.notifications.dispatcher import Dispatcher
+from wherry.server.notifications.settings import USUAL, NotificationSettings
 from wherry.server.route import Route
 from wherry.server.routes import ROUTES
 from wherry.server.routing import Router
@@ -74,14 +76,16 @@ def serve(
     agent_bundle: Path | None = None,
     names: Sequence[str] = (),
     surface: Surface | None = None,
+    notifications: NotificationSettings = USUAL,
 ) -> None:
     """Serve the control plane from the directory *data* at the address *listen* until SIGTERM or SIGINT.
 
     With the settings file *keystone*, users and tokens are those of an OpenStack Keystone. With the URL *database* the
     ledger is in PostgreSQL, and then several *workers* may serve: processes on one listening socket. *agent_bundle* is
-    handed out to servers that are to be moved; *names* are further ones for the certificate; *surface* adds pages.
-    Requests that run are finished, long polls are answered at once, and what was accepted is durable when this returns.
-    Raises WherryError with words where the settings, the directory, the ledger or the address can't be used.
+    handed out to servers that are to be moved; *names* are further ones for the certificate; *surface* adds pages;
+    *notifications* say how subscriptions may be told. Requests that run are finished, long polls are answered at once,
+    and what was accepted is durable when this returns. Raises WherryError with words where the settings, the directory,
+    the ledger or the address can't be used.
     """
     _allow_many_connections()
     address = listening.parse_address(listen)
@@ -98,7 +102,15 @@ def serve(
         except OSError as error:
             raise DataDirectoryRefused(path=data, reason=error.strerror or str(error)) from error
         opening = partial(
-            open_services, directory, keys, url, tls=tls, keystone=settings, database=database, agent=agent
+            open_services,
+            directory,
+            keys,
+            url,
+            tls=tls,
+            keystone=settings,
+            database=database,
+            agent=agent,
+            notifications=notifications,
         )
         if workers == 1:
             uvloop.run(_run(opening, directory.path, listener, context, surface))
@@ -148,6 +160,7 @@ async def open_services(
     keystone: KeystoneSettings | None = None,
     database: str = "",
     agent: AgentBundle | None = None,
+    notifications: NotificationSettings = USUAL,
 ) -> AsyncIterator[Services]:
     """Open the ledger and everything over it; what is still to be written is written at the end.
 
@@ -156,24 +169,29 @@ async def open_services(
     ledger = open_ledger(database or directory.ledger)
     try:
         async with _open_keystone(keystone, ledger) as opened:
-            services = _assemble(ledger, opened, keys, url, agent, tls=tls)
+            sends_mail = notifications.mail is not None
+            services = _assemble(ledger, opened, keys, url, agent, tls=tls, sends_mail=sends_mail)
+            dispatcher = _dispatcher(services, notifications)
             # Caches first: who is woken may look at once.
             ledger.watch(services.told.unit_ended)
             ledger.listen(partial(_forget, services.authenticator))
             ledger.listen(services.contacts.changed)
             ledger.listen(services.waiters.publish)
+            ledger.listen(dispatcher.hear)
             await _first_account(directory, services)
             await _check_master_key(services)
             await services.contacts.load()
             running = [
                 asyncio.create_task(services.contacts.run()),
                 asyncio.create_task(task_logs.sweep(ledger, services.clock)),
+                asyncio.create_task(dispatcher.run()),
             ]
             try:
                 yield services
             finally:
                 for task in running:
                     task.cancel()
+                await dispatcher.drain()
                 await _last_flush(services)
     finally:
         await ledger.close()
@@ -200,8 +218,25 @@ async def _last_flush(services: Services) -> None:
         log.warning("contacts not written", code=error.code, error=error.message)
 
 
+def _dispatcher(services: Services, settings: NotificationSettings) -> Dispatcher:
+    return Dispatcher(
+        services.ledger,
+        settings.ways(services.clock),
+        box=services.secret_box,
+        endpoint=services.endpoint,
+        clock=services.clock,
+    )
+
+
 def _assemble(
-    ledger: Ledger, keystone: Keystone | None, keys: Keys, url: str, agent: AgentBundle | None, *, tls: bool
+    ledger: Ledger,
+    keystone: Keystone | None,
+    keys: Keys,
+    url: str,
+    agent: AgentBundle | None,
+    *,
+    tls: bool,
+    sends_mail: bool,
 ) -> Services:
     directory = LedgerDirectory(ledger)
     key_box = keys.master.box("access-keys")
@@ -227,6 +262,7 @@ def _assemble(
         told=ScopedMemory(0) if ledger.shared else ScopedMemory(),
         endpoint=url,
         agent=agent,
+        sends_mail=sends_mail,
         tls=tls,
         clock=_now_ms,
     )

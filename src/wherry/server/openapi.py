@@ -13,6 +13,7 @@ from typing import Any
 
 from wherry.contract.access_operations import ACCESS_OPERATIONS
 from wherry.contract.envelope import ErrorEnvelope, KeystoneError
+from wherry.contract.notification_operations import NOTIFICATION_OPERATIONS
 from wherry.contract.operations import OPERATIONS, OperationShape
 from wherry.contract.own_operations import ABOUT_OPERATIONS, IAM_OPERATIONS, WHERRY_OPERATIONS
 from wherry.contract.values import Wire
@@ -28,6 +29,7 @@ SHAPES: Mapping[str, OperationShape] = {
     **IAM_OPERATIONS,
     **WHERRY_OPERATIONS,
     **ACCESS_OPERATIONS,
+    **NOTIFICATION_OPERATIONS,
     **ABOUT_OPERATIONS,
 }
 """Every operation that has a shape, by its id in the document."""
@@ -44,6 +46,8 @@ _MADE_IDS: Mapping[str, Sequence[str]] = {
     "CreateUser": ("user_id",),
     "CreateGroup": ("group_id",),
     "CreatePolicy": ("policy_id",),
+    "CreateSubscription": ("subscription_id",),
+    "TestSubscription": ("delivery_id",),
 }
 """Operations whose answer's id is what these parameters of paths take."""
 

@@ -26,6 +26,8 @@ PARAMETERS: Mapping[str, Any] = {
     "receiver_id": RECEIVER_ID,
     "order_id": ORDER_ID,
     "rehearsal_id": ORDER_ID,
+    "subscription_id": "5e4f3a2b-1c0d-4e9f-8a7b-6c5d4e3f2a1b",
+    "delivery_id": "6f5a4b3c-2d1e-4fa0-9b8c-7d6e5f4a3b2c",
     "version": "v3",
     "checkpoint": 3,
     "code": "SMS.0515",
@@ -223,6 +225,13 @@ BODIES: Mapping[str, Any] = {
     "OrderRehearsal": _REHEARSAL,
     "UpdateRehearsalSettings": _REHEARSAL,
     "UpdateOrder": {"stage": "rehearsing", "progress": 40, "note": "the kernel has started", "checkpoint": 3},
+    "CreateSubscription": {
+        "name": "operations room",
+        "kind": "webhook",
+        "url": "https://hooks.example/wherry",
+        "event_types": ["wherry.task.failed", "wherry.task.succeeded"],
+    },
+    "UpdateSubscription": {"event_types": ["wherry.task.failed"]},
     **openapi_access_examples.BODIES,
 }
 """Examples of bodies, by operation."""

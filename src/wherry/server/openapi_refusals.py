@@ -30,6 +30,7 @@ _CONFLICTS = frozenset(
         *("UpdateCopyState", "UpdateTaskSpeed", "OrderRehearsal"),
         *("CreateAccount", "CreateUser", "UpdateUser", "DeleteUser", "CreateAccessKey"),
         *("CreateGroup", "CreatePolicy", "UpdatePolicy", "DeletePolicy"),
+        *("CreateSubscription", "RepeatDelivery"),
     }
 )
 _NAMED_ELSEWHERE = frozenset({"ShowToken", "RevokeToken", "DownloadAgent", "ShowJoinScript"})

@@ -26,6 +26,7 @@ TAGS: Sequence[tuple[str, str]] = (
     ("Replication", "Figures, history and proofs of a task."),
     ("Audit", "Who changed what, whether the log of it is whole, and how states changed."),
     ("Landing", "What becomes of a landed system: rehearsals, the launch of the target, rolling it back."),
+    ("Notifications", "Who is told of what happens, by webhook or e-mail, and what became of it."),
     ("Control plane", "What the control plane says of itself."),
     ("Other", "Everything else."),
 )
@@ -60,6 +61,8 @@ _TAGS_BY_PATH: Sequence[tuple[str, str]] = (
     ("/wherry/v1/tasks/{task_id}/rollback", "Landing"),
     ("/wherry/v1/tasks/{task_id}/target-machine", "Landing"),
     ("/wherry/v1/tasks/{task_id}/rehearsal", "Landing"),
+    ("/wherry/v1/subscriptions", "Notifications"),
+    ("/wherry/v1/deliveries", "Notifications"),
     ("/wherry/v1/join", "Receivers"),
     ("/wherry/v1/agent", "Receivers"),
     ("/wherry/v1/tasks", "Replication"),

@@ -21,6 +21,8 @@ from wherry.ledger.landings import OrderRow
 from wherry.ledger.receivers import ReceiverRow
 from wherry.ledger.tasks import TaskRow
 from wherry.ledger.transaction import Transaction
+from wherry.migration import events
+from wherry.migration.events import Event
 from wherry.server.access import allow, heard_of, receiver_of, task_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
@@ -48,6 +50,10 @@ async def update_receiver(call: Call) -> Answer:
         }
         facts = {**values, "free_bytes": announcement.free_bytes, "last_contact": call.at}
         receivers.change(tx.connection, row.id, facts)
+        kind = events.of_space(row.free_bytes, announcement.free_bytes, announced=row.last_contact > 0)
+        if kind is not None:
+            told = {"free_bytes": announcement.free_bytes}
+            tx.tell(Event(kind, receiver_id=row.id, data=told), at=call.at)
         if any(getattr(row, name) != value for name, value in values.items()):
             call.record(tx, row.id, announcement.name)  # a mere heartbeat changes nothing worth an entry
 

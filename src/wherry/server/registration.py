@@ -8,6 +8,7 @@ from msgspec import convert, structs, to_builtins
 from sqlalchemy import Connection
 
 from wherry.contract.errors import ApiError
+from wherry.contract.notifications import EventType
 from wherry.contract.sources import Registration
 from wherry.contract.storage import DiskInfo
 from wherry.contract.values import CreatedId
@@ -18,11 +19,13 @@ from wherry.ledger.labels import DEFAULT
 from wherry.ledger.sources import SourceRow
 from wherry.ledger.transaction import Transaction, source_scope
 from wherry.migration import disk_choice
+from wherry.migration.events import Event
 from wherry.migration.records import SetSourceState
 from wherry.migration.registration import Admission, admit
 from wherry.server.access import heard_of, source_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
+from wherry.server.contacts import note_connected
 
 _KEPT_IN_COLUMNS = ("id", "state", "migration_cycle", "domain_id")
 
@@ -128,6 +131,7 @@ def _insert(tx: Transaction, call: Call, registration: Registration) -> str:
         **_columns(registration, admission),
     )
     sources.insert(tx.connection, row, reason=call.route.operation)
+    tx.tell(Event(EventType.SOURCE_REGISTERED, row.id), at=call.at)
     return row.id
 
 
@@ -140,7 +144,7 @@ def _renew(tx: Transaction, call: Call, registration: Registration, known: Sourc
     # The user's choice outlives a restart of the agent, as far as the disks are still there.
     columns["document"][sources.CHOICES] = disk_choice.remaining(known.id, columns["document"], known.choices)
     sources.change(tx.connection, known.id, {**columns, "last_contact": call.at})
-    sources.set_connected(tx.connection, known.id, connected=True, at=call.at)
+    note_connected(tx, known.id, connected=True, at=call.at)
     _set_state(tx, call, known, admission)
     return known.id
 

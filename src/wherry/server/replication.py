@@ -7,32 +7,57 @@ from typing import Any
 from msgspec import convert, json, structs, to_builtins
 from sqlalchemy import Connection
 
+from wherry.contract.decoding import decode
 from wherry.contract.enumerations import ProofSide
 from wherry.contract.errors import ApiError
-from wherry.contract.wherry import DiskRoot, Proof, ProofHalf, ReplicationFigures, StateEvent, StateEvents
+from wherry.contract.wherry import (
+    DiskRoot,
+    ForecastFigures,
+    Proof,
+    ProofHalf,
+    ReplicationFigures,
+    StateEvent,
+    StateEvents,
+)
 from wherry.ledger import channels, sources, state_changes
 from wherry.ledger.channels import ProofRow
 from wherry.ledger.tasks import TaskRow
 from wherry.ledger.transaction import Transaction
+from wherry.migration import events
+from wherry.migration.events import Event
 from wherry.server.access import heard_of, own_scope, task_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
 from wherry.server.services import Services
 
 _MAX_REASON = 1024
+_TOLD_WRITERS = 5
 
 
 async def update_replication(call: Call) -> Answer:
     """Keep the figures that an agent sends, as they were sent."""
-    call.decode(ReplicationFigures)
+    figures = call.decode(ReplicationFigures)
 
     def unit(tx: Transaction) -> str:
         task = task_of(tx.connection, call, call.parameters["task_id"])
+        _tell_of_forecast(tx, task, figures.forecast, at=call.at)
         channels.put_figures(tx.connection, task.id, call.body, at=call.at)
         return task.source_id
 
     await heard_of(call, await call.services.ledger.write(unit, own_scope(call)))
     return EMPTY
+
+
+def _tell_of_forecast(tx: Transaction, task: TaskRow, forecast: ForecastFigures | None, *, at: int) -> None:
+    if forecast is None or forecast.converges:
+        return  # these come every few seconds: what was forecast before is looked up for bad news only
+    known = channels.figures_of(tx.connection, task.id)
+    before = None if known is None else decode(known, ReplicationFigures).forecast
+    kind = events.of_forecast(before, forecast)
+    if kind is not None:
+        writers = [to_builtins(writer) for writer in forecast.writers[:_TOLD_WRITERS]]
+        told = {"needed_mbit": forecast.needed_mbit, "writers": writers}
+        tx.tell(Event(kind, task.source_id, task.id, data={"forecast": told}), at=at)
 
 
 async def show_replication(call: Call) -> Answer:

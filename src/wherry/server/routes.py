@@ -33,6 +33,7 @@ from wherry.server import (
 )
 from wherry.server.access_routes import ACCESS, ECS, IAM
 from wherry.server.documentation import documentation_routes
+from wherry.server.notification_routes import NOTIFICATIONS
 from wherry.server.route import AuditName, ErrorShape, Route
 
 _LOGIN_BODY = 64 * 1024
@@ -369,6 +370,7 @@ _OPERATIONS = (
     *LANDING,
     *OVERSIGHT,
     *ACCESS,
+    *NOTIFICATIONS,
 )
 
 ROUTES = (*_OPERATIONS, *documentation_routes(_OPERATIONS))

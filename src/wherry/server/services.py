@@ -33,6 +33,7 @@ class Services:
         key_box: seals the secrets of access keys.
         secret_box: seals the other secrets at rest: passphrases, target passwords.
         agent: the bundle that agents are installed from; None where none is handed out.
+        sends_mail: whether there's a mail server for notifications.
         tls: whether it's served over TLS with a certificate of `authority`.
     """
 
@@ -54,5 +55,6 @@ class Services:
     told: ScopedMemory[Told]
     endpoint: str
     agent: AgentBundle | None
+    sends_mail: bool
     tls: bool
     clock: Callable[[], int]

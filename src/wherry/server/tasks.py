@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from wherry.contract.enumerations import Action, LogCollectStatus, TaskState, TaskType
 from wherry.contract.errors import ApiError
+from wherry.contract.notifications import EventType
 from wherry.contract.sources import Registration
 from wherry.contract.tasks import ListTasksQuery, TaskAction, TaskCreation, TaskList, TaskUpdate
 from wherry.contract.values import CreatedId
@@ -20,6 +21,7 @@ from wherry.ledger.tasks import TaskFilter, TaskRow
 from wherry.ledger.transaction import Transaction, source_scope
 from wherry.migration import actions, commands, creation
 from wherry.migration import landing as landing_rules
+from wherry.migration.events import Event
 from wherry.server import landings, task_views
 from wherry.server.access import allow, listable, record_of, task_of
 from wherry.server.answers import EMPTY, Answer, json_answer
@@ -44,6 +46,7 @@ async def create_task(call: Call) -> Answer:
             raise ApiError("SMS.7602", status=404)
         task = _row(call, wanted, source)
         tasks.insert(tx.connection, task, (), reason=call.route.operation)
+        tx.tell(Event(EventType.TASK_CREATED, source.id, task.id), at=call.at)
         if wanted.auto_start:
             changes = commands.auto_start(task.record(()))
             tx.apply(changes, source_id=source.id, task_id=task.id, at=call.at, reason="auto_start")
