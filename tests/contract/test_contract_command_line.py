@@ -194,3 +194,144 @@ def test_the_program_itself(server: Server) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "source_servers" in json.loads(ended.stdout)
+
+
+def unique(name: str) -> str:
+    return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+def test_templates_and_projects(wherry: Wherry, fleet: str, tmp_path: Path) -> None:
+    small, project = unique("small"), unique("berlin")
+    made = done(wherry("template", "create", small, "--flavor", "s3", "--zone", "z1", "--disk", "40", "--disk", "100"))
+    shown = answered(wherry("template", "show", small, "--json"))
+    assert (shown["id"], shown["flavor"]) == (made.strip(), "s3")
+    assert [disk["size"] for disk in shown["disk"]] == [40, 100]
+    assert answered(wherry("template", "list", small, "--json"))["count"] == 1
+    file = tmp_path / "template.json"
+    file.write_text('{"flavor": "s6", "availability_zone": "z2"}')
+    done(wherry("template", "update", small, str(file)))
+    assert "s6" in done(wherry("template", "show", small))
+    (tmp_path / "none.json").write_text("[]")
+    assert wherry("template", "update", small, str(tmp_path / "none.json"))[0] == ExitStatus.USAGE
+    moving = answered(wherry("task", "create", f"{fleet}0", "--template", small, "--json"))
+    assert answered(wherry("task", "show", moving[0]["result"], "--json"))["vm_template_id"] == shown["id"]
+    assert wherry("template", "delete", small)[0] == ExitStatus.USAGE
+    in_use = answered(wherry("template", "delete", small, "--yes", "--json"), ExitStatus.REFUSED)
+    assert (in_use[0]["code"], bool(in_use[0]["fix"])) == ("SMS.7111", True)
+    done(wherry("task", "delete", f"{fleet}0", "--yes"))
+    done(wherry("template", "delete", small, "--yes"))
+
+    made = done(wherry("project", "create", project, "--label", "lab", "--speed-limit", "10"))
+    assert answered(wherry("project", "show", project, "--json"))["enterprise_project"] == "lab"
+    done(wherry("project", "update", project, "--description", "for tests"))
+    assert "for tests" in done(wherry("project", "list", made.strip()))
+    moved = answered(wherry("source", "move", f"{fleet}[12]", "--to", project, "--json"))
+    assert [each["done"] for each in moved] == [True, True]
+    assert answered(wherry("source", "list", "--label", "lab", "--json"))["count"] == 2
+    assert answered(wherry("source", "list", "--project", project, "--json"))["count"] == 2
+    status, _, err = wherry("project", "delete", project, "--yes")
+    assert (status, "fix: " in err) == (ExitStatus.REFUSED, True)
+    done(wherry("source", "delete", f"{fleet}[12]", "--yes"))
+    done(wherry("project", "delete", project, "--yes"))
+
+
+def test_who_may_do_what(wherry: Wherry, server: Server, tmp_path: Path) -> None:
+    rita, movers, moving = unique("rita"), unique("movers"), unique("moving")
+    password = tmp_path / "password"
+    password.write_text("only reads, never writes\n")
+    user_id = done(wherry("user", "create", rita, "--password-file", str(password))).strip()
+    done(wherry("group", "create", movers, "--description", "who moves"))
+    done(wherry("group", "add", movers, rita))
+    document = tmp_path / "policy.json"
+    document.write_text('{"Version": "5.0", "Statement": [{"Effect": "Allow", "Action": ["sms:server:list"]}]}')
+    done(wherry("policy", "create", moving, str(document)))
+    done(wherry("policy", "attach", moving, "--group", movers))
+    done(wherry("policy", "attach", "sms-read-only-access", "--user", rita))
+    shown = answered(wherry("user", "show", rita, "--json"))
+    assert ([each["name"] for each in shown["groups"]], len(shown["policies"])) == ([movers], 1)
+    assert [each["name"] for each in answered(wherry("group", "show", movers, "--json"))["policies"]] == [moving]
+    assert "sms:server:list" in done(wherry("policy", "show", moving))
+    for words in (["attach", moving], ["attach", moving, "--user", rita, "--group", movers]):
+        assert wherry("policy", *words)[0] == ExitStatus.USAGE
+
+    key_file = tmp_path / "key.json"
+    assert done(wherry("key", "create", rita, "--description", "tests", "--output", str(key_file))) == ""
+    key = json.loads(key_file.read_text())
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "secret-of-rita").write_text(key["secret_key"])
+    done(
+        wherry(
+            "profile", "add", "rita", "--endpoint", server.endpoint, "--access-key", key["access_key"],
+            "--secret-key-file", str(tmp_path / "secret-of-rita"), "--ca-file", server.admin.ca_file,
+        )
+    )  # fmt: skip
+    done(wherry("source", "list", "--profile", "rita"))
+    assert wherry("user", "list", "--profile", "rita")[0] == ExitStatus.REFUSED
+    done(wherry("key", "disable", rita, key["access_key"]))
+    assert wherry("source", "list", "--profile", "rita")[0] == ExitStatus.REFUSED
+    done(wherry("key", "enable", rita, key["access_key"]))
+    done(wherry("source", "list", "--profile", "rita"))
+    assert answered(wherry("key", "list", rita, "--json"))["access_keys"][0]["description"] == "tests"
+    assert key["secret_key"] not in done(wherry("key", "list", rita))
+    done(wherry("key", "delete", rita, "*", "--yes"))
+
+    assert answered(wherry("user", "update", rita, "--disabled", "--json"))["enabled"] is False
+    done(wherry("policy", "update", moving, "--description", "lists"))
+    done(wherry("policy", "detach", moving, "--group", movers))
+    done(wherry("policy", "delete", moving, "--yes"))
+    done(wherry("group", "remove", movers, rita))
+    done(wherry("group", "delete", movers, "--yes"))
+    done(wherry("user", "delete", user_id, "--yes"))
+    assert wherry("user", "show", rita)[0] == ExitStatus.REFUSED
+
+
+def test_an_account_of_its_own(wherry: Wherry) -> None:
+    name = unique("shop")
+    made = answered(wherry("account", "create", name, "--json"))
+    assert made["password"]
+    assert name in done(wherry("account", "list"))
+
+
+def test_join_tokens_are_withdrawn(wherry: Wherry) -> None:
+    made = answered(wherry("token", "create", "--role", "agent", "--json"))
+    listed = answered(wherry("token", "list", "--usable", "--json"))
+    assert made["id"] in {each["id"] for each in listed["join_tokens"]}
+    assert made["token"] not in done(wherry("token", "list"))
+    assert answered(wherry("token", "delete", made["id"], "--yes", "--json"))[0]["done"] is True
+    assert wherry("token", "delete", made["id"], "--yes")[0] == ExitStatus.REFUSED
+
+
+def test_what_happened(wherry: Wherry, fleet: str) -> None:
+    source = answered(wherry("source", "show", f"{fleet}0", "--json"))
+    listed = answered(wherry("audit", "list", "--resource", source["id"], "--json"))["entries"]
+    assert [each["event"] for each in listed] == ["RegisterSourceServer"]
+    assert "RegisterSourceServer" in done(wherry("audit", "list", "--event", "RegisterSourceServer", "--limit", "3"))
+    assert answered(wherry("audit", "list", "--until", "2020-01-01", "--json")) == {"entries": [], "more": False}
+    verified = answered(wherry("audit", "verify", "--json"))
+    assert (verified["whole"], len(verified["head"])) == (True, 64)
+    events = answered(wherry("event", "list", "--source", f"{fleet}0", "--json"))["events"]
+    assert [(each["source_name"], each["to"]) for each in events] == [(f"{fleet}0", "waiting")]
+    assert len(answered(wherry("event", "list", "--limit", "1", "--json"))["events"]) == 1
+
+
+def test_landings_and_rehearsals_before_anything_has_landed(wherry: Wherry, fleet: str) -> None:
+    done(wherry("task", "create", f"{fleet}0"))
+    assert answered(wherry("landing", "show", f"{fleet}0", "--json"))["state"] == "none"
+    wished = wherry("landing", "wish", f"{fleet}0", "--vcpus", "3", "--disk-bus", "nvme", "--json")
+    assert (answered(wished)["vcpus"], answered(wherry("landing", "machine", f"{fleet}0", "--json"))["disk_bus"]) == (
+        3,
+        "nvme",
+    )
+    for words in (["launch", f"{fleet}0"], ["roll-back", f"{fleet}0", "--yes"]):
+        assert answered(wherry("landing", *words, "--json"), ExitStatus.REFUSED)[0]["code"]
+    check = "shop answers=systemctl is-active shop"
+    done(wherry("rehearsal", "configure", f"{fleet}0", "--check", check, "--limit", "60"))
+    assert answered(wherry("rehearsal", "settings", f"{fleet}0", "--json"))["checks"][0] == {
+        "name": "shop answers",
+        "command": "systemctl is-active shop",
+        "timeout_s": 60,
+    }
+    assert wherry("rehearsal", "configure", f"{fleet}0", "--check", "no command")[0] == ExitStatus.USAGE
+    assert answered(wherry("rehearsal", "list", "--source", f"{fleet}0", "--json"))["count"] == 0
+    assert wherry("rehearsal", "order", f"{fleet}0")[0] == ExitStatus.REFUSED
+    assert wherry("proof", "show", f"{fleet}0")[0] == ExitStatus.REFUSED

@@ -195,3 +195,13 @@ class ValueUnreadable(WherryError):
 
     def __init__(self, *, text: str, what: str, example: str) -> None:
         super().__init__(fix=self.default_fix.format(example=example), text=text, what=what)
+
+
+class OptionMissing(WherryError):
+    """One of several options has to be given."""
+
+    code = "WHERRY.6050"
+    template = "{options} has to be given."
+    default_cause = "Without it the command doesn't know what it's for."
+    default_fix = "Give it; --help tells what it means."
+    exit_status = ExitStatus.USAGE

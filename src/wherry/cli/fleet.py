@@ -1,20 +1,19 @@
 """What the words of a command line mean among sources, tasks and projects: asked page by page, matched here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Group, Parameter
 
 from wherry.cli.choosing import chosen, the_one
+from wherry.cli.paging import every
 from wherry.client.control_plane import ControlPlane
 from wherry.contract.enumerations import SourceState, TaskState
 from wherry.contract.projects import MigprojectSummary
 from wherry.contract.sources import SourceSummary
 from wherry.contract.tasks import TaskSummary
 from wherry.contract.templates import TemplateDetail
-
-T = TypeVar("T")
 
 if TYPE_CHECKING:
     SourceStateWord = str
@@ -71,7 +70,7 @@ def find_sources(plane: ControlPlane, words: Sequence[str], wanted: SourceFilter
         "enterprise_project_id": wanted.label or None,
         "connected": wanted.connected,
     }
-    found = _every(lambda at: plane.list_servers(limit=_PAGE, offset=at, **filters).source_servers, _PAGE)
+    found = every(lambda at: plane.list_servers(limit=_PAGE, offset=at, **filters).source_servers, _PAGE)
     return chosen(words, found, _source_names, kind="source")
 
 
@@ -81,14 +80,14 @@ def find_source(plane: ControlPlane, word: str) -> SourceSummary:
     if by_id:
         return by_id[0]
     # The filter lets parts of names pass too; it spares the rest of a long list.
-    named = _every(lambda at: plane.list_servers(limit=_PAGE, offset=at, name=word).source_servers, _PAGE)
+    named = every(lambda at: plane.list_servers(limit=_PAGE, offset=at, name=word).source_servers, _PAGE)
     return the_one(word, named, _source_names, kind="source")
 
 
 def find_tasks(plane: ControlPlane, words: Sequence[str], wanted: TaskFilter = ANY_TASK) -> list[TaskSummary]:
     """Return the tasks that are meant by ids, names or patterns, their own or their source's; all without a word."""
     label = wanted.label or None
-    found = _every(lambda at: plane.list_tasks(limit=_PAGE, offset=at, enterprise_project_id=label).tasks, _PAGE)
+    found = every(lambda at: plane.list_tasks(limit=_PAGE, offset=at, enterprise_project_id=label).tasks, _PAGE)
     # The operation's own filter doesn't know all states.
     found = [task for task in found if wanted.state is None or task.state == wanted.state]
     return chosen(words, found, _task_names, kind="task")
@@ -102,7 +101,7 @@ def find_task(plane: ControlPlane, word: str) -> TaskSummary:
 
 def find_projects(plane: ControlPlane, words: Sequence[str] = ()) -> list[MigprojectSummary]:
     """Return the migration projects that are meant."""
-    found = _every(lambda at: plane.list_migprojects(limit=_SHORT_PAGE, offset=at).migprojects, _SHORT_PAGE)
+    found = every(lambda at: plane.list_migprojects(limit=_SHORT_PAGE, offset=at).migprojects, _SHORT_PAGE)
     return chosen(words, found, lambda project: (project.id, project.name), kind="project")
 
 
@@ -113,7 +112,7 @@ def find_project(plane: ControlPlane, word: str) -> MigprojectSummary:
 
 def find_templates(plane: ControlPlane, words: Sequence[str] = ()) -> list[TemplateDetail]:
     """Return the templates that are meant."""
-    found = _every(lambda at: plane.list_templates(limit=_SHORT_PAGE, offset=at).templates, _SHORT_PAGE)
+    found = every(lambda at: plane.list_templates(limit=_SHORT_PAGE, offset=at).templates, _SHORT_PAGE)
     return chosen(words, found, lambda template: (template.id, template.name), kind="template")
 
 
@@ -135,13 +134,3 @@ def _source_names(source: SourceSummary) -> Sequence[str]:
 def _task_names(task: TaskSummary) -> Sequence[str]:
     source = task.source_server
     return (task.id, task.name) if source is None else (task.id, task.name, source.id, source.name)
-
-
-def _every(fetch: Callable[[int], Sequence[T]], page: int) -> list[T]:
-    """Return all items of a list that comes in pages of *page*; *fetch* gives those behind an offset."""
-    found: list[T] = []
-    while True:
-        more = fetch(len(found))
-        found += more
-        if len(more) < page:
-            return found

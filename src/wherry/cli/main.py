@@ -30,6 +30,18 @@ _HELP = {
     "profile": "Keep several control planes, and choose which one commands are for.",
     "source": "List, show, rename, group and delete the servers that are to be moved.",
     "task": "Create, start, cut over and follow migrations, one or thousands at a time.",
+    "template": "Keep templates of the servers that targets are made of.",
+    "project": "Group sources, with a label that policies look at.",
+    "landing": "See and decide what becomes of a landed system: its machine, its launch, a roll back.",
+    "rehearsal": "Boot copies in a machine without network, and see what came of it.",
+    "proof": "Show and keep the signed proofs that copies are equal.",
+    "event": "See how the states of sources and tasks changed.",
+    "user": "Manage the users of the account.",
+    "group": "Manage groups of users.",
+    "key": "Manage the access keys of users.",
+    "policy": "Manage what users may do.",
+    "account": "Manage accounts, as the operator of the control plane.",
+    "audit": "See who changed what, and check that the log of it is whole.",
     "serve": (
         "Run the control plane: the SMS v3 API, the identity service and Wherry's own API.\n\n"
         "The first start makes an account, a user and a private CA, and writes how to reach them to "
@@ -62,11 +74,11 @@ _HELP = {
 }
 """What each command says of itself; it stands here because the modules of the commands aren't loaded for `--help`."""
 
-_GROUPS = frozenset({"agent", "boot", "profile", "receiver", "source", "task", "token"})
-"""Commands with commands of their own beneath; their modules have an app."""
+_SINGLE = frozenset({"login", "serve", "verify"})
+"""Commands without others beneath; the modules of all others have an app."""
 
 for _name, _help in _HELP.items():
-    app.command(f"wherry.cli.{_name}:{'app' if _name in _GROUPS else _name}", name=_name, help=_help)
+    app.command(f"wherry.cli.{_name}:{_name if _name in _SINGLE else 'app'}", name=_name, help=_help)
 app.register_install_completion_command(help="Have the shell complete the words of wherry (bash, zsh, fish).")
 
 
