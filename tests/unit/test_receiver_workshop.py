@@ -65,19 +65,25 @@ def test_a_machine_has_the_cards_of_its_source_or_one_of_its_own() -> None:
 def test_a_result_is_reported_within_its_limits(tmp_path: Path) -> None:
     picture = tmp_path / "screen.png"
     picture.write_bytes(b"\x89PNG")
-    result = result_of(replace(REHEARSAL, console="x" * MAX_CONSOLE_BYTES + "end", screenshot=picture))
+    result = result_of(replace(REHEARSAL, console="x" * MAX_CONSOLE_BYTES + "end", screenshot=picture), None)
     assert (result.verdict, result.error, result.seconds) == (Verdict.PASSED, None, 41.5)
     assert (len(result.console), result.console[-3:]) == (MAX_CONSOLE_BYTES, b"end")
     assert result.screenshot == b"\x89PNG"
-    assert result.failed_units == ["a.service"]
+    assert (result.failed_units, result.new_failed_units) == (["a.service"], None)
     assert (len(result.checks[0].output), result.checks[0].output[-3:]) == (8192, "end")
     picture.write_bytes(bytes(MAX_SCREENSHOT_BYTES + 1))
-    assert result_of(replace(REHEARSAL, screenshot=picture)).screenshot == b""
+    assert result_of(replace(REHEARSAL, screenshot=picture), None).screenshot == b""
+
+
+def test_units_that_fail_in_the_copy_only_are_told() -> None:
+    both = replace(REHEARSAL, failed_units=("a.service", "b.service"))
+    assert result_of(both, ["b.service", "c.service"]).new_failed_units == ["a.service"]
+    assert result_of(both, []).new_failed_units == ["a.service", "b.service"]
 
 
 def test_a_failure_keeps_code_cause_and_fix() -> None:
     failed = replace(REHEARSAL, verdict=Verdict.FAILED, code="WHERRY.6212", message="m" * 5000, cause="c", fix="f")
-    error = result_of(failed).error
+    error = result_of(failed, None).error
     assert error is not None
     assert (error.code, len(error.message), error.cause, error.fix) == ("WHERRY.6212", 2048, "c", "f")
 

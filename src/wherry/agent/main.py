@@ -20,6 +20,7 @@ from wherry.agent.decisions import Answer, Deed
 from wherry.agent.desks import Control
 from wherry.agent.drill import Drill
 from wherry.agent.errors import StopTimedOut
+from wherry.agent.failed_units import read_failed_units
 from wherry.agent.figures import FiguresBook, forget_figures, tables_folder
 from wherry.agent.hooks import Hooks
 from wherry.agent.host import gather
@@ -169,6 +170,7 @@ def _work(
         ),
         hooks=_hooks(settings),
         guard=_guard(settings, disks),
+        failed_units=read_failed_units,
         make_freeze=partial(Freeze, note=freeze_note(settings.membership.state)),
         open_channel=lambda sure, report: Channel(
             control,

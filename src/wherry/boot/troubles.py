@@ -108,7 +108,7 @@ class UnitsFailed(WherryError):
     template = "The server is up, but units failed that had not failed on the source: {words}."
     default_cause = "They need something that the target doesn't have: a device, the network, an address."
     default_fix = (
-        "Read the console's text of the rehearsal; where a unit's failure does no harm, say so and rehearse again."
+        "Read the console's text of the rehearsal; where a unit's failure does no harm, rehearse without strict units."
     )
 
 

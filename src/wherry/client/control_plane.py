@@ -4,7 +4,7 @@ Synchronous and safe to use from several threads. Every method raises ControlPla
 ControlPlaneUnreachable where no answer came within the retry budget, and AnswerUnreadable for an answer that isn't one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -225,10 +225,17 @@ class ControlPlane:
         path = path_of("wherry", "v1", "tasks", task_id, "landing")
         return self._get("ShowLanding", path, landing.Landing, {"known": known}, wait_s=wait_s)
 
-    def begin_landing(self, task_id: str, checkpoint: int) -> landing.Landing:
-        """Say that a consistent checkpoint is proven. Repeating it is harmless."""
+    def begin_landing(
+        self, task_id: str, checkpoint: int, failed_units: Sequence[str] | None = None
+    ) -> landing.Landing:
+        """Say that a consistent checkpoint is proven. Repeating it is harmless.
+
+        *failed_units*: of systemd, on the source; None where that isn't known.
+        """
         path = path_of("wherry", "v1", "tasks", task_id, "landing")
-        return self._post("BeginLanding", path, landing.LandingRequest(checkpoint=checkpoint), landing.Landing)
+        units = None if failed_units is None else list(failed_units)
+        body = landing.LandingRequest(checkpoint=checkpoint, failed_units=units)
+        return self._post("BeginLanding", path, body, landing.Landing)
 
     def update_target_machine(self, task_id: str, wish: landing.TargetMachineWish) -> None:
         """Replace what is wished of the task's target machine."""

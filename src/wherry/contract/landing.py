@@ -26,6 +26,7 @@ MAX_CONSOLE_BYTES: Final = 1 << 20
 MAX_SCREENSHOT_BYTES: Final = 1 << 20
 """The picture of a rehearsal's screen at most."""
 
+UnitNames = Annotated[list[Text], Meta(max_length=500)]
 CheckCommand = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]*$")]
 ErrorText = Annotated[str, Meta(max_length=2048)]
 OutputText = Annotated[str, Meta(max_length=8192)]
@@ -81,29 +82,38 @@ DEFAULT_LIMIT_S: Final = 1800
 
 
 class RehearsalSettings(Wire, frozen=True, kw_only=True, omit_defaults=False):
-    """What the rehearsals of a task's cutover and drill ask; PUT and GET /wherry/v1/tasks/{id}/rehearsal-settings."""
+    """What the rehearsals of a task's cutover and drill ask; PUT and GET /wherry/v1/tasks/{id}/rehearsal-settings.
+
+    `strict_units`: a unit of systemd that fails in the copy, and hadn't failed on the source, fails the rehearsal.
+    """
 
     checks: Checks = field(default_factory=list)
     limit_s: LimitSeconds = DEFAULT_LIMIT_S
+    strict_units: bool = False
 
 
 class RehearsalRequest(Wire, frozen=True, kw_only=True):
     """Body of POST /wherry/v1/tasks/{id}/rehearsals.
 
     It's of the newest consistent checkpoint; with `fresh` the agent takes a new one for it, for which the server is
-    frozen for a moment. `limit_s`: how long the copy may take to come up, in seconds. Checks and limit that aren't sent
-    are those of the task's rehearsal settings.
+    frozen for a moment. `limit_s`: how long the copy may take to come up, in seconds. `strict_units`: a unit of systemd
+    that fails in the copy only fails the rehearsal. What of these isn't sent is as in the task's rehearsal settings.
     """
 
     checks: Checks = field(default_factory=list)
     limit_s: LimitSeconds = DEFAULT_LIMIT_S
+    strict_units: bool = False
     fresh: bool = False
 
 
 class LandingRequest(Wire, frozen=True, kw_only=True):
-    """Body of POST /wherry/v1/tasks/{id}/landing: the agent's word that the consistent checkpoint is proven."""
+    """Body of POST /wherry/v1/tasks/{id}/landing: the agent's word that the consistent checkpoint is proven.
+
+    `failed_units`: the units of systemd that have failed on the source; null where that isn't known.
+    """
 
     checkpoint: Int64
+    failed_units: UnitNames | None = None
 
 
 class OrderSummary(Wire, frozen=True, kw_only=True, omit_defaults=False):
@@ -155,7 +165,8 @@ class LandingOrder(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """An order as a receiver gets it, with the task's assignment.
 
     `checkpoint` null: the newest consistent one; with `fresh`, one that is taken after the order. `server_id` and
-    `server_name`: of the target or the clone.
+    `server_name`: of the target or the clone. `failed_before`: the units that had failed on the source when its agent
+    last told; null where nobody knows. `strict_units`: others that fail in the copy fail its rehearsal.
     """
 
     id: str
@@ -166,6 +177,8 @@ class LandingOrder(Wire, frozen=True, kw_only=True, omit_defaults=False):
     fresh: bool = False
     checks: list[RehearsalCheck] = field(default_factory=list)
     limit_s: int = DEFAULT_LIMIT_S
+    failed_before: list[str] | None = None
+    strict_units: bool = False
     server_id: str = ""
     server_name: str = ""
 
@@ -186,13 +199,18 @@ class RehearsedCheck(Wire, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class RehearsalResult(Wire, frozen=True, kw_only=True, omit_defaults=False):
-    """What a rehearsal came to, as a receiver reports it. Console text and picture in base64."""
+    """What a rehearsal came to, as a receiver reports it. Console text and picture in base64.
+
+    `failed_units`: all that failed in the copy; `new_failed_units`: those of them that hadn't failed on the source,
+    null where nobody knows that.
+    """
 
     verdict: Verdict
     seconds: Seconds = 0.0
     error: LandingError | None = None
     stages: Annotated[list[RehearsalStage], Meta(max_length=100)] = field(default_factory=list)
-    failed_units: Annotated[list[Text], Meta(max_length=500)] = field(default_factory=list)
+    failed_units: UnitNames = field(default_factory=list)
+    new_failed_units: UnitNames | None = None
     checks: Annotated[list[RehearsedCheck], Meta(max_length=50)] = field(default_factory=list)
     changes: Annotated[list[LongText], Meta(max_length=500)] = field(default_factory=list)
     console: Annotated[bytes, Meta(max_length=MAX_CONSOLE_BYTES)] = b""
@@ -218,6 +236,8 @@ class OrderReport(Wire, frozen=True, kw_only=True):
 class Rehearsal(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """A rehearsal as users see it. `verdict` is null while it's under way; `kind`: what it was a part of.
 
+    `failed_units`: the units of systemd that failed in the copy; `new_failed_units`: those that hadn't failed on the
+    source, null where nobody knows that.
     `console_bytes` and `screenshot_bytes`: how much there is to fetch at /console and /screenshot.
     """
 
@@ -235,6 +255,7 @@ class Rehearsal(Wire, frozen=True, kw_only=True, omit_defaults=False):
     error: LandingError | None = None
     stages: list[RehearsalStage] = field(default_factory=list)
     failed_units: list[str] = field(default_factory=list)
+    new_failed_units: list[str] | None = None
     checks: list[RehearsedCheck] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     console_bytes: int = 0

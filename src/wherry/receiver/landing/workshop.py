@@ -96,9 +96,11 @@ class BootRehearser:
                 Firmware(order.target.firmware.lower()),
                 order.target.disk_bus,
                 checks,
+                # Where nobody knows what failed on the source, a strict rehearsal takes each failure for a new one.
+                failing_before=frozenset(order.failed_before or ()) if order.strict_units else None,
                 limit_s=float(order.limit_s),
             )
-            return result_of(rehearse(spec, question, folder / "machine", told_and_stopped))
+            return result_of(rehearse(spec, question, folder / "machine", told_and_stopped), order.failed_before)
         finally:
             _remove(folder)
 
@@ -129,14 +131,19 @@ def reasons(changes: ChangeSet) -> list[str]:
     return [line[:_MOST_LINE] for line in dict.fromkeys([*why, *told])]
 
 
-def result_of(rehearsal: Rehearsal) -> RehearsalResult:
-    """Return what a rehearsal came to, in the words of a report. Of a long console text the end stays."""
+def result_of(rehearsal: Rehearsal, failed_before: Sequence[str] | None) -> RehearsalResult:
+    """Return what a rehearsal came to, in the words of a report. Of a long console text the end stays.
+
+    *failed_before*: the units that had failed on the source, None where nobody knows.
+    """
+    failed = [unit[:_MOST_NAME] for unit in rehearsal.failed_units[:_MOST_UNITS]]
     return RehearsalResult(
         verdict=rehearsal.verdict,
         seconds=rehearsal.took_s,
         error=told(rehearsal) if rehearsal.code else None,
         stages=[RehearsalStage(name=each.stage[:_MOST_NAME], at_s=each.after_s) for each in rehearsal.stages[:100]],
-        failed_units=[unit[:_MOST_NAME] for unit in rehearsal.failed_units[:_MOST_UNITS]],
+        failed_units=failed,
+        new_failed_units=None if failed_before is None else [unit for unit in failed if unit not in failed_before],
         checks=[
             RehearsedCheck(name=check.name, status=check.status, output=check.output[-_MOST_OUTPUT:])
             for check in rehearsal.checks
