@@ -13,7 +13,9 @@ from pathlib import Path
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.hardware import DiskFormat
 from wherry.boot.machine.machine import Machine
-from wherry.boot.overlay import make_overlay
+from wherry.boot.machine.users import MachineUsers
+from wherry.boot.overlay import machine_disks, make_overlay
+from wherry.boot.rehearsal import isolated
 from wherry.cli.address import parse_address
 from wherry.cli.program import run_until_signalled
 from wherry.client.membership import Membership
@@ -42,13 +44,19 @@ class NoConversion:
 class LineRehearser:
     """Boots the copy and waits for its line."""
 
+    def __init__(self, users: MachineUsers) -> None:
+        self._users = users
+
     def rehearse(
         self, disks: Sequence[Path], order: LandingOrder, folder: Path, tell: Callable[[str], None], stopped: Stopped
     ) -> RehearsalResult:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             overlay = make_overlay(disks, folder / "disks", DiskFormat.QCOW2)
-            spec = machine_spec("rehearsal", order.target, overlay, Accelerator.TCG, isolated=True)
+            user = self._users.of("rehearsal", Accelerator.TCG)
+            spec = isolated(
+                machine_spec("rehearsal", order.target, machine_disks(overlay, disks), Accelerator.TCG, user)
+            )
             with Machine.start(spec, folder / "machine", with_owner=True) as machine:
                 return self._watch(machine, min(BOOTS_S, order.limit_s), tell, stopped)
         finally:
@@ -72,7 +80,8 @@ class LineRehearser:
 
 def booting(settings: ReceiverSettings) -> Booting:
     """Return the parts of such a receiver."""
-    return Booting(settings, NoConversion(), LineRehearser(), lambda: Accelerator.TCG)
+    users = MachineUsers(settings.machine_users)
+    return Booting(settings, NoConversion(), LineRehearser(users), lambda: Accelerator.TCG, users)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from demo.loopdisk import MIB, obstacle
 from tests.contract.running import Raw
 from tests.system.landing_receiver import LINE
 from tests.system.migration_rig import Rig
+from tests.vm.waiting import until
 from wherry.boot.machine.accelerator import boot_sector
 from wherry.boot.machine.machine import Machine
 from wherry.contract.enumerations import LandingState, OrderStage, Verdict
@@ -138,7 +139,15 @@ def test_every_party_may_be_killed_while_the_task_waits_for_its_verdict(plain: S
         rig.until("the control plane", lambda: _ready(rig))
     plain.until_state(task_id, "MIGRATE_SUCCESS")
     assert plain.landing(task_id) is LandingState.LAUNCHED
-    assert plain.machine() is not None
+    launched = plain.machine()
+    assert launched is not None
+    rig.programs["receiver"].kill()
+    launched.kill()
+    assert plain.machine() is None
+    # As after a power failure of the host: nobody but the receiver has to come back.
+    rig.programs["serve"].kill()
+    rig.programs["receiver"].start()
+    until(lambda: plain.machine() is not None, LIMIT_S)
 
 
 def test_a_copy_that_does_not_boot_fails_the_task_and_a_mended_one_is_launched(plain: Scene) -> None:

@@ -113,7 +113,7 @@ class Servers:
         self.up.add(server_id)
         self.during("launch")
 
-    def running(self, server_id: str) -> bool:
+    def in_use(self, server_id: str) -> bool:
         return server_id in self.up
 
     def roll_back(self, server_id: str) -> None:

@@ -11,7 +11,7 @@ from wherry.boot.changeset import ChangeSet, Notice, RemoveFile, Weight
 from wherry.boot.chroot.workbench import ChrootWorkbench
 from wherry.boot.guestfs.workbench import GuestfsWorkbench
 from wherry.boot.machine.accelerator import Accelerator
-from wherry.boot.machine.hardware import UserNetwork
+from wherry.boot.machine.hardware import Disk, DiskFormat, UserNetwork
 from wherry.boot.probe import CheckResult
 from wherry.boot.rehearsal import Rehearsal, StageReached
 from wherry.contract.enumerations import DiskBus, Firmware, NetworkWish, Verdict
@@ -52,14 +52,15 @@ def test_a_rehearsal_takes_no_more_than_the_host_has() -> None:
 
 
 def test_a_machine_has_the_cards_of_its_source_or_one_of_its_own() -> None:
-    spec = machine_spec("vm-1", MACHINE, [Path("/d.qcow2")], Accelerator.TCG, isolated=True)
+    disks = (Disk(Path("/d.qcow2"), DiskFormat.QCOW2),)
+    spec = machine_spec("vm-1", MACHINE, disks, Accelerator.TCG, 4711)
     (card,) = spec.nics
-    assert (card.mac, card.network) == ("52:54:00:aa:bb:cc", UserNetwork(isolated=True))
-    without = machine_spec("vm-1", structs.replace(MACHINE, macs=[]), [Path("/d.qcow2")], Accelerator.TCG)
+    assert (card.mac, card.network, spec.user) == ("52:54:00:aa:bb:cc", UserNetwork(), 4711)
+    without = machine_spec("vm-1", structs.replace(MACHINE, macs=[]), disks, Accelerator.TCG, None)
     assert [each.mac for each in without.nics] == [made_up_mac("vm-1")]
     assert made_up_mac("vm-1") != made_up_mac("vm-2")
     many = structs.replace(MACHINE, macs=[f"52:54:00:00:00:{number:02x}" for number in range(20)])
-    assert len(machine_spec("vm-1", many, [Path("/d.qcow2")], Accelerator.TCG).nics) == MOST_NICS
+    assert len(machine_spec("vm-1", many, disks, Accelerator.TCG, None).nics) == MOST_NICS
 
 
 def test_a_result_is_reported_within_its_limits(tmp_path: Path) -> None:

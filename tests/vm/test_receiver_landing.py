@@ -13,8 +13,9 @@ from tests.vm.source_image import source_image
 from tests.vm.waiting import until
 from wherry.boot.chroot.workbench import ChrootWorkbench
 from wherry.boot.machine.accelerator import accelerator_of_this_process
-from wherry.boot.machine.errors import MachineGone
+from wherry.boot.machine.errors import MonitorRefused
 from wherry.boot.machine.machine import Machine
+from wherry.boot.machine.users import MachineUsers
 from wherry.contract.enumerations import DiskBus, OrderKind, OrderStage, Verdict
 from wherry.contract.landing import LandingOrder, OrderReport, RehearsalCheck, TargetMachine
 from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
@@ -57,7 +58,7 @@ class Scene:
     """A carrier with real parts, and the disk of a server whose initramfs has the drivers of SATA disks only."""
 
     def __init__(self, images: Path) -> None:
-        self.servers = QemuServers(images / SERVERS_FOLDER, accelerator_of_this_process)
+        self.servers = QemuServers(images / SERVERS_FOLDER, accelerator_of_this_process, MachineUsers())
         driver = QemuDriver(images, self.servers)
         self.disk = driver.replica_directory("task") / "disk-0.raw"
         shutil.copyfile(source_image(Recipe(initramfs=Initramfs.SATA_ONLY)).path, self.disk)
@@ -66,7 +67,7 @@ class Scene:
             driver,
             Landed(self.disk),
             converter=BootConverter(workbench),
-            rehearser=BootRehearser(workbench, accelerator_of_this_process),
+            rehearser=BootRehearser(workbench, accelerator_of_this_process, MachineUsers()),
             servers=self.servers,
         )
 
@@ -74,6 +75,11 @@ class Scene:
         found = Machine.find("target", self.servers.console("target").parent)
         assert found is not None
         return found
+
+    def user(self) -> int:
+        """Return whom QEMU runs as."""
+        pid = (self.servers.console("target").parent / "pid").read_text().strip()
+        return Path(f"/proc/{pid}").stat().st_uid
 
     def do(self, kind: OrderKind) -> OrderReport:
         order = LandingOrder(
@@ -106,10 +112,19 @@ def test_a_server_is_converted_rehearsed_launched_and_rolled_back(scene: Scene) 
 
     assert scene.do(OrderKind.LAUNCH).stage is OrderStage.DONE
     assert scene.servers.status("target") == "running"
+    assert scene.user() == MachineUsers().of("target", accelerator_of_this_process())
     # It says nothing on a serial line, which nobody gave it; but a system that is up heeds the power button.
     target = scene.machine()
     until(lambda: pressed(target), BOOT_S)
+    scene.servers.tend()
+    assert (scene.servers.status("target"), scene.servers.in_use("target")) == ("stopped", False)
+    # What its owner switched off stays off; what loses its power comes back.
+    scene.servers.tend()
     assert scene.servers.status("target") == "stopped"
+    assert scene.do(OrderKind.LAUNCH).stage is OrderStage.DONE
+    scene.machine().kill()
+    scene.servers.tend()
+    assert scene.servers.status("target") == "running"
     assert scene.do(OrderKind.LAUNCH).stage is OrderStage.DONE
     assert scene.do(OrderKind.ROLL_BACK).stage is OrderStage.DONE
     assert scene.servers.status("target") == "stopped"
@@ -117,7 +132,8 @@ def test_a_server_is_converted_rehearsed_launched_and_rolled_back(scene: Scene) 
 
 
 def pressed(machine: Machine) -> bool:
-    """Press the power button, and tell whether the machine has ended a moment later."""
-    with contextlib.suppress(MachineGone):
+    """Press the power button, and tell whether the system has switched its machine off a moment later."""
+    with contextlib.suppress(MonitorRefused):
         machine.power_down()
-    return machine.ended(5.0)
+    machine.ended(5.0)
+    return machine.status() == "shutdown"

@@ -6,12 +6,15 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from wherry.boot.machine.users import FIRST_USER, USERS
 from wherry.cli.address import parse_address
 from wherry.cli.joining import Joining
 from wherry.cli.program import run_until_signalled
 from wherry.client.state_folder import private_folder
 from wherry.receiver.main import run_receiver
 from wherry.receiver.settings import DriverKind, ImageFormat, ReceiverSettings, WorkbenchKind
+
+_LAST_FIRST_USER = (1 << 32) - 2 - USERS
 
 
 def receiver(
@@ -25,6 +28,7 @@ def receiver(
     image_format: ImageFormat = ImageFormat.RAW,
     driver: DriverKind = DriverKind.IMAGE,
     workbench: Annotated[WorkbenchKind | None, Parameter(show_default=False)] = None,
+    machine_users: Annotated[int, Parameter(validator=Number(gte=0, lte=_LAST_FIRST_USER))] = FIRST_USER,
 ) -> None:
     """Run a receiver: it takes the disks of migrating servers, keeps them as raw images, and launches what has landed.
 
@@ -49,6 +53,9 @@ def receiver(
     workbench:
         What opens a landed system: guestfs, a small virtual machine; or chroot, this host's own kernel, which is much
         faster and for servers only that you trust.
+    machine_users:
+        First of the 65,536 numbers of users that virtual machines run as, each as one of its own; nobody else on this
+        host may have them. 0: they run as the receiver's own user.
     """
     host, port = parse_address(listen)
     settings = ReceiverSettings(
@@ -62,5 +69,6 @@ def receiver(
         image_format=image_format,
         driver=driver,
         workbench=workbench,
+        machine_users=machine_users,
     )
     run_until_signalled(lambda stop: run_receiver(settings, stop))

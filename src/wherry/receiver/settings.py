@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from wherry.boot.machine.users import FIRST_USER
 from wherry.client.membership import Membership
 
 
@@ -44,6 +45,7 @@ class ReceiverSettings:
         image_format: with qcow2 each kept checkpoint is converted too, and one at least; without reflinks, the last.
         driver: with qemu, what lands is made to boot, rehearsed and launched; one checkpoint at least is kept.
         workbench: by what a landed system is opened; needed with qemu.
+        machine_users: first of the 65,536 users that machines run as; 0: they run as the receiver's own user.
         landing_workers: how many orders are carried out at the same time.
         poll_wait_s: how long one look at the assignments may hang, in seconds.
     """
@@ -58,6 +60,7 @@ class ReceiverSettings:
     image_format: ImageFormat = ImageFormat.RAW
     driver: DriverKind = DriverKind.IMAGE
     workbench: WorkbenchKind | None = None
+    machine_users: int = FIRST_USER
     landing_workers: int = 2
     heartbeat_s: float = 10.0
     poll_wait_s: int = 30

@@ -10,7 +10,7 @@ import pytest
 from wherry.boot import rehearsal as rehearsal_module
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.errors import MachineGone
-from wherry.boot.machine.hardware import Disk, MachineSpec, Nic, TapNetwork, UserNetwork
+from wherry.boot.machine.hardware import BridgeNetwork, Disk, MachineSpec, Nic, UserNetwork
 from wherry.boot.probe import MARK, PORT, Check
 from wherry.boot.rehearsal import Rehearsal, isolated, watch
 from wherry.boot.target import Firmware
@@ -168,7 +168,7 @@ def test_a_rehearsed_machine_reaches_nobody() -> None:
         Accelerator.TCG,
         (Disk(Path("/disk")),),
         nics=(
-            Nic("52:54:00:00:00:01", TapNetwork("tap0")),
+            Nic("52:54:00:00:00:01", BridgeNetwork("br0")),
             Nic("52:54:00:00:00:02", UserNetwork(((2222, 22),))),
         ),
     )

@@ -1,9 +1,14 @@
 """Puts together what a receiver needs that boots what lands there."""
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
+
+import structlog
 
 from wherry.boot.machine.accelerator import QEMU, Accelerator, find_accelerator
+from wherry.boot.machine.users import MachineUsers
 from wherry.client.patience import Steadfast
 from wherry.client.state_folder import private_folder
 from wherry.contract.wherry import Assignment
@@ -17,6 +22,10 @@ from wherry.receiver.landing.workbenches import open_workbench
 from wherry.receiver.landing.workshop import BootConverter, BootRehearser
 from wherry.receiver.settings import ReceiverSettings
 
+log = structlog.get_logger(__name__)
+
+TEND_S: Final = 5.0
+"""How often the servers are looked at, in seconds."""
 NOTES_FOLDER = "orders"
 """Where the last reports of orders are until they're heard, in the state folder."""
 
@@ -58,12 +67,13 @@ class Booting:
         converter: Converter,
         rehearser: Rehearser,
         accelerator: Callable[[], Accelerator],
+        users: MachineUsers,
     ) -> None:
-        """*accelerator* tells what runs a guest's instructions here."""
+        """*accelerator* tells what runs a guest's instructions here, *users* whom QEMU runs as."""
         self._notes = settings.membership.state / NOTES_FOLDER
         self._converter = converter
         self._rehearser = rehearser
-        self._servers = QemuServers(private_folder(settings.images / SERVERS_FOLDER), accelerator)
+        self._servers = QemuServers(private_folder(settings.images / SERVERS_FOLDER), accelerator, users)
         self.driver = QemuDriver(settings.images, self._servers)
 
     @classmethod
@@ -75,7 +85,18 @@ class Booting:
         run([QEMU, "--version"], timeout_s=60)
         accelerator = partial(find_accelerator, settings.membership.state / "accelerator.json")
         workbench = open_workbench(settings.workbench, accelerator)
-        return cls(settings, BootConverter(workbench), BootRehearser(workbench, accelerator), accelerator)
+        users = MachineUsers(settings.machine_users)
+        rehearser = BootRehearser(workbench, accelerator, users)
+        return cls(settings, BootConverter(workbench), rehearser, accelerator, users)
+
+    def tend(self, stop: threading.Event) -> None:
+        """Look after the servers until *stop* is set: what should run is started, whoever is reachable."""
+        while not stop.is_set():
+            try:
+                self._servers.tend()
+            except OSError as error:
+                log.warning("servers_not_tended", reason=str(error))
+            stop.wait(TEND_S)
 
     def landings(self, replicas: Shelf, hand_in: HandIn, sure: Callable[[], Steadfast]) -> Landings:
         """Return the landings of the receiver with these *replicas*; *sure* makes what repeats calls."""

@@ -120,9 +120,9 @@ class Carrier:
                     shutil.rmtree(folder)
 
     def holds(self, task_id: str) -> bool:
-        """Whether a target runs on the replica's own disks, so that nothing may change them."""
+        """Whether a target runs, or is to run, on the replica's own disks, so that nothing may change them."""
         for note in self._servers.every():
-            if note.task_id != task_id or not self._servers.running(note.id):
+            if note.task_id != task_id or not self._servers.in_use(note.id):
                 continue
             base = standing.recall(self._landing_folder(task_id) / note.landed)
             if base is not None and not base.own:

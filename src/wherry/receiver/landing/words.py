@@ -100,8 +100,8 @@ class Servers(Protocol):
     def launch(self, server_id: str) -> None:
         """Start the server, unless it runs."""
 
-    def running(self, server_id: str) -> bool:
-        """Whether it runs."""
+    def in_use(self, server_id: str) -> bool:
+        """Whether it runs, or is to run."""
 
     def roll_back(self, server_id: str) -> None:
         """Stop it and throw away what it wrote."""

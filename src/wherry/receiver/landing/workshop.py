@@ -16,7 +16,8 @@ from wherry.boot.changeset import ChangeSet, render
 from wherry.boot.inspection import inspect
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.hardware import DiskFormat
-from wherry.boot.overlay import make_overlay
+from wherry.boot.machine.users import MachineUsers
+from wherry.boot.overlay import machine_disks, make_overlay
 from wherry.boot.planning import plan
 from wherry.boot.rehearsal import Rehearsal, rehearse
 from wherry.boot.target import Firmware, Nic
@@ -66,9 +67,10 @@ class BootConverter:
 class BootRehearser:
     """Rehearses in a virtual machine of this host that reaches nobody."""
 
-    def __init__(self, workbench: Workbench, accelerator: Callable[[], Accelerator]) -> None:
+    def __init__(self, workbench: Workbench, accelerator: Callable[[], Accelerator], users: MachineUsers) -> None:
         self._workbench = workbench
         self._accelerator = accelerator
+        self._users = users
 
     def rehearse(
         self, disks: Sequence[Path], order: LandingOrder, folder: Path, tell: Callable[[str], None], stopped: Stopped
@@ -86,12 +88,10 @@ class BootRehearser:
             overlays = make_overlay(disks, folder / "disks", DiskFormat.QCOW2)
             with self._workbench.open(overlays, writable=True) as guest:
                 probe.install(guest, checks)
-            spec = machine_spec(
-                f"rehearsal-{order.id[:8]}",
-                affordable(order.target, os.cpu_count() or 1, _host_memory_mb()),
-                overlays,
-                self._accelerator(),
-            )
+            name, accelerator = f"rehearsal-{order.id[:8]}", self._accelerator()
+            machine = affordable(order.target, os.cpu_count() or 1, _host_memory_mb())
+            user = self._users.of(name, accelerator)
+            spec = machine_spec(name, machine, machine_disks(overlays, disks), accelerator, user)
             question = Question(
                 Firmware(order.target.firmware.lower()),
                 order.target.disk_bus,

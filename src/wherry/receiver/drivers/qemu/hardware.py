@@ -1,11 +1,9 @@
 """The virtual machine of a server: from what the control plane orders to what QEMU is told. Pure."""
 
 import hashlib
-from collections.abc import Sequence
-from pathlib import Path
 
 from wherry.boot.machine.accelerator import Accelerator
-from wherry.boot.machine.hardware import Disk, DiskFormat, MachineSpec, Nic, UserNetwork
+from wherry.boot.machine.hardware import Disk, MachineSpec, Nic, UserNetwork
 from wherry.boot.machine.uefi import find_uefi_firmware
 from wherry.contract.enumerations import Firmware
 from wherry.contract.landing import TargetMachine
@@ -17,12 +15,11 @@ MOST_NICS = 8
 def machine_spec(
     name: str,
     machine: TargetMachine,
-    disks: Sequence[Path],
+    disks: tuple[Disk, ...],
     accelerator: Accelerator,
-    *,
-    isolated: bool = False,
+    user: int | None,
 ) -> MachineSpec:
-    """Return the machine; its cards reach the world through the host's addresses, unless it's *isolated*.
+    """Return the machine; its cards reach the world through the host's addresses. *user*: whom QEMU runs as.
 
     Raises UefiFirmwareMissing.
     """
@@ -30,12 +27,13 @@ def machine_spec(
     return MachineSpec(
         name=name,
         accelerator=accelerator,
-        disks=tuple(Disk(disk, DiskFormat.QCOW2) for disk in disks),
+        disks=disks,
         bus=machine.disk_bus,
         uefi=find_uefi_firmware() if machine.firmware is Firmware.UEFI else None,
         vcpus=machine.vcpus,
         memory_mib=machine.memory_mb,
-        nics=tuple(Nic(mac, UserNetwork(isolated=isolated), machine.nic_model) for mac in macs),
+        nics=tuple(Nic(mac, UserNetwork(), machine.nic_model) for mac in macs),
+        user=user,
     )
 
 
