@@ -23,6 +23,7 @@ from wherry.client.state_folder import private_folder
 from wherry.contract.enumerations import Verdict
 from wherry.contract.landing import LandingError, LandingOrder, RehearsalResult, TargetMachine
 from wherry.receiver.drivers.qemu.hardware import machine_spec
+from wherry.receiver.drivers.qemu.networks import ISOLATED
 from wherry.receiver.landing.booting import Booting
 from wherry.receiver.landing.words import OrderStopped, Stopped
 from wherry.receiver.main import run_receiver
@@ -54,8 +55,9 @@ class LineRehearser:
         try:
             overlay = make_overlay(disks, folder / "disks", DiskFormat.QCOW2)
             user = self._users.of("rehearsal", Accelerator.TCG)
+            own = machine_disks(overlay, disks)
             spec = isolated(
-                machine_spec("rehearsal", order.target, machine_disks(overlay, disks), Accelerator.TCG, user)
+                machine_spec("rehearsal", order.target, own, Accelerator.TCG, user=user, network=lambda _name: ISOLATED)
             )
             with Machine.start(spec, folder / "machine", with_owner=True) as machine:
                 return self._watch(machine, min(BOOTS_S, order.limit_s), tell, stopped)

@@ -95,6 +95,7 @@ class Servers:
         self.up: set[str] = set()
         self.rolled_back: list[str] = []
         self.refuses: WherryError | None = None
+        self.unfit: WherryError | None = None
         self.during: Callable[[str], None] = lambda _what: None
 
     def every(self) -> Sequence[ServerNote]:
@@ -102,6 +103,10 @@ class Servers:
 
     def find(self, server_id: str) -> ServerNote | None:
         return self.notes.get(server_id)
+
+    def check(self, machine: TargetMachine) -> None:
+        if self.unfit is not None:
+            raise self.unfit
 
     def define(self, note: ServerNote) -> None:
         self.notes[note.id] = note

@@ -11,6 +11,7 @@ from wherry.boot.machine.errors import MachineNotStarted
 from wherry.contract.enumerations import DiskBus, OrderKind, OrderStage, Verdict
 from wherry.contract.landing import LandingError, OrderReport, TargetMachine
 from wherry.durable import write_file
+from wherry.receiver.errors import NetworkUnknown
 from wherry.receiver.landing import standing
 from wherry.receiver.landing.carrier import landed_disks
 from wherry.receiver.landing.words import OrderStopped
@@ -275,3 +276,14 @@ def test_only_what_nobody_needs_is_swept(tmp_path: Path) -> None:
     assert sorted(path.name for path in (scene.directory / "landing").iterdir()) == ["o-1", "wanted"]
     scene.carrier.drop(structs.replace(order(), id="wanted"))
     assert not scene.folder("wanted").exists()
+
+
+def test_a_machine_that_cannot_be_had_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.servers.unfit = NetworkUnknown(name="lan", known="default, isolated")
+    for kind in (OrderKind.LAND, OrderKind.DRILL, OrderKind.REHEARSE, OrderKind.CLONE):
+        report = scene.do(order(kind))
+        assert report is not None
+        assert report.error is not None
+        assert (report.stage, report.error.code) == (OrderStage.FAILED, NetworkUnknown.code)
+    assert (scene.workshop.converted, scene.servers.notes) == (0, {})

@@ -13,6 +13,7 @@ from wherry.boot.machine.hardware import Disk, MachineSpec
 from wherry.boot.machine.users import MachineUsers
 from wherry.contract.landing import TargetMachine
 from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
+from wherry.receiver.drivers.qemu.networks import Networks
 from wherry.receiver.drivers.qemu.servers import AGAIN_S, QemuServers, ServerNote
 
 NOTE = ServerNote("vm-1", "web", "task", "o-1", TargetMachine(), ("/landed/disk-0.qcow2",), (5 << 30, 1 << 30))
@@ -20,7 +21,7 @@ NOTE = ServerNote("vm-1", "web", "task", "o-1", TargetMachine(), ("/landed/disk-
 
 @pytest.fixture
 def servers(tmp_path: Path) -> QemuServers:
-    return QemuServers(tmp_path / SERVERS_FOLDER, lambda: Accelerator.TCG, MachineUsers(0))
+    return QemuServers(tmp_path / SERVERS_FOLDER, lambda: Accelerator.TCG, MachineUsers(0), Networks())
 
 
 def test_a_server_that_was_made_is_announced(tmp_path: Path, servers: QemuServers) -> None:
@@ -130,7 +131,13 @@ class Tending:
     def receiver(self) -> QemuServers:
         users = MachineUsers(0)
         return QemuServers(
-            self.folder, lambda: Accelerator.TCG, users, machines=self.host, stands_s=0.0, clock=lambda: self.now
+            self.folder,
+            lambda: Accelerator.TCG,
+            users,
+            Networks(),
+            machines=self.host,
+            stands_s=0.0,
+            clock=lambda: self.now,
         )
 
     @property

@@ -17,6 +17,7 @@ from wherry.boot.rehearsal import Rehearsal, StageReached
 from wherry.contract.enumerations import DiskBus, Firmware, NetworkWish, Verdict
 from wherry.contract.landing import MAX_CONSOLE_BYTES, MAX_SCREENSHOT_BYTES, TargetMachine
 from wherry.receiver.drivers.qemu.hardware import MOST_NICS, machine_spec, made_up_mac
+from wherry.receiver.drivers.qemu.networks import Networks
 from wherry.receiver.errors import BootingUnconfigured
 from wherry.receiver.landing.workbenches import open_workbench
 from wherry.receiver.landing.workshop import affordable, boot_target, reasons, result_of
@@ -53,14 +54,16 @@ def test_a_rehearsal_takes_no_more_than_the_host_has() -> None:
 
 def test_a_machine_has_the_cards_of_its_source_or_one_of_its_own() -> None:
     disks = (Disk(Path("/d.qcow2"), DiskFormat.QCOW2),)
-    spec = machine_spec("vm-1", MACHINE, disks, Accelerator.TCG, 4711)
+    spec = machine_spec("vm-1", MACHINE, disks, Accelerator.TCG, user=4711, network=Networks().find)
     (card,) = spec.nics
     assert (card.mac, card.network, spec.user) == ("52:54:00:aa:bb:cc", UserNetwork(), 4711)
-    without = machine_spec("vm-1", structs.replace(MACHINE, macs=[]), disks, Accelerator.TCG, None)
+    without = machine_spec(
+        "vm-1", structs.replace(MACHINE, macs=[]), disks, Accelerator.TCG, user=None, network=Networks().find
+    )
     assert [each.mac for each in without.nics] == [made_up_mac("vm-1")]
     assert made_up_mac("vm-1") != made_up_mac("vm-2")
     many = structs.replace(MACHINE, macs=[f"52:54:00:00:00:{number:02x}" for number in range(20)])
-    assert len(machine_spec("vm-1", many, disks, Accelerator.TCG, None).nics) == MOST_NICS
+    assert len(machine_spec("vm-1", many, disks, Accelerator.TCG, user=None, network=Networks().find).nics) == MOST_NICS
 
 
 def test_a_result_is_reported_within_its_limits(tmp_path: Path) -> None:

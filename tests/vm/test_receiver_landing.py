@@ -19,6 +19,7 @@ from wherry.boot.machine.users import MachineUsers
 from wherry.contract.enumerations import DiskBus, OrderKind, OrderStage, Verdict
 from wherry.contract.landing import LandingOrder, OrderReport, RehearsalCheck, TargetMachine
 from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
+from wherry.receiver.drivers.qemu.networks import Networks
 from wherry.receiver.drivers.qemu.servers import QemuServers
 from wherry.receiver.landing.carrier import Carrier
 from wherry.receiver.landing.workshop import BootConverter, BootRehearser
@@ -58,7 +59,7 @@ class Scene:
     """A carrier with real parts, and the disk of a server whose initramfs has the drivers of SATA disks only."""
 
     def __init__(self, images: Path) -> None:
-        self.servers = QemuServers(images / SERVERS_FOLDER, accelerator_of_this_process, MachineUsers())
+        self.servers = QemuServers(images / SERVERS_FOLDER, accelerator_of_this_process, MachineUsers(), Networks())
         driver = QemuDriver(images, self.servers)
         self.disk = driver.replica_directory("task") / "disk-0.raw"
         shutil.copyfile(source_image(Recipe(initramfs=Initramfs.SATA_ONLY)).path, self.disk)

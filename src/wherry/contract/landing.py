@@ -31,11 +31,22 @@ CheckCommand = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\
 ErrorText = Annotated[str, Meta(max_length=2048)]
 OutputText = Annotated[str, Meta(max_length=8192)]
 Mac = Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$(?!\n)")]
+NetworkNames = Annotated[
+    list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]], Meta(max_length=32)
+]
+DEFAULT_NETWORK: Final = "default"
+"""The network of cards for which none is named; what it is, the receiver's operator says."""
+ISOLATED_NETWORK: Final = "isolated"
+"""A network on which a card gets an address, and reaches nobody."""
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 
 
 class TargetMachine(Wire, frozen=True, kw_only=True, omit_defaults=False):
-    """The machine that a landed system is made to run on. `memory_mb` in MiB; `macs`: one for each network card."""
+    """The machine that a landed system is made to run on. `memory_mb` in MiB; `macs`: one for each network card.
+
+    `networks`: names of the receiver's networks, one for each card; further cards are on the last one's, all on
+    `default` where none is named. On `isolated` a card reaches nobody.
+    """
 
     firmware: Firmware = Firmware.BIOS
     vcpus: Annotated[int, Meta(ge=1, le=1024)] = 2
@@ -44,10 +55,15 @@ class TargetMachine(Wire, frozen=True, kw_only=True, omit_defaults=False):
     nic_model: NicModel = NicModel.VIRTIO
     macs: Annotated[list[Mac], Meta(max_length=32)] = field(default_factory=list)
     network: NetworkWish = NetworkWish.DHCP
+    networks: NetworkNames = field(default_factory=list)
 
 
 class TargetMachineWish(Wire, frozen=True, kw_only=True):
-    """Body of PUT /wherry/v1/tasks/{id}/target-machine: what isn't sent is recommended from source and template."""
+    """Body of PUT /wherry/v1/tasks/{id}/target-machine: what isn't sent is recommended from source and template.
+
+    `clone_networks`: the networks of a clone's cards; it's isolated where none is named, since it has the names and
+    perhaps the addresses of a server that runs.
+    """
 
     firmware: Firmware | None = None
     vcpus: Annotated[int, Meta(ge=1, le=1024)] | None = None
@@ -56,6 +72,8 @@ class TargetMachineWish(Wire, frozen=True, kw_only=True):
     nic_model: NicModel | None = None
     macs: Annotated[list[Mac], Meta(max_length=32)] | None = None
     network: NetworkWish | None = None
+    networks: NetworkNames | None = None
+    clone_networks: NetworkNames | None = None
 
 
 class LandingError(Wire, frozen=True, kw_only=True, omit_defaults=False):

@@ -153,7 +153,9 @@ def request_of(connection: Connection, task: TaskRow, source: SourceRow) -> Mapp
 
 def clone_request_of(connection: Connection, task: TaskRow, source: SourceRow, template_id: str) -> Mapping[str, Any]:
     """Return what an order of a clone says of it; without an id of a server, the order's is taken."""
-    machine = target_machine.without_macs(machine_of(connection, task, source, template_id))
+    machine = target_machine.of_clone(
+        machine_of(connection, task, source, template_id), target_machine.wish_of(task.settings)
+    )
     return {"target": to_builtins(machine), "server_name": f"{source.name}-clone"[:255], "fresh": True}
 
 

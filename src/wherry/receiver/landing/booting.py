@@ -14,6 +14,7 @@ from wherry.client.state_folder import private_folder
 from wherry.contract.wherry import Assignment
 from wherry.process import run
 from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
+from wherry.receiver.drivers.qemu.networks import Networks
 from wherry.receiver.drivers.qemu.servers import QemuServers
 from wherry.receiver.landing.carrier import Carrier, Shelf
 from wherry.receiver.landing.desk import HandIn, OrderDesk
@@ -73,7 +74,8 @@ class Booting:
         self._notes = settings.membership.state / NOTES_FOLDER
         self._converter = converter
         self._rehearser = rehearser
-        self._servers = QemuServers(private_folder(settings.images / SERVERS_FOLDER), accelerator, users)
+        networks = Networks(settings.networks)
+        self._servers = QemuServers(private_folder(settings.images / SERVERS_FOLDER), accelerator, users, networks)
         self.driver = QemuDriver(settings.images, self._servers)
 
     @classmethod

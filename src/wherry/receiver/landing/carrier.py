@@ -198,6 +198,7 @@ class Carrier:
         return OrderReport(stage=OrderStage.DONE, progress=100, note=f"{len(removed)} kept states were removed")
 
     def _standing(self, order: LandingOrder, task_state: str) -> StandingDisks | None:
+        self._servers.check(order.target)  # before anything is made
         folder = self._folder(order)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory = self._driver.replica_directory(order.task_id)

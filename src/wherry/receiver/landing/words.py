@@ -94,6 +94,9 @@ class Servers(Protocol):
     def find(self, server_id: str) -> ServerNote | None:
         """Return what is known of a server."""
 
+    def check(self, machine: TargetMachine) -> None:
+        """Raise the WherryError because of which such a machine can't be had here."""
+
     def define(self, note: ServerNote) -> None:
         """Note what a server is."""
 

@@ -34,6 +34,7 @@ from wherry.contract.landing import (
     TargetMachine,
 )
 from wherry.receiver.drivers.qemu.hardware import machine_spec
+from wherry.receiver.drivers.qemu.networks import ISOLATED
 from wherry.receiver.landing.words import Stopped, told
 
 log = structlog.get_logger(__name__)
@@ -91,7 +92,9 @@ class BootRehearser:
             name, accelerator = f"rehearsal-{order.id[:8]}", self._accelerator()
             machine = affordable(order.target, os.cpu_count() or 1, _host_memory_mb())
             user = self._users.of(name, accelerator)
-            spec = machine_spec(name, machine, machine_disks(overlays, disks), accelerator, user)
+            spec = machine_spec(
+                name, machine, machine_disks(overlays, disks), accelerator, user=user, network=lambda _name: ISOLATED
+            )
             question = Question(
                 Firmware(order.target.firmware.lower()),
                 order.target.disk_bus,

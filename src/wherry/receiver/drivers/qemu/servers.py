@@ -24,8 +24,9 @@ from wherry.boot.machine.users import MachineUsers
 from wherry.contract.landing import TargetMachine
 from wherry.durable import sync_directory, write_file
 from wherry.errors import WherryError
-from wherry.receiver.drivers.qemu.hardware import machine_spec
+from wherry.receiver.drivers.qemu.hardware import cards, machine_spec
 from wherry.receiver.drivers.qemu.machines import Machines, QemuMachines, RunningMachine
+from wherry.receiver.drivers.qemu.networks import Networks
 
 log = structlog.get_logger(__name__)
 
@@ -67,15 +68,20 @@ class QemuServers:
         folder: Path,
         accelerator: Callable[[], Accelerator],
         users: MachineUsers,
+        networks: Networks,
         *,
         machines: Machines | None = None,
         stands_s: float = STANDS_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """*accelerator* tells what runs a guest's instructions here, *users* whom QEMU runs as."""
+        """*accelerator* tells what runs a guest's instructions here.
+
+        *users*: whom QEMU runs as; *networks*: what cards are on.
+        """
         self._folder = folder
         self._accelerator = accelerator
         self._users = users
+        self._networks = networks
         self._machines: Machines = machines or QemuMachines()
         self._stands_s = stands_s
         self._clock = clock
@@ -91,6 +97,11 @@ class QemuServers:
     def find(self, server_id: str) -> ServerNote | None:
         """Return what is known of a server, None where there's none."""
         return self._read(self._place(server_id))
+
+    def check(self, machine: TargetMachine) -> None:
+        """Raise NetworkUnknown where such a machine can't be had here."""
+        for _, network in cards("", machine):
+            self._networks.find(network)
 
     def define(self, note: ServerNote) -> None:
         """Note what a server is; the disks of one that was made of something else are thrown away.
@@ -189,7 +200,8 @@ class QemuServers:
     def _start(self, note: ServerNote) -> None:
         name, place, accelerator = _key(note.id), self._place(note.id), self._accelerator()
         disks = self._machines.disks(place, [Path(disk) for disk in note.beneath])
-        spec = machine_spec(name, note.machine, disks, accelerator, self._users.of(name, accelerator))
+        user = self._users.of(name, accelerator)
+        spec = machine_spec(name, note.machine, disks, accelerator, user=user, network=self._networks.find)
         machine = self._machines.start(spec, place / "machine")
         self._started[note.id] = machine
         if machine.ended(self._stands_s):
