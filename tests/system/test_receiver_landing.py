@@ -183,6 +183,29 @@ def test_a_drill_rehearses_before_the_migration_and_what_it_copied_counts(plain:
     assert [each.number for each in rig.plane.show_replication(task_id).passes].count(0) == 1
 
 
+def test_a_drill_that_is_stopped_leaves_nothing_over(plain: Scene) -> None:
+    rig, task_id = plain.rig, plain.create(need_migration_test=True)
+    whole = plain.disk.read_bytes()
+    plain.disk.write_bytes(bytes(512) + whole[512:])  # so that the rehearsal waits for long
+    rig.plane.update_task_status(task_id, "migration_test")
+    landing = rig.images / task_id / "landing"
+    rig.until("the rehearsal", lambda: list(landing.glob("*/rehearsal/machine/pid")), LIMIT_S)
+    (machine,) = [Machine.find("rehearsal", path.parent) for path in landing.glob("*/rehearsal/machine/pid")]
+    assert machine is not None
+    rig.plane.update_task_status(task_id, "stop")
+    source = rig.source.id
+    rig.until("the stop", lambda: rig.plane.show_server(source).state == "waiting", LIMIT_S)
+    assert rig.state(task_id) == "READY"
+    assert plain.landing(task_id) is LandingState.WITHDRAWN
+    rig.until("the machine's end", lambda: machine.ended(0), LIMIT_S)
+    rig.until("an empty folder", lambda: not list(landing.iterdir()), LIMIT_S)
+    assert rig.plane.list_rehearsals(task_id=task_id).count == 0
+
+    plain.disk.write_bytes(whole)
+    rig.plane.update_task_status(task_id, "migration_test")
+    rig.until("the drill's end", lambda: rig.plane.show_server(source).state == "premiged", LIMIT_S)
+
+
 def test_a_clone_runs_beside_a_task_that_goes_on(scene: Scene) -> None:
     rig, task_id = scene.rig, scene.create()
     rig.plane.update_task_status(task_id, "start")
