@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from tests.unit.boot.memory_guest import MemoryGuest
 from wherry.boot import target as boot
 from wherry.boot.changeset import ChangeSet, Notice, RemoveFile, Weight
 from wherry.boot.chroot.workbench import ChrootWorkbench
+from wherry.boot.guest import GuestFilesystem
 from wherry.boot.guestfs.workbench import GuestfsWorkbench
+from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.hardware import Disk, DiskFormat, UserNetwork
 from wherry.boot.probe import CheckResult
@@ -20,7 +23,7 @@ from wherry.receiver.drivers.qemu.hardware import MOST_NICS, machine_spec, made_
 from wherry.receiver.drivers.qemu.networks import Networks
 from wherry.receiver.errors import BootingUnconfigured
 from wherry.receiver.landing.workbenches import open_workbench
-from wherry.receiver.landing.workshop import affordable, boot_target, reasons, result_of
+from wherry.receiver.landing.workshop import affordable, boot_target, passphrases_of, reasons, result_of
 from wherry.receiver.settings import WorkbenchKind
 
 MACHINE = TargetMachine(vcpus=4, memory_mb=8192, macs=["52:54:00:AA:BB:CC"], network=NetworkWish.KEEP)
@@ -104,3 +107,16 @@ def test_a_workbench_has_to_be_named() -> None:
     assert kinds == {WorkbenchKind.CHROOT: ChrootWorkbench, WorkbenchKind.GUESTFS: GuestfsWorkbench}
     with pytest.raises(BootingUnconfigured, match="chroot"):
         open_workbench(None, lambda: Accelerator.TCG)
+
+
+def test_a_passphrase_is_known_by_both_names_of_its_volume(tmp_path: Path) -> None:
+    identities = [f"{digit * 8}-0000-0000-0000-000000000000" for digit in "abc"]
+    filesystems = [
+        GuestFilesystem(f"/dev/sda{number}", "crypto_LUKS", identity, "", 0, number)
+        for number, identity in enumerate(identities, 1)
+    ]
+    guest = MemoryGuest({"/etc/crypttab": f"root UUID={identities[0]} none luks\n"}, filesystems=filesystems)
+    for identity, key in zip(identities, (b"sesame\n", b"\xff\xff"), strict=False):
+        (tmp_path / identity).write_bytes(key)
+        (tmp_path / identity).chmod(0o600)
+    assert passphrases_of(guest, KeyFolder(tmp_path)) == {identities[0]: "sesame", "root": "sesame"}

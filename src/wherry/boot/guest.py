@@ -59,6 +59,8 @@ class GuestFilesystem:
     part_uuid: str = ""
     mount_point: str | None = None
     """Where it's mounted now and belongs; None for swap and for what fstab doesn't name."""
+    opened_as: str = ""
+    """Of something encrypted: the device of what is in it; "" while it's locked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ def receiver(
     workbench: Annotated[WorkbenchKind | None, Parameter(show_default=False)] = None,
     network: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
     machine_users: Annotated[int, Parameter(validator=Number(gte=0, lte=_LAST_FIRST_USER))] = FIRST_USER,
+    luks_keys: Annotated[Path | None, Parameter(show_default=False)] = None,
 ) -> None:
     """Run a receiver: it takes the disks of migrating servers, keeps them as raw images, and launches what has landed.
 
@@ -61,6 +62,9 @@ def receiver(
     machine_users:
         First of the 65,536 numbers of users that virtual machines run as, each as one of its own; nobody else on this
         host may have them. 0: they run as the receiver's own user.
+    luks_keys:
+        Folder with the keys of encrypted volumes, for guestfs: a file for each, called by its LUKS UUID, which nobody
+        else may read. A key that can be typed is typed where a rehearsed server asks for it.
     """
     host, port = parse_address(listen)
     settings = ReceiverSettings(
@@ -76,5 +80,6 @@ def receiver(
         workbench=workbench,
         networks=parse_networks(network),
         machine_users=machine_users,
+        luks_keys=luks_keys,
     )
     run_until_signalled(lambda stop: run_receiver(settings, stop))

@@ -48,6 +48,7 @@ class ReceiverSettings:
         workbench: by what a landed system is opened; needed with qemu.
         networks: bridges by the names of the networks that servers can be on; "" for QEMU's user network.
         machine_users: first of the 65,536 users that machines run as; 0: they run as the receiver's own user.
+        luks_keys: folder of the keys of encrypted volumes, a file for each by its LUKS UUID.
         landing_workers: how many orders are carried out at the same time.
         poll_wait_s: how long one look at the assignments may hang, in seconds.
     """
@@ -64,6 +65,7 @@ class ReceiverSettings:
     workbench: WorkbenchKind | None = None
     networks: Mapping[str, str] = field(default_factory=dict)
     machine_users: int = FIRST_USER
+    luks_keys: Path | None = None
     landing_workers: int = 2
     heartbeat_s: float = 10.0
     poll_wait_s: int = 30

@@ -25,11 +25,12 @@ import structlog
 from wherry.boot.machine import cage
 from wherry.boot.machine.accelerator import QEMU
 from wherry.boot.machine.errors import MachineGone, MachineNotStarted, MonitorRefused
-from wherry.boot.machine.handing import CONSOLE_LOG, MONITOR_SOCKET, Opened, opened
+from wherry.boot.machine.handing import CONSOLE_LOG, CONSOLE_SOCKET, MONITOR_SOCKET, Opened, opened
 from wherry.boot.machine.hardware import UEFI_VARIABLES, MachineSpec, describe, filled_in, port_file
 from wherry.boot.machine.monitor import order
 from wherry.boot.machine.picture import png_from_ppm
 from wherry.boot.machine.scope import limits
+from wherry.boot.machine.typing_line import type_line
 from wherry.boot.machine.users import groups_for
 from wherry.process import ProgramMissing
 
@@ -166,6 +167,13 @@ class Machine:
     def port(self, name: str) -> Path:
         """Return where what the guest writes to the port *name* is written."""
         return self.folder / port_file(name)
+
+    def type(self, line: str) -> None:
+        """Type *line* and Return at the serial console, for whoever reads there. Raises MachineGone."""
+        try:
+            type_line(self.folder / CONSOLE_SOCKET, line)
+        except OSError as error:
+            raise MachineGone(name=self.name, reason=f"its console takes nothing ({type(error).__name__})") from error
 
     def power_down(self) -> None:
         """Press the power button: the guest may shut down. Raises MachineGone, MonitorRefused."""

@@ -7,6 +7,8 @@ from typing import Final
 
 import structlog
 
+from wherry.boot.guestfs.trial import require_appliance
+from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.machine.accelerator import QEMU, Accelerator, find_accelerator
 from wherry.boot.machine.users import MachineUsers
 from wherry.client.patience import Steadfast
@@ -21,7 +23,7 @@ from wherry.receiver.landing.desk import HandIn, OrderDesk
 from wherry.receiver.landing.words import Converter, Rehearser
 from wherry.receiver.landing.workbenches import open_workbench
 from wherry.receiver.landing.workshop import BootConverter, BootRehearser
-from wherry.receiver.settings import ReceiverSettings
+from wherry.receiver.settings import ReceiverSettings, WorkbenchKind
 
 log = structlog.get_logger(__name__)
 
@@ -82,13 +84,20 @@ class Booting:
     def by(cls, settings: ReceiverSettings) -> "Booting":
         """Return the parts by what the operator told.
 
-        Raises BootingUnconfigured without a workbench, ProgramMissing without QEMU.
+        Raises BootingUnconfigured without a workbench, LibguestfsMissing and ApplianceFailed where it doesn't work,
+        LuksKeyUnusable for a folder of keys that isn't private, ProgramMissing without QEMU.
         """
         run([QEMU, "--version"], timeout_s=60)
-        accelerator = partial(find_accelerator, settings.membership.state / "accelerator.json")
-        workbench = open_workbench(settings.workbench, accelerator)
+        keys = None if settings.luks_keys is None else KeyFolder(settings.luks_keys)
+        if keys is not None:
+            keys.require_private()
+        state = private_folder(settings.membership.state)
+        accelerator = partial(find_accelerator, state / "accelerator.json")
+        workbench = open_workbench(settings.workbench, accelerator, keys)
+        if settings.workbench is WorkbenchKind.GUESTFS:
+            require_appliance(workbench, state / "appliance.json")
         users = MachineUsers(settings.machine_users)
-        rehearser = BootRehearser(workbench, accelerator, users)
+        rehearser = BootRehearser(workbench, accelerator, users, keys)
         return cls(settings, BootConverter(workbench), rehearser, accelerator, users)
 
     def tend(self, stop: threading.Event) -> None:

@@ -13,11 +13,14 @@ import structlog
 from wherry.boot import probe
 from wherry.boot.applying import apply
 from wherry.boot.changeset import ChangeSet, render
-from wherry.boot.inspection import inspect
+from wherry.boot.guest import Guest
+from wherry.boot.inspection import CRYPTTAB, inspect
+from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.hardware import DiskFormat
 from wherry.boot.machine.users import MachineUsers
 from wherry.boot.overlay import machine_disks, make_overlay
+from wherry.boot.places import LUKS, volume_names
 from wherry.boot.planning import plan
 from wherry.boot.rehearsal import Rehearsal, rehearse
 from wherry.boot.target import Firmware, Nic
@@ -68,10 +71,18 @@ class BootConverter:
 class BootRehearser:
     """Rehearses in a virtual machine of this host that reaches nobody."""
 
-    def __init__(self, workbench: Workbench, accelerator: Callable[[], Accelerator], users: MachineUsers) -> None:
+    def __init__(
+        self,
+        workbench: Workbench,
+        accelerator: Callable[[], Accelerator],
+        users: MachineUsers,
+        keys: KeyFolder | None = None,
+    ) -> None:
+        """*keys*: of encrypted volumes, to be typed where a server asks for them."""
         self._workbench = workbench
         self._accelerator = accelerator
         self._users = users
+        self._keys = keys
 
     def rehearse(
         self, disks: Sequence[Path], order: LandingOrder, folder: Path, tell: Callable[[str], None], stopped: Stopped
@@ -89,6 +100,7 @@ class BootRehearser:
             overlays = make_overlay(disks, folder / "disks", DiskFormat.QCOW2)
             with self._workbench.open(overlays, writable=True) as guest:
                 probe.install(guest, checks)
+                passphrases = {} if self._keys is None else passphrases_of(guest, self._keys)
             name, accelerator = f"rehearsal-{order.id[:8]}", self._accelerator()
             machine = affordable(order.target, os.cpu_count() or 1, _host_memory_mb())
             user = self._users.of(name, accelerator)
@@ -102,10 +114,25 @@ class BootRehearser:
                 # Where nobody knows what failed on the source, a strict rehearsal takes each failure for a new one.
                 failing_before=frozenset(order.failed_before or ()) if order.strict_units else None,
                 limit_s=float(order.limit_s),
+                passphrases=passphrases,
             )
             return result_of(rehearse(spec, question, folder / "machine", told_and_stopped), order.failed_before)
         finally:
             _remove(folder)
+
+
+def passphrases_of(guest: Guest, keys: KeyFolder) -> dict[str, str]:
+    """Return what can be typed to open the encrypted volumes of an opened system, by their names and their UUIDs.
+
+    Raises LuksKeyUnusable, WorkbenchFailed.
+    """
+    names = volume_names(guest.read_text(CRYPTTAB) or "", guest)
+    found: dict[str, str] = {}
+    for volume in guest.filesystems:
+        passphrase = keys.passphrase(volume.uuid) if volume.type == LUKS else None
+        if passphrase is not None:
+            found.update({volume.uuid: passphrase, names.get(volume.uuid, volume.uuid): passphrase})
+    return found
 
 
 def boot_target(machine: TargetMachine, names: Sequence[str]) -> BootTarget:
