@@ -35,6 +35,11 @@ _HELP = {
         "It announces itself to the control plane and serves the tasks that are assigned to it. SIGTERM ends "
         "it; what was acknowledged stays, and the agents go on when it's back."
     ),
+    "replica": (
+        "Prepare a task's replica on the receiver's host.\n\n"
+        "`adopt` takes disks that are there already, those of the old server or a copy that came another way, so that "
+        "only what differs is sent."
+    ),
     "boot": (
         "Make a copy of a server boot on another machine.\n\n"
         "`inspect` tells what the copy is, `plan` what has to be changed and why, `apply` changes it in an overlay "
@@ -48,7 +53,7 @@ _HELP = {
 }
 """What each command says of itself; it stands here because the modules of the commands aren't loaded for `--help`."""
 
-_GROUPS = frozenset({"agent", "boot"})
+_GROUPS = frozenset({"agent", "boot", "replica"})
 """Commands with commands of their own beneath; their modules have an app."""
 
 for _name, _help in _HELP.items():

@@ -88,6 +88,15 @@ class BootingUnconfigured(WherryError):
     default_fix = "Name guestfs for servers that you don't trust, chroot for your own."
 
 
+class DisksUnfit(WherryError):
+    """Disks that are to be adopted can't be those of the task."""
+
+    code = "WHERRY.3020"
+    template = "The disks don't fit task {task_id}: {reason}."
+    default_cause = "Each disk that the task moves goes to one that was named, in the order of the source's disks."
+    default_fix = "Name as many disks as the task moves, in its order, each at least as large. Nothing was changed."
+
+
 class ConversionRoomMissing(WherryError):
     """There's no room for a qcow2 beside the raw images that it's made of."""
 
