@@ -1,6 +1,6 @@
 """Adoption of disks by the operator of a receiver: what is checked on this host before a disk may be written.
 
-Source of the mechanism: docs/adr/0027.
+Source of the mechanism: docs/adr/0031.
 """
 
 import stat
