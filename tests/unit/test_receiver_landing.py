@@ -164,6 +164,23 @@ def test_a_moving_replica_is_rehearsed_from_a_reflink_or_not_at_all(scene: Scene
         done(scene.do(order(OrderKind.REHEARSE, "o-9", checkpoint=None), "ABORT"))
 
 
+def test_moving_disks_that_lie_elsewhere_than_the_folder_are_not_rehearsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_reflinks(monkeypatch, possible=True)
+    scene = Scene(tmp_path)
+
+    def refused(_checkpoint: int, _folder: Path) -> dict[int, Path]:
+        raise SnapshotRefused(path="/dev/sdb", reason="it's a device")
+
+    monkeypatch.setattr(scene.replica, "snapshot", refused)
+    report = scene.do(order(OrderKind.REHEARSE, checkpoint=None), "SYNCING")
+    assert report is not None
+    assert report.error is not None
+    assert report.error.code == "WHERRY.3008"
+    done(scene.do(order(OrderKind.REHEARSE, "o-9", checkpoint=None), "ABORT"))
+
+
 def test_a_rehearsal_waits_for_a_consistent_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_reflinks(monkeypatch, possible=True)
     scene = Scene(tmp_path)
