@@ -1,5 +1,6 @@
 """Orders are carried out step by step, taken up again after a kill at any of them, and leave the replica alone."""
 
+import os
 import random
 from pathlib import Path
 
@@ -267,7 +268,7 @@ def test_clear_removes_what_no_server_stands_on(tmp_path: Path) -> None:
     scene.do(order())
     scene.do(order(OrderKind.LAUNCH, "o-2"))
     (scene.directory / "checkpoint-00000003").mkdir()
-    scene.folder("old").mkdir()
+    done(scene.do(order(order_id="old")))
     done(scene.do(order(OrderKind.CLEAR, "o-4")))
     assert [path.name for path in (scene.directory / "landing").iterdir()] == ["o-1"]
     assert not list(scene.directory.glob("checkpoint-*"))
@@ -304,3 +305,32 @@ def test_a_machine_that_cannot_be_had_is_told_before_anything_is_made(tmp_path: 
         assert report.error is not None
         assert (report.stage, report.error.code) == (OrderStage.FAILED, NetworkUnknown.code)
     assert (scene.workshop.converted, scene.servers.notes) == (0, {})
+
+
+def test_of_what_has_landed_twice_the_later_is_launched_whatever_the_clock_says(scene: Scene) -> None:
+    for order_id in ("o-9", "o-1"):
+        done(scene.do(order(order_id=order_id)))
+    later = scene.folder("o-1") / "order.json"
+    os.utime(later, (1.0, 1.0))
+    done(scene.do(order(OrderKind.LAUNCH, "launch")))
+    assert scene.servers.notes["vm-1"].landed == "o-1"
+
+
+def test_an_order_that_is_taken_up_again_stays_the_one_that_it_was(scene: Scene) -> None:
+    for order_id in ("o-1", "o-9", "o-1"):
+        done(scene.do(order(order_id=order_id)))
+    done(scene.do(order(OrderKind.LAUNCH, "launch")))
+    assert scene.servers.notes["vm-1"].landed == "o-9"
+
+
+def test_clear_leaves_what_is_rehearsed_at_this_moment(scene: Scene) -> None:
+    done(scene.do(order()))
+    done(scene.do(order(OrderKind.LAUNCH, "launch")))
+
+    def clear_meanwhile(_what: str) -> None:
+        scene.workshop.during = lambda _what: None
+        done(scene.do(order(OrderKind.CLEAR, "clear")))
+        assert scene.folder("o-2").exists()
+
+    scene.workshop.during = clear_meanwhile
+    done(scene.do(order(OrderKind.REHEARSE, "o-2"), "MIGRATE_SUCCESS"))

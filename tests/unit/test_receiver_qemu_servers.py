@@ -61,13 +61,6 @@ def test_what_was_never_made_neither_starts_nor_runs(servers: QemuServers) -> No
         servers.launch("vm-2")
     assert (servers.running("vm-2"), servers.status("vm-2"), servers.find("vm-2")) == (False, "stopped", None)
     servers.stop("vm-2")
-    servers.remove("vm-2")
-
-
-def test_a_removed_server_leaves_nothing(tmp_path: Path, servers: QemuServers) -> None:
-    servers.define(NOTE)
-    servers.remove("vm-1")
-    assert list((tmp_path / SERVERS_FOLDER).iterdir()) == []
 
 
 class FakeMachine:

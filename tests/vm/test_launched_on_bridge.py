@@ -46,7 +46,7 @@ def servers(tmp_path: Path, bridge: str) -> Iterator[QemuServers]:
     found = QemuServers(tmp_path / "servers", accelerator_of_this_process, MachineUsers(), networks)
     yield found
     for note in found.every():
-        found.remove(note.id)
+        found.roll_back(note.id)
 
 
 def test_a_launched_server_answers_on_its_bridge_and_a_clone_is_alone(

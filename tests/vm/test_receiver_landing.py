@@ -1,6 +1,5 @@
 """A real server through the receiver's hands: made to boot on another bus, rehearsed, launched, rolled back, cloned."""
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.vm.appliance_kernel import appliance_environment
+from tests.vm.power import switched_off
 from tests.vm.recipe import Initramfs, Recipe
 from tests.vm.source_image import source_image
 from tests.vm.waiting import until
 from wherry.boot.machine.accelerator import accelerator_of_this_process
-from wherry.boot.machine.errors import MonitorRefused
 from wherry.boot.machine.machine import Machine
 from wherry.boot.machine.users import MachineUsers
 from wherry.boot.workbench import Workbench
@@ -131,7 +130,7 @@ def test_a_server_is_converted_rehearsed_launched_rolled_back_and_cloned(scene: 
     assert scene.user() == MachineUsers().of("target", accelerator_of_this_process())
     # It says nothing on a serial line, which nobody gave it; but a system that is up heeds the power button.
     target = scene.machine("target")
-    until(lambda: pressed(target), BOOT_S)
+    until(lambda: switched_off(target), BOOT_S)
     scene.servers.tend()
     assert (scene.servers.status("target"), scene.servers.in_use("target")) == ("stopped", False)
     # What its owner switched off stays off; what loses its power comes back.
@@ -150,11 +149,3 @@ def test_a_server_is_converted_rehearsed_launched_rolled_back_and_cloned(scene: 
     assert scene.servers.status("clone") == "running"
     assert scene.do(OrderKind.CLEAR).note == "0 kept states were removed"
     assert scene.disk.stat().st_mtime_ns == before
-
-
-def pressed(machine: Machine) -> bool:
-    """Press the power button, and tell whether the system has switched its machine off a moment later."""
-    with contextlib.suppress(MonitorRefused):
-        machine.power_down()
-    machine.ended(5.0)
-    return machine.status() == "shutdown"

@@ -175,10 +175,6 @@ class Machine:
         except OSError as error:
             raise MachineGone(name=self.name, reason=f"its console takes nothing ({type(error).__name__})") from error
 
-    def power_down(self) -> None:
-        """Press the power button: the guest may shut down. Raises MachineGone, MonitorRefused."""
-        self.order("system_powerdown")
-
     def ended(self, wait_s: float = 0.0) -> bool:
         """Whether QEMU ended, after waiting for that up to *wait_s* seconds."""
         return self._process.ended(wait_s)

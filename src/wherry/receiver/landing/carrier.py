@@ -5,7 +5,8 @@ where it was:
 
 - ``base.json``: the disks that stand still, see `standing`;
 - ``landed/``: overlays over these, in which the system was made to boot; ``account/`` tells what was changed;
-- ``result.json``: what the rehearsal came to.
+- ``result.json``: what the rehearsal came to;
+- ``order.json``: that it has landed, as which one of its task: a target can be made of it.
 
 The replica itself is never changed.
 """
@@ -49,6 +50,13 @@ _ORDER_ID: Final = re.compile(r"[0-9A-Za-z-]{1,36}")
 
 
 MakeOverlay = Callable[[Sequence[Path], Path], Sequence[Path]]
+
+
+class _Landed(msgspec.Struct, frozen=True):
+    """What has landed by which order. `number`: later ones of a task have higher ones, whatever the clock said."""
+
+    number: int
+    order: LandingOrder
 
 
 class Shelf(Protocol):
@@ -133,12 +141,11 @@ class Carrier:
         base = self._standing(order, task_state)
         if base is None:
             return None
-        folder = self._folder(order)
         why = self._convert(order, base, tell, stopped)
         result = self._rehearsed(order, why, tell, stopped)
         if result.verdict is not Verdict.PASSED:
             return _ended(base, result)
-        _note(folder / "order.json", order)
+        self._note_landed(order)
         return _ended(base, result, server_id=order.server_id, server_name=order.server_name)
 
     def _rehearse(self, order: LandingOrder, task_state: str, tell: Tell, stopped: Stopped) -> OrderReport | None:
@@ -170,7 +177,7 @@ class Carrier:
         if not _own(landed):
             self._check_stands(order)
         # On the machine that it was made for and rehearsed on, whatever was wished since.
-        machine = msgspec.json.decode((landed / "order.json").read_bytes(), type=LandingOrder).target
+        machine = _read_landed(landed).order.target
         self._servers.define(self._note(order, landed.name, machine))
         self._servers.launch(order.server_id)
         self._tidy(order.task_id)
@@ -191,7 +198,8 @@ class Carrier:
         directory = self._driver.replica_directory(order.task_id)
         if not needed and (landed := self._newest_landed(order)) is not None:
             needed = {landed.name}  # it wasn't launched yet
-        removed = [path for path in self._landing_folder(order.task_id).glob("*") if path.name not in needed]
+        # Not what a rehearsal or a clone is made of at this moment: that removes itself.
+        removed = [path for path in self._all_landed(order.task_id) if path.name not in needed]
         removed += directory.glob("checkpoint-*")
         for path in removed:
             shutil.rmtree(path)
@@ -253,9 +261,9 @@ class Carrier:
     def _tidy(self, task_id: str) -> None:
         """Remove what landed before the target that was just launched, once no server stands on it."""
         needed = {note.landed for note in self._servers.every()}
-        for noted in self._landing_folder(task_id).glob("*/order.json"):
-            if noted.parent.name not in needed:
-                shutil.rmtree(noted.parent)
+        for landed in self._all_landed(task_id):
+            if landed.name not in needed:
+                shutil.rmtree(landed)
 
     def _landed(self, order: LandingOrder, deed: str) -> Path:
         """Return the folder of what has landed of the order's checkpoint. Raises NothingLanded."""
@@ -265,9 +273,18 @@ class Carrier:
         return found
 
     def _newest_landed(self, order: LandingOrder) -> Path | None:
-        found = [path.parent for path in self._landing_folder(order.task_id).glob("*/order.json")]
-        fitting = [path for path in found if _checkpoint(path) == order.checkpoint]
-        return max(fitting, key=lambda path: (path / "order.json").stat().st_mtime_ns, default=None)
+        fitting = [path for path in self._all_landed(order.task_id) if _checkpoint(path) == order.checkpoint]
+        return max(fitting, key=lambda path: _read_landed(path).number, default=None)
+
+    def _all_landed(self, task_id: str) -> Sequence[Path]:
+        """Return the folders of all that has landed of the task."""
+        return [path.parent for path in self._landing_folder(task_id).glob("*/order.json")]
+
+    def _note_landed(self, order: LandingOrder) -> None:
+        noted = self._folder(order) / "order.json"
+        if not noted.exists():
+            last = max((_read_landed(path).number for path in self._all_landed(order.task_id)), default=0)
+            _note(noted, _Landed(last + 1, order))
 
     def _check_stands(self, order: LandingOrder) -> None:
         """Raise CheckpointGone when the replica, on whose own disks the landing is, went on since."""
@@ -301,6 +318,10 @@ def _ended(base: StandingDisks, result: RehearsalResult, *, server_id: str = "",
         server_id=server_id,
         server_name=server_name,
     )
+
+
+def _read_landed(landed: Path) -> _Landed:
+    return msgspec.json.decode((landed / "order.json").read_bytes(), type=_Landed)
 
 
 def _own(landed: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Servers as virtual machines of this host: made of landed disks, launched, stopped, rolled back, removed.
+"""Servers as virtual machines of this host: made of landed disks, launched, stopped, rolled back.
 
 Each has a folder: what it is (``server.json``), whether it's to run (``wish.json``), its disks (overlays over the
 landed ones, which stay untouched), and the running machine's own folder. A machine outlives the receiver, and is found
@@ -189,13 +189,6 @@ class QemuServers:
             for part in ("machine", "disks"):
                 if (self._place(server_id) / part).exists():
                     shutil.rmtree(self._place(server_id) / part)
-
-    def remove(self, server_id: str) -> None:
-        """Stop the server and remove it with its disks. It may be gone already."""
-        with self._changing:
-            self.stop(server_id)
-            if self._place(server_id).exists():
-                shutil.rmtree(self._place(server_id))
 
     def _start(self, note: ServerNote) -> None:
         name, place, accelerator = _key(note.id), self._place(note.id), self._accelerator()
