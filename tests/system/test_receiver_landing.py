@@ -20,6 +20,7 @@ from tests.system.migration_rig import Rig
 from tests.vm.waiting import until
 from wherry.boot.machine.accelerator import boot_sector
 from wherry.boot.machine.machine import Machine
+from wherry.client.errors import ControlPlaneError
 from wherry.contract.enumerations import LandingState, OrderStage, Verdict
 from wherry.contract.landing import RehearsalRequest, TargetMachineWish
 
@@ -110,6 +111,9 @@ def test_a_server_is_rehearsed_while_it_is_kept_in_sync_then_launched_and_rolled
     launched = scene.machine()
     assert launched is not None
     rig.until("the target's line", lambda: LINE in launched.console().read_bytes())
+    rig.plane.record_target(task_id)
+    rig.until("the recording", lambda: LINE.decode() in _target_console(rig, task_id), LIMIT_S)
+    assert rig.plane.show_target_screenshot(task_id).startswith(b"\x89PNG")
     rig.programs["receiver"].restart()
     assert not launched.ended(0)
 
@@ -218,6 +222,15 @@ def test_a_clone_runs_beside_a_task_that_goes_on(scene: Scene) -> None:
     assert machine is not None
     rig.until("the clone's line", lambda: LINE in machine.console().read_bytes())
     assert (rig.state(task_id), rig.plane.show_server(rig.source.id).state) == ("SYNCING", "syncing")
+
+
+def _target_console(rig: Rig, task_id: str) -> str:
+    try:
+        return rig.plane.show_target_console(task_id)
+    except ControlPlaneError as error:
+        if error.status != 404:
+            raise
+        return ""
 
 
 def _finished(rig: Rig, task_id: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from wherry.boot.errors import NoSystem
 from wherry.contract.enumerations import OrderKind, OrderStage, Verdict
-from wherry.contract.landing import LandingError, LandingOrder, OrderReport, RehearsalResult, TargetMachine
+from wherry.contract.landing import LandingError, LandingOrder, OrderReport, Recording, RehearsalResult, TargetMachine
 from wherry.errors import WherryError
 from wherry.receiver.drivers.image import ImageDriver
 from wherry.receiver.drivers.qemu.servers import ServerNote
@@ -120,6 +120,12 @@ class Servers:
 
     def in_use(self, server_id: str) -> bool:
         return server_id in self.up
+
+    def status(self, server_id: str) -> str:
+        return "running" if server_id in self.up else "stopped"
+
+    def record(self, server_id: str) -> Recording:
+        return Recording(console=b"login:", screenshot=b"\x89PNG")
 
     def roll_back(self, server_id: str) -> None:
         self.up.discard(server_id)

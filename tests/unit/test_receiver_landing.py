@@ -334,3 +334,15 @@ def test_clear_leaves_what_is_rehearsed_at_this_moment(scene: Scene) -> None:
 
     scene.workshop.during = clear_meanwhile
     done(scene.do(order(OrderKind.REHEARSE, "o-2"), "MIGRATE_SUCCESS"))
+
+
+def test_a_launched_target_is_recorded(scene: Scene) -> None:
+    done(scene.do(order()))
+    done(scene.do(order(OrderKind.LAUNCH, "launch")))
+    told = done(scene.do(order(OrderKind.RECORD, "record")))
+    assert told.recording is not None
+    assert (told.note, told.recording.console) == ("the target is running", b"login:")
+    assert not scene.folder("record").exists()
+    nobody = scene.do(order(OrderKind.RECORD, "record", server_id="vm-9"))
+    assert nobody is not None
+    assert nobody.stage is OrderStage.FAILED

@@ -8,10 +8,10 @@ import pytest
 from msgspec import structs
 
 from wherry.boot.machine.accelerator import Accelerator
-from wherry.boot.machine.errors import MachineNotStarted
+from wherry.boot.machine.errors import MachineNotStarted, MonitorRefused
 from wherry.boot.machine.hardware import Disk, MachineSpec
 from wherry.boot.machine.users import MachineUsers
-from wherry.contract.landing import TargetMachine
+from wherry.contract.landing import MAX_CONSOLE_BYTES, Recording, TargetMachine
 from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
 from wherry.receiver.drivers.qemu.networks import Networks
 from wherry.receiver.drivers.qemu.servers import AGAIN_S, QemuServers, ServerNote
@@ -69,12 +69,18 @@ class FakeMachine:
     def __init__(self) -> None:
         self.state = "running"
         self.gone = False
+        self.hidden = False
 
     def status(self) -> str:
         return self.state
 
     def ended(self, wait_s: float = 0.0) -> bool:
         return self.gone
+
+    def screenshot(self, picture: Path) -> None:
+        if self.hidden:
+            raise MonitorRefused(command="screendump", reason="no screen")
+        picture.write_bytes(b"\x89PNG")
 
     def stop(self) -> None:
         self.gone = True
@@ -206,3 +212,15 @@ def test_a_launch_that_fails_leaves_no_wish_behind(tending: Tending) -> None:
     with pytest.raises(MachineNotStarted):
         tending.servers.launch("vm-1")
     assert not tending.servers.in_use("vm-1")
+
+
+def test_what_a_server_shows_is_the_end_of_its_text_and_its_screen(tending: Tending) -> None:
+    assert tending.servers.record("vm-1") == Recording()
+    tending.servers.launch("vm-1")
+    console = tending.servers.console("vm-1")
+    console.parent.mkdir()
+    console.write_bytes(b"x" * MAX_CONSOLE_BYTES + b"login:")
+    shown = tending.servers.record("vm-1")
+    assert (len(shown.console), shown.console[-6:], shown.screenshot) == (MAX_CONSOLE_BYTES, b"login:", b"\x89PNG")
+    tending.machine.hidden = True
+    assert tending.servers.record("vm-1").screenshot == b""

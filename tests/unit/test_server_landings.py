@@ -434,3 +434,31 @@ def test_the_target_machine_is_as_wished_from_the_next_order_on(data: Path) -> N
             assert (await scene.admin.put(path, json=wrong)).json()["error_code"] == "SMS.9001"
 
     run(data, check)
+
+
+def test_what_a_launched_target_shows_is_recorded_when_somebody_asks(data: Path) -> None:
+    async def check(harness: Harness) -> None:
+        scene = await Scene.set_up(harness)
+        early = await scene.admin.post(f"{scene.own}/recordings", json={})
+        assert (early.status_code, early.json()["error_code"]) == (400, "WHERRY.5606")
+        await scene.cut_over()
+        await scene.begin()
+        await scene.report("done", server_id="vm-7", rehearsal=rehearsed())
+        await scene.report("done", server_id="vm-7")
+        assert (await scene.admin.get(f"{scene.own}/console")).json()["error_code"] == "WHERRY.5610"
+        for text in (b"one", b"two"):
+            ordered = [(await scene.admin.post(f"{scene.own}/recordings", json={})).json()["id"] for _ in range(2)]
+            assert ordered[0] == ordered[1]
+            (order,) = await scene.orders()
+            assert (order["id"], order["kind"], order["server_id"]) == (ordered[0], "record", "vm-7")
+            shown = {"console": base64.b64encode(text).decode(), "screenshot": base64.b64encode(PICTURE).decode()}
+            await scene.report("done", recording=shown)
+            console = await scene.admin.get(f"{scene.own}/console")
+            assert (console.content, console.headers["content-disposition"]) == (text, "attachment")
+            assert (await scene.admin.get(f"{scene.own}/screenshot")).content == PICTURE
+        assert (await scene.landing())["state"] == "launched"
+        # The rehearsal's own record is another one.
+        (rehearsal,) = (await scene.admin.get("/wherry/v1/rehearsals")).json()["rehearsals"]
+        assert (await scene.admin.get(f"/wherry/v1/rehearsals/{rehearsal['id']}/console")).content == b"login:"
+
+    run(data, check)

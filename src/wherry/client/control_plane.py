@@ -19,7 +19,7 @@ from wherry.contract.channel_secrets import CertKey, Passphrase
 from wherry.contract.enumerations import Action, JoinRole, ProofSide
 from wherry.contract.network_check import NetworkCheck
 from wherry.contract.task_log import AgentLog
-from wherry.contract.values import CreatedId
+from wherry.contract.values import CreatedId, Empty
 
 T = TypeVar("T")
 
@@ -276,6 +276,21 @@ class ControlPlane:
     def roll_back_target(self, task_id: str) -> None:
         """Have a launched target rolled back. Not tried again once it may have arrived."""
         self._send_body("POST", path_of("wherry", "v1", "tasks", task_id, "rollback"), {}, repeatable=False)
+
+    def record_target(self, task_id: str) -> str:
+        """Have console and screen of a launched target recorded; return the order's id. Repeating it is harmless."""
+        path = path_of("wherry", "v1", "tasks", task_id, "recordings")
+        return self._post("RecordTarget", path, Empty(), CreatedId).id
+
+    def show_target_console(self, task_id: str) -> str:
+        """Return the end of what a target had written to its console when it was recorded last."""
+        path = path_of("wherry", "v1", "tasks", task_id, "console")
+        return self._transport.send(Call(method="GET", path=path)).decode(errors="replace")
+
+    def show_target_screenshot(self, task_id: str) -> bytes:
+        """Return the picture of a target's screen when it was recorded last, as PNG."""
+        path = path_of("wherry", "v1", "tasks", task_id, "screenshot")
+        return self._transport.send(Call(method="GET", path=path))
 
     def list_events(self, task_id: str) -> wherry.StateEvents:
         """Return the state changes of a task and its source, oldest first."""

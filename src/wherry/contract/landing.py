@@ -235,10 +235,18 @@ class RehearsalResult(Wire, frozen=True, kw_only=True, omit_defaults=False):
     screenshot: Annotated[bytes, Meta(max_length=MAX_SCREENSHOT_BYTES)] = b""
 
 
+class Recording(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """What a launched target shows: the end of its console's text, and its screen as PNG. In base64."""
+
+    console: Annotated[bytes, Meta(max_length=MAX_CONSOLE_BYTES)] = b""
+    screenshot: Annotated[bytes, Meta(max_length=MAX_SCREENSHOT_BYTES)] = b""
+
+
 class OrderReport(Wire, frozen=True, kw_only=True):
     """Body of PUT /wherry/v1/receivers/{id}/orders/{order_id}: how far a receiver is with an order.
 
-    `error` comes with the stage "failed". `rehearsal` comes once, with the end of what was rehearsed.
+    `error` comes with the stage "failed". `rehearsal` comes once, with the end of what was rehearsed,
+    `recording` with that of what was recorded.
     """
 
     stage: OrderStage
@@ -249,6 +257,7 @@ class OrderReport(Wire, frozen=True, kw_only=True):
     server_name: Text = ""
     error: LandingError | None = None
     rehearsal: RehearsalResult | None = None
+    recording: Recording | None = None
 
 
 class Rehearsal(Wire, frozen=True, kw_only=True, omit_defaults=False):

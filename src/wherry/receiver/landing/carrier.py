@@ -94,6 +94,7 @@ class Carrier:
             OrderKind.LAUNCH: self._launch,
             OrderKind.ROLL_BACK: self._roll_back,
             OrderKind.CLEAR: self._clear,
+            OrderKind.RECORD: self._record,
         }
 
     def carry_out(self, order: LandingOrder, task_state: str, tell: Tell, stopped: Stopped) -> OrderReport | None:
@@ -204,6 +205,13 @@ class Carrier:
         for path in removed:
             shutil.rmtree(path)
         return OrderReport(stage=OrderStage.DONE, progress=100, note=f"{len(removed)} kept states were removed")
+
+    def _record(self, order: LandingOrder, _task_state: str, _tell: Tell, _stopped: Stopped) -> OrderReport:
+        if self._servers.find(order.server_id) is None:
+            raise NothingLanded(task_id=order.task_id, deed="recorded")
+        note = f"the target is {self._servers.status(order.server_id)}"
+        recording = self._servers.record(order.server_id)
+        return OrderReport(stage=OrderStage.DONE, progress=100, note=note, recording=recording)
 
     def _standing(self, order: LandingOrder, task_state: str) -> StandingDisks | None:
         self._servers.check(order.target)  # before anything is made

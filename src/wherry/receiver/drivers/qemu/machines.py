@@ -17,6 +17,9 @@ class RunningMachine(Protocol):
     def status(self) -> str:
         """Return QEMU's word for the machine's state. Raises MachineGone."""
 
+    def screenshot(self, picture: Path) -> None:
+        """Write what its screen shows to *picture*, as PNG. Raises MachineGone, MonitorRefused, OSError."""
+
     def ended(self, wait_s: float = 0.0) -> bool:
         """Whether QEMU ended, after waiting for that."""
 

@@ -6,9 +6,11 @@ again by its folder. One that is to run and doesn't, as after the host's own sta
 was switched off from inside stays off: its owner wanted that.
 """
 
+import contextlib
 import hashlib
 import re
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,9 +21,9 @@ import msgspec
 import structlog
 
 from wherry.boot.machine.accelerator import Accelerator
-from wherry.boot.machine.errors import MachineGone, MachineNotStarted
+from wherry.boot.machine.errors import MachineGone, MachineNotStarted, MonitorRefused
 from wherry.boot.machine.users import MachineUsers
-from wherry.contract.landing import TargetMachine
+from wherry.contract.landing import MAX_CONSOLE_BYTES, MAX_SCREENSHOT_BYTES, Recording, TargetMachine
 from wherry.durable import sync_directory, write_file
 from wherry.errors import WherryError
 from wherry.receiver.drivers.qemu.hardware import cards, machine_spec
@@ -172,6 +174,19 @@ class QemuServers:
         """Return where the text of the server's serial console is written."""
         return self._place(server_id) / "machine/console.log"
 
+    def record(self, server_id: str) -> Recording:
+        """Return the end of what the server has said, and what its screen shows if it runs."""
+        picture = b""
+        machine = self._machine(server_id)
+        if machine is not None:
+            with contextlib.suppress(MachineGone, MonitorRefused, OSError), tempfile.TemporaryDirectory() as folder:
+                machine.screenshot(Path(folder) / "screen.png")
+                picture = (Path(folder) / "screen.png").read_bytes()
+        return Recording(
+            console=_end_of(self.console(server_id)),
+            screenshot=picture if len(picture) <= MAX_SCREENSHOT_BYTES else b"",
+        )
+
     def stop(self, server_id: str) -> None:
         """End the machine as if its power failed, once what it wrote is in its disks, for good. It may not run."""
         with self._changing:
@@ -237,6 +252,15 @@ class QemuServers:
             return msgspec.json.decode((place / "server.json").read_bytes(), type=ServerNote)
         except FileNotFoundError:
             return None
+
+
+def _end_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - MAX_CONSOLE_BYTES))
+            return file.read(MAX_CONSOLE_BYTES)
+    except FileNotFoundError:
+        return b""
 
 
 def _key(server_id: str) -> str:
