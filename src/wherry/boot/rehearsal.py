@@ -275,6 +275,7 @@ class _Growing:
             return ""
         try:
             size = os.fstat(descriptor).st_size
+            self._position = min(self._position, size)  # who keeps it has cut it meanwhile
             if size > MOST_FILE:
                 self._position = max(self._position, size - _PIECE)
             piece = os.pread(descriptor, _PIECE, self._position)

@@ -216,3 +216,15 @@ def test_a_rehearsed_machine_reaches_nobody() -> None:
     assert [nic.mac for nic in rehearsed.nics] == [nic.mac for nic in spec.nics]
     assert rehearsed.ports == isolated(rehearsed).ports == (PORT,)
     assert rehearsed.once
+
+
+def test_a_text_that_its_keeper_has_cut_is_read_on_from_its_end(tmp_path: Path) -> None:
+    text = tmp_path / "console.log"
+    text.write_text("x" * 100 + "kernel\n")
+    growing = rehearsal_module._Growing(text)
+    assert growing.read().endswith("kernel\n")
+    text.write_text("x" * 40 + "kernel\n")
+    assert growing.read() == ""
+    with text.open("a") as file:
+        file.write("login:")
+    assert growing.read() == "login:"

@@ -105,8 +105,9 @@ class Booting:
         while not stop.is_set():
             try:
                 self._servers.tend()
-            except OSError as error:
-                log.warning("servers_not_tended", reason=str(error))
+            except Exception:
+                # The outermost loop of this thread: one server's trouble doesn't end the receiver of all tasks.
+                log.exception("servers_not_tended")
             stop.wait(TEND_S)
 
     def landings(self, replicas: Shelf, hand_in: HandIn, sure: Callable[[], Steadfast]) -> Landings:
