@@ -1,13 +1,14 @@
 """Where the filesystems of a landed system belong, by its own fstab. Pure."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from wherry.boot.errors import LayoutUnknown, NoSystem, VolumeLocked
 from wherry.boot.guest import GuestDisk, GuestFilesystem
 from wherry.boot.naming import Landed, find, identified, volume
 from wherry.boot.parsing.columns import FstabEntry, read_crypttab, read_fstab
+from wherry.boot.parsing.mdadm import array_names, digits
 from wherry.errors import WherryError
 
 MOUNTABLE: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "msdos"})
@@ -90,6 +91,23 @@ def volume_names(crypttab: str, landed: Landed) -> dict[str, str]:
         if volume is not None and volume.type == LUKS:
             names.setdefault(volume.uuid, entry.name)
     return names
+
+
+def with_array_names(mdadm: str, blocks: Blocks) -> Blocks:
+    """Return the blocks in which volumes of md also have the names that mdadm's configuration gives them."""
+    names = {array_identity(identity): name for identity, name in array_names(mdadm).items()}
+
+    def named(each: GuestFilesystem) -> GuestFilesystem:
+        further = [name for identity, name in names.items() if identity in each.names and name not in each.names]
+        return replace(each, names=(*each.names, *further))
+
+    return Blocks(blocks.disks, [named(each) for each in blocks.filesystems])
+
+
+def array_identity(identity: str) -> str:
+    """Return the device, as udev calls it, of the array of md with this UUID in whatever form."""
+    plain = digits(identity)
+    return "/dev/disk/by-id/md-uuid-" + ":".join(plain[start : start + 8] for start in range(0, len(plain), 8))
 
 
 def where(filesystem: GuestFilesystem) -> str:

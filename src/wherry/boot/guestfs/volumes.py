@@ -7,7 +7,7 @@ guestfs(3), cryptsetup(8).
 import contextlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,7 +16,8 @@ from wherry.boot.errors import LuksKeyRefused
 from wherry.boot.guest import GuestFilesystem
 from wherry.boot.guestfs.library import Appliance
 from wherry.boot.luks_keys import KeyFolder
-from wherry.boot.places import LUKS, Blocks, where
+from wherry.boot.parsing.mdadm import digits, names_of
+from wherry.boot.places import LUKS, Blocks, array_identity, where
 from wherry.disks.superblocks import read_superblock
 
 MOST_AT_ONCE: Final = 2 << 20
@@ -80,13 +81,22 @@ class Volumes:
     def _found(self) -> Blocks:
         appliance = self._appliance
         disks, filesystems = scan([device(appliance, name) for name in self._names])
-        mapped = [opened.encode() for opened in self._opened.values()]
-        for name in (*appliance.texts("lvs"), *appliance.texts("list_md_devices"), *mapped):
-            volume = device(appliance, name)
-            found = read_superblock(volume.read, volume.size)
-            if found is not None:
-                filesystems.append(GuestFilesystem(volume.path, found.type, found.uuid, found.label))
+        members = {digits(each.uuid): each.label for each in filesystems if each.type == "linux_raid_member"}
+        for name in (*appliance.texts("lvs"), *(opened.encode() for opened in self._opened.values())):
+            filesystems += self._on_volume(name, ())
+        for name in appliance.texts("list_md_devices"):
+            details = appliance.texts("md_detail", name)
+            identity = dict(zip(details[::2], details[1::2], strict=True)).get(b"uuid", b"").decode()
+            filesystems += self._on_volume(
+                name, (array_identity(identity), *names_of(members.get(digits(identity), "")))
+            )
         return Blocks(disks, [replace(each, opened_as=self._opened.get(each.device, "")) for each in filesystems])
+
+    def _on_volume(self, name: bytes, names: tuple[str, ...]) -> Iterator[GuestFilesystem]:
+        volume = device(self._appliance, name)
+        found = read_superblock(volume.read, volume.size)
+        if found is not None:
+            yield GuestFilesystem(volume.path, found.type, found.uuid, found.label, names=names)
 
     def _unlock(self, volume: GuestFilesystem, name: str) -> None:
         if self._keys is None or _MAPPER + name in self._opened.values():

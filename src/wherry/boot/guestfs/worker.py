@@ -18,10 +18,20 @@ from wherry.boot.chroot.devices import QCOW2_ENDING
 from wherry.boot.guest import FileKind, FileStatus, GuestDisk
 from wherry.boot.guestfs.library import Appliance, launched
 from wherry.boot.guestfs.volumes import MOST_AT_ONCE, Volumes, device
+from wherry.boot.inspection import MDADM_CONFIGS
 from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.messages import Facts, Opening
 from wherry.boot.paths import parents
-from wherry.boot.places import Blocks, Place, find_root, places, shows_a_root, volume_names, why_no_root
+from wherry.boot.places import (
+    Blocks,
+    Place,
+    find_root,
+    places,
+    shows_a_root,
+    volume_names,
+    why_no_root,
+    with_array_names,
+)
 from wherry.boot.serving import Operations, serve
 
 _UNLOCKING_MIB: Final = 2560
@@ -64,12 +74,14 @@ def _opened(opening: Opening) -> Iterator[tuple[Facts, Operations]]:
             volumes.close()
             blocks = volumes.open(called)
             root = _mounted_root(appliance, blocks, writable=opening.writable)
+        mdadm = "".join(files.text(path.encode()) for path in MDADM_CONFIGS)
+        blocks = with_array_names(mdadm, blocks)
         wanted = places(files.text(b"/etc/fstab"), blocks, root)
         for place in wanted[1:]:
             if files.is_dir(os.fsencode(place.mount_point)):
                 _mount(appliance, place, writable=opening.writable)
-        mount_points = {place.filesystem: place.mount_point for place in reversed(wanted)}
-        found = [replace(each, mount_point=mount_points.get(each)) for each in blocks.filesystems]
+        mount_points = {place.filesystem.device: place.mount_point for place in reversed(wanted)}
+        found = [replace(each, mount_point=mount_points.get(each.device)) for each in blocks.filesystems]
         yield Facts(blocks.disks, found), files.operations(blocks.disks)
 
 
