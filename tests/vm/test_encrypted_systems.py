@@ -9,7 +9,7 @@ from tests.vm.encrypted import asking_for_the_passphrase, key_folder, key_of
 from tests.vm.recipe import Layout, Recipe
 from tests.vm.source_image import SourceImage, obstacle, source_image
 from wherry.boot import probe
-from wherry.boot.applying import apply, undo
+from wherry.boot.applying import apply
 from wherry.boot.errors import LuksKeyRefused, VolumeLocked
 from wherry.boot.guestfs.workbench import GuestfsWorkbench
 from wherry.boot.inspection import inspect
@@ -80,9 +80,6 @@ def test_an_encrypted_system_is_converted_and_comes_up_by_a_typed_passphrase(sce
         (root,) = [each for each in system.filesystems if each.mount_point == "/"]
         assert (volume.uuid, volume.opened_as, root.device) == (scene.identity, *["/dev/mapper/cryptroot"] * 2)
         changes = plan(system, TARGET)
-        assert changes.notices == ()
-        undo(guest, apply(guest, changes))
-        assert inspect(guest) == system
         apply(guest, changes)
         asking_for_the_passphrase(guest)
         probe.install(guest, CHECKS)

@@ -143,6 +143,21 @@ def test_lvm_looks_at_all_disks_again() -> None:
     assert isinstance(change, RemoveFile)
 
 
+@pytest.mark.parametrize("device", ["/dev/loop1p3", "/dev/dm-0", "/dev/mapper/of-another-machine", "/dev/loop2-volume"])
+def test_a_root_that_is_nowhere_becomes_the_one_that_is_there(device: str) -> None:
+    configuration = DEBIAN_GRUB.replace("/dev/sda1", device).replace(" resume=/dev/sda5", "")
+    changes = planned(quiet({"/boot/grub/grub.cfg": configuration}))
+    assert texts(changes) == {"/boot/grub/grub.cfg": configuration.replace(device, f"UUID={ROOT_UUID}")}
+
+
+@pytest.mark.parametrize("root", ["/dev/mapper/vg0-root", "/dev/md0", f"/dev/disk/by-uuid/{ROOT_UUID}", "LABEL=x", "x"])
+def test_a_root_on_a_volume_keeps_its_name(root: str) -> None:
+    configuration = DEBIAN_GRUB.replace("/dev/sda1", root).replace(" resume=/dev/sda5", "")
+    system = inspect(quiet({"/boot/grub/grub.cfg": configuration}))
+    volume = GuestFilesystem("/dev/vg0/root", "ext4", "66-ff", "", names=("/dev/md0",))
+    assert plan(replace(system, filesystems=(*system.filesystems, volume)), BIOS).changes == ()
+
+
 MDADM = "HOMEHOST <system>\nDEVICE /dev/sda1 /dev/sdb[1-4]\nARRAY /dev/md0 UUID=a584d941:85724736:89ff4c50:74a811ea\n"
 
 
