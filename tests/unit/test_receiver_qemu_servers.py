@@ -10,6 +10,7 @@ from msgspec import structs
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.errors import MachineNotStarted, MonitorRefused
 from wherry.boot.machine.hardware import Disk, MachineSpec
+from wherry.boot.machine.machine import MOST_WORDS
 from wherry.boot.machine.users import MachineUsers
 from wherry.contract.landing import MAX_CONSOLE_BYTES, Recording, TargetMachine
 from wherry.receiver.drivers.qemu.driver import SERVERS_FOLDER, QemuDriver
@@ -29,7 +30,7 @@ def test_a_server_that_was_made_is_announced(tmp_path: Path, servers: QemuServer
     assert list(driver.servers()) == []
     servers.define(NOTE)
     (announced,) = driver.servers()
-    assert (announced.id, announced.name) == ("vm-1", "web")
+    assert (announced.id, announced.name, announced.runs) == ("vm-1", "web", False)
     assert [(disk.size, disk.device_use) for disk in announced.disks] == [(5 << 30, "BOOT"), (1 << 30, "NORMAL")]
     assert "qemu" in driver.names
     assert driver.replicas() == []
@@ -224,3 +225,18 @@ def test_what_a_server_shows_is_the_end_of_its_text_and_its_screen(tending: Tend
     assert (len(shown.console), shown.console[-6:], shown.screenshot) == (MAX_CONSOLE_BYTES, b"login:", b"\x89PNG")
     tending.machine.hidden = True
     assert tending.servers.record("vm-1").screenshot == b""
+
+
+def test_what_qemu_says_is_kept_within_limits(tending: Tending) -> None:
+    tending.servers.launch("vm-1")
+    words = tending.folder / "vm-1/machine/qemu.log"
+    words.parent.mkdir()
+    words.write_bytes(b"x" * MOST_WORDS)
+    tending.servers.tend()
+    assert words.stat().st_size == MOST_WORDS
+    with words.open("ab") as qemu:
+        qemu.write(b"x")
+        qemu.flush()
+        tending.servers.tend()
+        qemu.write(b"later")
+    assert words.read_bytes() == b"later"

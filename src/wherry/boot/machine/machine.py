@@ -43,6 +43,8 @@ QUIT_S: Final = 20.0
 MOST_TEXT: Final = 16 << 20
 """How much of a console's text is kept, in bytes; of more, the last half stays."""
 
+MOST_WORDS: Final = 1 << 20
+"""How much of QEMU's own words is kept, in bytes."""
 _WORKPLACE: Final = "run"
 _SCREEN: Final = "screen.ppm"
 _MOST_SCREEN: Final = 256 << 20
@@ -94,7 +96,9 @@ class Machine:
         _furnish(spec, folder)
         description = describe(spec)
         try:
-            with opened(description, folder) as handed, (folder / QEMU_LOG).open("wb") as words:
+            (folder / QEMU_LOG).unlink(missing_ok=True)
+            # Appended to, so that it can be emptied meanwhile.
+            with opened(description, folder) as handed, (folder / QEMU_LOG).open("ab") as words:
                 arguments = filled_in(description.arguments, handed.descriptors)
                 process = _launch(
                     _caged(spec, [program, *arguments], handed, with_owner=with_owner), folder, handed, words.fileno()
@@ -191,6 +195,13 @@ class Machine:
         self._process.kill()
         self.ended(QUIT_S)
         _reap()
+
+
+def trim_words(folder: Path) -> None:
+    """Empty what QEMU has said in *folder* once that is long: a guest can have it complain for ever."""
+    with contextlib.suppress(FileNotFoundError):
+        if (folder / QEMU_LOG).stat().st_size > MOST_WORDS:
+            os.truncate(folder / QEMU_LOG, 0)
 
 
 def _reap() -> None:

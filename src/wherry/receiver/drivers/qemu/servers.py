@@ -22,6 +22,7 @@ import structlog
 
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.errors import MachineGone, MachineNotStarted, MonitorRefused
+from wherry.boot.machine.machine import trim_words
 from wherry.boot.machine.users import MachineUsers
 from wherry.contract.landing import MAX_CONSOLE_BYTES, MAX_SCREENSHOT_BYTES, Recording, TargetMachine
 from wherry.durable import sync_directory, write_file
@@ -139,6 +140,7 @@ class QemuServers:
         for note in self.every():
             # Outside of the lock: a QEMU that hangs keeps nobody else waiting.
             switched_off = self.status(note.id) == _SWITCHED_OFF
+            trim_words(self._place(note.id) / "machine")
             with self._changing:
                 if switched_off:
                     self._take_note_of_end(note.id)
