@@ -50,7 +50,7 @@ system: $(READY)-test ## Run real processes on loop devices and filesystems.
 	@$(BIN)/pytest -q --durations=8 tests/system
 
 test-vm: $(READY)-vm $(READY)-bundle ## Boot servers in virtual machines: rehearsals of sound and of broken copies (ARGS="-k ...").
-	@$(BIN)/pytest -q --durations=8 --timeout 1200 $(ARGS) tests/vm
+	@$(BIN)/pytest -q -rs --durations=8 --timeout 1200 $(ARGS) tests/vm
 
 agent-bundle: $(READY)-bundle ## Build the agent as one file that needs no Python where it runs.
 	@$(BIN)/python -m tools.agent_bundle build/agent-bundle/wherry-agent-x86_64

@@ -224,6 +224,8 @@ class ModelSource:
     def _unmet(self, action: str, task: ModelTask, *, template: bool) -> str:
         if action == "start" and self.state == "unavailable":
             return "SMS.6520"
+        if action == "stop" and task.state in {"READY", "ABORT"} and self.state not in {"premigready", "premiging"}:
+            return "SMS.1038"
         if action == "restart" and self.state in {"clearing", "cleared", "clearfailed"}:
             return tables.OTHER_REFUSAL
         if action == "clone_test" and not template:

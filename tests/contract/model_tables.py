@@ -53,7 +53,12 @@ _SKIP = Move("SKIPPING", "skipping", None, "SKIP")
 
 ACTIONS: Final[Mapping[str, Mapping[str, Move]]] = {
     "start": dict.fromkeys(("READY", "ABORT", *FAILED), _START),
-    "stop": {"RUNNING": _STOP, "SKIPPING": _STOP, "SYNCING": _STOP_SYNC},
+    "stop": {
+        "RUNNING": _STOP,
+        "SKIPPING": _STOP,
+        "SYNCING": _STOP_SYNC,
+        **dict.fromkeys(("READY", "ABORT"), Move(None, "stopping", None, "STOP")),
+    },
     "restart": dict.fromkeys((*DONE, *FAILED), _RESTART),
     "test": {"SYNCING": _CUTOVER},
     "cutover": {"SYNCING": _CUTOVER},
@@ -91,8 +96,12 @@ RESULTS: Final[Mapping[tuple[str, str], Mapping[str, Move]]] = {
         **dict.fromkeys(("READY", "RUNNING", "SKIPPING"), _BROKEN),
         "SYNCING": _BROKEN_SYNC,
     },
-    ("STOP", "success"): {"ABORTING": Move("ABORT", "stopped")},
-    ("STOP", "fail"): {"ABORTING": _BROKEN},
+    ("STOP", "success"): {
+        "ABORTING": Move("ABORT", "stopped"),
+        "READY": Move(None, "waiting"),
+        "ABORT": Move(None, "stopped"),
+    },
+    ("STOP", "fail"): {"ABORTING": _BROKEN, **dict.fromkeys(("READY", "ABORT"), Move(None, "premigfailed"))},
     ("PREMIGRATE", "success"): dict.fromkeys(("READY", "ABORT"), Move(None, "premiged")),
     ("PREMIGRATE", "fail"): dict.fromkeys(("READY", "ABORT"), Move(None, "premigfailed")),
 }

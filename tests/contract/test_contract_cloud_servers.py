@@ -107,6 +107,13 @@ def test_servers_that_a_receiver_announces(raw: Raw, receiver: Receiver) -> None
     volumes = found["os-extended-volumes:volumes_attached"]
     assert [(volume["id"], volume["bootIndex"]) for volume in volumes] == [("d1", "0"), (f"{machine_id}-1", "")]
     assert found["flavor"]["disk"] == "22"
+    assert receiver.announce(servers=[{**machine, "runs": False}]).status_code == 200
+    stopped = shown(raw, machine_id)
+    assert (stopped["status"], stopped["OS-EXT-STS:power_state"], stopped["OS-EXT-STS:vm_state"]) == (
+        "SHUTOFF",
+        4,
+        "stopped",
+    )
     assert receiver.announce().status_code == 200
     assert raw.signed("GET", path(machine_id)).status_code == 404
 

@@ -134,9 +134,12 @@ def _migrate(described: Described, succeed: Any) -> None:
         *("ShowLanding", "ListRehearsals"),
     ):
         succeed(operation)
-    for operation in ("BeginLanding", "OrderRehearsal", "LaunchTarget", "RollBackTarget"):
+    for operation in ("BeginLanding", "OrderRehearsal", "LaunchTarget", "RollBackTarget", "RecordTarget"):
         assert described.send(operation).status_code == 400, "nothing has landed"
-    for operation in ("ShowRehearsal", "ShowRehearsalConsole", "ShowRehearsalScreenshot", "UpdateOrder"):
+    for operation in (
+        *("ShowRehearsal", "ShowRehearsalConsole", "ShowRehearsalScreenshot", "UpdateOrder"),
+        *("ShowTargetConsole", "ShowTargetScreenshot"),
+    ):
         assert described.send(operation).status_code == 404, operation
     for half in ("SubmitSourceHalf", "SubmitReceiverHalf"):
         succeed(half)

@@ -78,6 +78,11 @@ def _stop(play: Play, source: ModelSource) -> None:
     play.act(source, "stop")
 
 
+def _drill_once_stopped(play: Play, source: ModelSource) -> None:
+    _go_on(play, source, "start", "stop")
+    play.act(source, "migration_test")
+
+
 def _stop_while_syncing(play: Play, source: ModelSource) -> None:
     _go_on(play, source, "start")
     play.act(source, "stop")
@@ -102,6 +107,8 @@ ROADS: dict[str, Callable[[Play, ModelSource], None]] = {
     "ABORT": lambda play, source: _go_on(play, source, "start", "stop"),
     "ABORT once SYNCING": _stop_while_syncing,
     "cutting over": _cut_over,
+    "READY in a drill": lambda play, source: play.act(source, "migration_test"),
+    "ABORT in a drill": _drill_once_stopped,
 }
 """How a task gets into each state that it can be in."""
 

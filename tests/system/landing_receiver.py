@@ -13,7 +13,9 @@ from pathlib import Path
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.hardware import DiskFormat
 from wherry.boot.machine.machine import Machine
-from wherry.boot.overlay import make_overlay
+from wherry.boot.machine.users import MachineUsers
+from wherry.boot.overlay import machine_disks, make_overlay
+from wherry.boot.rehearsal import isolated
 from wherry.cli.address import parse_address
 from wherry.cli.program import run_until_signalled
 from wherry.client.membership import Membership
@@ -21,6 +23,7 @@ from wherry.client.state_folder import private_folder
 from wherry.contract.enumerations import Verdict
 from wherry.contract.landing import LandingError, LandingOrder, RehearsalResult, TargetMachine
 from wherry.receiver.drivers.qemu.hardware import machine_spec
+from wherry.receiver.drivers.qemu.networks import ISOLATED
 from wherry.receiver.landing.booting import Booting
 from wherry.receiver.landing.words import OrderStopped, Stopped
 from wherry.receiver.main import run_receiver
@@ -42,13 +45,20 @@ class NoConversion:
 class LineRehearser:
     """Boots the copy and waits for its line."""
 
+    def __init__(self, users: MachineUsers) -> None:
+        self._users = users
+
     def rehearse(
         self, disks: Sequence[Path], order: LandingOrder, folder: Path, tell: Callable[[str], None], stopped: Stopped
     ) -> RehearsalResult:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             overlay = make_overlay(disks, folder / "disks", DiskFormat.QCOW2)
-            spec = machine_spec("rehearsal", order.target, overlay, Accelerator.TCG, isolated=True)
+            user = self._users.of("rehearsal", Accelerator.TCG)
+            own = machine_disks(overlay, disks)
+            spec = isolated(
+                machine_spec("rehearsal", order.target, own, Accelerator.TCG, user=user, network=lambda _name: ISOLATED)
+            )
             with Machine.start(spec, folder / "machine", with_owner=True) as machine:
                 return self._watch(machine, min(BOOTS_S, order.limit_s), tell, stopped)
         finally:
@@ -72,7 +82,8 @@ class LineRehearser:
 
 def booting(settings: ReceiverSettings) -> Booting:
     """Return the parts of such a receiver."""
-    return Booting(settings, NoConversion(), LineRehearser(), lambda: Accelerator.TCG)
+    users = MachineUsers(settings.machine_users)
+    return Booting(settings, NoConversion(), LineRehearser(users), lambda: Accelerator.TCG, users)
 
 
 def main() -> None:

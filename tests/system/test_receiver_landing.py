@@ -17,8 +17,10 @@ from demo.loopdisk import MIB, obstacle
 from tests.contract.running import Raw
 from tests.system.landing_receiver import LINE
 from tests.system.migration_rig import Rig
+from tests.vm.waiting import until
 from wherry.boot.machine.accelerator import boot_sector
 from wherry.boot.machine.machine import Machine
+from wherry.client.errors import ControlPlaneError
 from wherry.contract.enumerations import LandingState, OrderStage, Verdict
 from wherry.contract.landing import RehearsalRequest, TargetMachineWish
 
@@ -109,6 +111,9 @@ def test_a_server_is_rehearsed_while_it_is_kept_in_sync_then_launched_and_rolled
     launched = scene.machine()
     assert launched is not None
     rig.until("the target's line", lambda: LINE in launched.console().read_bytes())
+    rig.plane.record_target(task_id)
+    rig.until("the recording", lambda: LINE.decode() in _target_console(rig, task_id), LIMIT_S)
+    assert rig.plane.show_target_screenshot(task_id).startswith(b"\x89PNG")
     rig.programs["receiver"].restart()
     assert not launched.ended(0)
 
@@ -138,7 +143,15 @@ def test_every_party_may_be_killed_while_the_task_waits_for_its_verdict(plain: S
         rig.until("the control plane", lambda: _ready(rig))
     plain.until_state(task_id, "MIGRATE_SUCCESS")
     assert plain.landing(task_id) is LandingState.LAUNCHED
-    assert plain.machine() is not None
+    launched = plain.machine()
+    assert launched is not None
+    rig.programs["receiver"].kill()
+    launched.kill()
+    assert plain.machine() is None
+    # As after a power failure of the host: nobody but the receiver has to come back.
+    rig.programs["serve"].kill()
+    rig.programs["receiver"].start()
+    until(lambda: plain.machine() is not None, LIMIT_S)
 
 
 def test_a_copy_that_does_not_boot_fails_the_task_and_a_mended_one_is_launched(plain: Scene) -> None:
@@ -174,6 +187,29 @@ def test_a_drill_rehearses_before_the_migration_and_what_it_copied_counts(plain:
     assert [each.number for each in rig.plane.show_replication(task_id).passes].count(0) == 1
 
 
+def test_a_drill_that_is_stopped_leaves_nothing_over(plain: Scene) -> None:
+    rig, task_id = plain.rig, plain.create(need_migration_test=True)
+    whole = plain.disk.read_bytes()
+    plain.disk.write_bytes(bytes(512) + whole[512:])  # so that the rehearsal waits for long
+    rig.plane.update_task_status(task_id, "migration_test")
+    landing = rig.images / task_id / "landing"
+    rig.until("the rehearsal", lambda: list(landing.glob("*/rehearsal/machine/pid")), LIMIT_S)
+    (machine,) = [Machine.find("rehearsal", path.parent) for path in landing.glob("*/rehearsal/machine/pid")]
+    assert machine is not None
+    rig.plane.update_task_status(task_id, "stop")
+    source = rig.source.id
+    rig.until("the stop", lambda: rig.plane.show_server(source).state == "waiting", LIMIT_S)
+    assert rig.state(task_id) == "READY"
+    assert plain.landing(task_id) is LandingState.WITHDRAWN
+    rig.until("the machine's end", lambda: machine.ended(0), LIMIT_S)
+    rig.until("an empty folder", lambda: not list(landing.iterdir()), LIMIT_S)
+    assert rig.plane.list_rehearsals(task_id=task_id).count == 0
+
+    plain.disk.write_bytes(whole)
+    rig.plane.update_task_status(task_id, "migration_test")
+    rig.until("the drill's end", lambda: rig.plane.show_server(source).state == "premiged", LIMIT_S)
+
+
 def test_a_clone_runs_beside_a_task_that_goes_on(scene: Scene) -> None:
     rig, task_id = scene.rig, scene.create()
     rig.plane.update_task_status(task_id, "start")
@@ -186,6 +222,15 @@ def test_a_clone_runs_beside_a_task_that_goes_on(scene: Scene) -> None:
     assert machine is not None
     rig.until("the clone's line", lambda: LINE in machine.console().read_bytes())
     assert (rig.state(task_id), rig.plane.show_server(rig.source.id).state) == ("SYNCING", "syncing")
+
+
+def _target_console(rig: Rig, task_id: str) -> str:
+    try:
+        return rig.plane.show_target_console(task_id)
+    except ControlPlaneError as error:
+        if error.status != 404:
+            raise
+        return ""
 
 
 def _finished(rig: Rig, task_id: str) -> str | None:

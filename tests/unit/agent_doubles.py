@@ -46,8 +46,10 @@ class Receiver:
         self.script = list(script)
         self.wishes: list[OrderSummary] = []
         self.known = LandingState.NONE
+        self.failed_units: Sequence[str] | None = None
 
-    def begin_landing(self, task_id: str, checkpoint: int) -> Landing:
+    def begin_landing(self, task_id: str, checkpoint: int, failed_units: Sequence[str] | None) -> Landing:
+        self.failed_units = failed_units
         self.journal(f"land {checkpoint}")
         return self._next()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from wherry.boot.errors import NoSystem
 from wherry.contract.enumerations import OrderKind, OrderStage, Verdict
-from wherry.contract.landing import LandingError, LandingOrder, OrderReport, RehearsalResult, TargetMachine
+from wherry.contract.landing import LandingError, LandingOrder, OrderReport, Recording, RehearsalResult, TargetMachine
 from wherry.errors import WherryError
 from wherry.receiver.drivers.image import ImageDriver
 from wherry.receiver.drivers.qemu.servers import ServerNote
@@ -95,6 +95,7 @@ class Servers:
         self.up: set[str] = set()
         self.rolled_back: list[str] = []
         self.refuses: WherryError | None = None
+        self.unfit: WherryError | None = None
         self.during: Callable[[str], None] = lambda _what: None
 
     def every(self) -> Sequence[ServerNote]:
@@ -102,6 +103,10 @@ class Servers:
 
     def find(self, server_id: str) -> ServerNote | None:
         return self.notes.get(server_id)
+
+    def check(self, machine: TargetMachine) -> None:
+        if self.unfit is not None:
+            raise self.unfit
 
     def define(self, note: ServerNote) -> None:
         self.notes[note.id] = note
@@ -113,8 +118,14 @@ class Servers:
         self.up.add(server_id)
         self.during("launch")
 
-    def running(self, server_id: str) -> bool:
+    def in_use(self, server_id: str) -> bool:
         return server_id in self.up
+
+    def status(self, server_id: str) -> str:
+        return "running" if server_id in self.up else "stopped"
+
+    def record(self, server_id: str) -> Recording:
+        return Recording(console=b"login:", screenshot=b"\x89PNG")
 
     def roll_back(self, server_id: str) -> None:
         self.up.discard(server_id)

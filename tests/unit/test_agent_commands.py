@@ -93,6 +93,7 @@ class Stage:
     task: CurrentTask | None = None
     lose_answers: int = 0
     forgotten: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
     uploaded: list[str] = field(default_factory=list)
     refreshes: int = 0
 
@@ -104,6 +105,7 @@ class Stage:
             source_id="source-1",
             worker=self.hands,
             forget=self.forgotten.append,
+            give_up=self.given_up.append,
             errands={Deed.UPLOAD_LOG: self.upload_log},
             refresh=self.refresh,
             stop=stop,
@@ -123,7 +125,7 @@ class Stage:
 def test_a_start_is_carried_out_and_answered() -> None:
     stage = Stage([command("START")])
     plane = stage.run()
-    assert stage.hands.deeds == ["start task-1"]
+    assert (stage.hands.deeds, stage.given_up) == (["start task-1"], [])
     assert [(name, answer.result) for name, answer in plane.answers] == [("START", "success")]
 
 
@@ -138,6 +140,8 @@ def test_a_stop_is_answered_once_the_work_has_ended() -> None:
     stage = Stage([command("STOP"), command("STOP")], Hands("task-1", stuck=1))
     plane = stage.run()
     assert stage.hands.deeds == ["stop", "stop"]
+    # Once the work has ended: it might hold another one before.
+    assert stage.given_up == ["task-1"]
     assert [(name, answer.result) for name, answer in plane.answers] == [("STOP", "success")]
 
 

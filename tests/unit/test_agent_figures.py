@@ -149,8 +149,9 @@ def test_a_half_survives_the_agent_until_it_is_dropped(tmp_path: Path) -> None:
     FiguresBook(tmp_path, "task-1").hold(half)
     again = FiguresBook(tmp_path, "task-1")
     assert again.half == half
-    again.hold(None)
+    again.give_up()
     assert FiguresBook(tmp_path, "task-1").half is None
+    again.give_up()
 
 
 def test_tasks_do_not_mix_and_a_forgotten_one_begins_anew(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_a_task_is_done_when_its_target_runs(tmp_path: Path) -> None:
     assert stage.plane.figures[-1].phase is ReplicationPhase.DONE
     last = [body for body in stage.plane.progress if body.subtask_name == "CONFIGURE_LINUX_BLOCK"][-1]
     assert (last.progress, "target runs" in last.process_trace) == (100, True)
+    assert stage.plane.receiver.failed_units == ["old.service"]
 
 
 def test_a_copy_that_does_not_boot_fails_the_task_with_the_rehearsals_words(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_wait_that_is_stopped_raises() -> None:
             stop.set()
 
     with pytest.raises(Stopped):
-        VerdictWait(receiver, Steadfast(stop, Patience()), stop, show)("task-1", 4)
+        VerdictWait(receiver, Steadfast(stop, Patience()), stop, show, lambda: None)("task-1", 4)
     assert shown == [(0, "the copy is rehearsing")] * 3
 
 

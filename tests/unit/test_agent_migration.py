@@ -55,9 +55,9 @@ class Plane:
         self.receiver = Receiver(journal)
         self.answers: list[tuple[str, Answer]] = []
 
-    def begin_landing(self, task_id: str, checkpoint: int) -> Landing:
+    def begin_landing(self, task_id: str, checkpoint: int, failed_units: Sequence[str] | None) -> Landing:
         self._answer()
-        return self.receiver.begin_landing(task_id, checkpoint)
+        return self.receiver.begin_landing(task_id, checkpoint, failed_units)
 
     def landing(self, task_id: str, known: int | None, wait_s: float) -> Landing:
         self._answer()
@@ -141,6 +141,7 @@ class Stage:
             settings=WorkSettings(0.0, CutoverSettings(5.0, 3, 0.0, proof_poll_s=0.0)),
             hooks=Hooks(HookSettings(), state),
             make_freeze=self.make_freeze,
+            failed_units=lambda: ["old.service"],
             open_channel=self.open_channel,
             patience=lambda: Patience(first_s=0.0),
         )

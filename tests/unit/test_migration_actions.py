@@ -198,6 +198,7 @@ def test_the_cutover_is_a_start_with_the_source_cutting_over(action: Action) -> 
         (Action.START, TaskState.RUNNING, SOURCE, "SMS.1039"),
         (Action.START, TaskState.ABORTING, SOURCE, "SMS.1039"),
         (Action.STOP, TaskState.READY, SOURCE, "SMS.1038"),
+        (Action.STOP, TaskState.ABORT, SOURCE, "SMS.1038"),
         (Action.STOP, TaskState.ABORTING, SOURCE, "SMS.1038"),
         (Action.RESTART, TaskState.RUNNING, SOURCE, "SMS.1040"),
         (Action.CUTOVER, TaskState.RUNNING, SOURCE, "WHERRY.5601"),
@@ -255,3 +256,21 @@ def test_overspeed_stops_the_task_with_its_code() -> None:
 def test_clearing_ends_at_once() -> None:
     changes = act(Action.CLEAR, TaskState.MIGRATE_SUCCESS)
     assert [change.state for change in changes if isinstance(change, SetSourceState)] == ["clearing", "cleared"]
+
+
+@pytest.mark.parametrize("drill", [SourceState.DRILL_READY, SourceState.DRILL_RUNNING])
+@pytest.mark.parametrize("state", [TaskState.READY, TaskState.ABORT])
+def test_a_drill_can_be_stopped_and_its_task_stays_as_it_is(state: TaskState, drill: SourceState) -> None:
+    source = SourceRecord("s", drill, MigrationCycle.REPLICATING, connected=True)
+    changes = act(Action.STOP, state, source)
+    assert not [change for change in changes if isinstance(change, SetTaskState)]
+    assert SetSourceState(SourceState.STOPPING) in changes
+    assert changes[-1] == IssueCommand(CommandName.STOP, "t")
+    (withdrawn,) = [change for change in changes if isinstance(change, WithdrawCommands)]
+    assert CommandName.PREMIGRATE in withdrawn.names
+    assert Action.STOP in actions.available(source, structs.replace(TASK, state=state))
+
+
+@pytest.mark.parametrize("state", [TaskState.READY, TaskState.ABORT])
+def test_a_task_that_neither_runs_nor_drills_shows_no_stop(state: TaskState) -> None:
+    assert Action.STOP not in actions.available(SOURCE, structs.replace(TASK, state=state))

@@ -181,3 +181,9 @@ def test_a_command_of_a_deleted_task_is_only_answered() -> None:
     pending = CommandRecord("c", "START", "gone")
     assert commands.apply_result(SOURCE, TASK, pending, report("START", "fail")) == [AnswerCommand("c")]
     assert commands.apply_result(SOURCE, None, pending, report("START")) == [AnswerCommand("c")]
+
+
+def test_a_drill_that_was_stopped_leaves_the_source_as_it_was_before() -> None:
+    assert answered("STOP", TaskState.READY) == [SetSourceState(SourceState.WAITING)]
+    assert answered("STOP", TaskState.ABORT) == [SetSourceState(SourceState.STOPPED)]
+    assert answered("STOP", TaskState.READY, "fail") == [SetSourceState(SourceState.DRILL_FAILED)]

@@ -9,7 +9,7 @@ from tests.unit.server_harness import registration
 from wherry.contract.enumerations import DiskBus, Firmware
 from wherry.contract.landing import TargetMachineWish
 from wherry.contract.sources import Registration
-from wherry.migration.target_machine import of_flavor, recommend, without_macs
+from wherry.migration.target_machine import of_clone, of_flavor, recommend
 
 NO_WISH = TargetMachineWish()
 
@@ -23,7 +23,16 @@ def test_without_a_word_it_is_as_large_as_the_source() -> None:
     machine = recommend(source(cpu_quantity=3, memory=5000), "", NO_WISH)
     assert (machine.vcpus, machine.memory_mb, machine.firmware) == (3, 5000, Firmware.BIOS)
     assert machine.macs == ["52:54:00:00:00:01"]
-    assert without_macs(machine) == structs.replace(machine, macs=[])
+
+
+def test_a_clone_meets_nobody_unless_the_user_says_so() -> None:
+    wish = TargetMachineWish(networks=["lan"])
+    machine = recommend(source(), "", wish)
+    assert machine.networks == ["lan"]
+    assert of_clone(machine, wish) == structs.replace(machine, macs=[], networks=["isolated"])
+    told = TargetMachineWish(networks=["lan"], clone_networks=["test"])
+    assert recommend(source(), "", told) == machine
+    assert of_clone(machine, told).networks == ["test"]
 
 
 def test_a_source_that_says_little_gets_something_that_boots() -> None:

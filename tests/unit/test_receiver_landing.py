@@ -1,5 +1,6 @@
 """Orders are carried out step by step, taken up again after a kill at any of them, and leave the replica alone."""
 
+import os
 import random
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from wherry.boot.machine.errors import MachineNotStarted
 from wherry.contract.enumerations import DiskBus, OrderKind, OrderStage, Verdict
 from wherry.contract.landing import LandingError, OrderReport, TargetMachine
 from wherry.durable import write_file
+from wherry.receiver.errors import NetworkUnknown
 from wherry.receiver.landing import standing
 from wherry.receiver.landing.carrier import landed_disks
 from wherry.receiver.landing.words import OrderStopped
@@ -163,6 +165,23 @@ def test_a_moving_replica_is_rehearsed_from_a_reflink_or_not_at_all(scene: Scene
         done(scene.do(order(OrderKind.REHEARSE, "o-9", checkpoint=None), "ABORT"))
 
 
+def test_moving_disks_that_lie_elsewhere_than_the_folder_are_not_rehearsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_reflinks(monkeypatch, possible=True)
+    scene = Scene(tmp_path)
+
+    def refused(_checkpoint: int, _folder: Path) -> dict[int, Path]:
+        raise SnapshotRefused(path="/dev/sdb", reason="it's a device")
+
+    monkeypatch.setattr(scene.replica, "snapshot", refused)
+    report = scene.do(order(OrderKind.REHEARSE, checkpoint=None), "SYNCING")
+    assert report is not None
+    assert report.error is not None
+    assert report.error.code == "WHERRY.3008"
+    done(scene.do(order(OrderKind.REHEARSE, "o-9", checkpoint=None), "ABORT"))
+
+
 def test_a_rehearsal_waits_for_a_consistent_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_reflinks(monkeypatch, possible=True)
     scene = Scene(tmp_path)
@@ -249,7 +268,7 @@ def test_clear_removes_what_no_server_stands_on(tmp_path: Path) -> None:
     scene.do(order())
     scene.do(order(OrderKind.LAUNCH, "o-2"))
     (scene.directory / "checkpoint-00000003").mkdir()
-    scene.folder("old").mkdir()
+    done(scene.do(order(order_id="old")))
     done(scene.do(order(OrderKind.CLEAR, "o-4")))
     assert [path.name for path in (scene.directory / "landing").iterdir()] == ["o-1"]
     assert not list(scene.directory.glob("checkpoint-*"))
@@ -275,3 +294,55 @@ def test_only_what_nobody_needs_is_swept(tmp_path: Path) -> None:
     assert sorted(path.name for path in (scene.directory / "landing").iterdir()) == ["o-1", "wanted"]
     scene.carrier.drop(structs.replace(order(), id="wanted"))
     assert not scene.folder("wanted").exists()
+
+
+def test_a_machine_that_cannot_be_had_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.servers.unfit = NetworkUnknown(name="lan", known="default, isolated")
+    for kind in (OrderKind.LAND, OrderKind.DRILL, OrderKind.REHEARSE, OrderKind.CLONE):
+        report = scene.do(order(kind))
+        assert report is not None
+        assert report.error is not None
+        assert (report.stage, report.error.code) == (OrderStage.FAILED, NetworkUnknown.code)
+    assert (scene.workshop.converted, scene.servers.notes) == (0, {})
+
+
+def test_of_what_has_landed_twice_the_later_is_launched_whatever_the_clock_says(scene: Scene) -> None:
+    for order_id in ("o-9", "o-1"):
+        done(scene.do(order(order_id=order_id)))
+    later = scene.folder("o-1") / "order.json"
+    os.utime(later, (1.0, 1.0))
+    done(scene.do(order(OrderKind.LAUNCH, "launch")))
+    assert scene.servers.notes["vm-1"].landed == "o-1"
+
+
+def test_an_order_that_is_taken_up_again_stays_the_one_that_it_was(scene: Scene) -> None:
+    for order_id in ("o-1", "o-9", "o-1"):
+        done(scene.do(order(order_id=order_id)))
+    done(scene.do(order(OrderKind.LAUNCH, "launch")))
+    assert scene.servers.notes["vm-1"].landed == "o-9"
+
+
+def test_clear_leaves_what_is_rehearsed_at_this_moment(scene: Scene) -> None:
+    done(scene.do(order()))
+    done(scene.do(order(OrderKind.LAUNCH, "launch")))
+
+    def clear_meanwhile(_what: str) -> None:
+        scene.workshop.during = lambda _what: None
+        done(scene.do(order(OrderKind.CLEAR, "clear")))
+        assert scene.folder("o-2").exists()
+
+    scene.workshop.during = clear_meanwhile
+    done(scene.do(order(OrderKind.REHEARSE, "o-2"), "MIGRATE_SUCCESS"))
+
+
+def test_a_launched_target_is_recorded(scene: Scene) -> None:
+    done(scene.do(order()))
+    done(scene.do(order(OrderKind.LAUNCH, "launch")))
+    told = done(scene.do(order(OrderKind.RECORD, "record")))
+    assert told.recording is not None
+    assert (told.note, told.recording.console) == ("the target is running", b"login:")
+    assert not scene.folder("record").exists()
+    nobody = scene.do(order(OrderKind.RECORD, "record", server_id="vm-9"))
+    assert nobody is not None
+    assert nobody.stage is OrderStage.FAILED

@@ -140,7 +140,7 @@ async def land(admin: httpx.AsyncClient, receiver: str) -> None:
         body = {"copystate": state, "migrationcycle": cycle}
         await do(admin, "PUT", f"/v3/sources/{source}/changestate", body)
     order = (await do(admin, "POST", f"{own}/landing", {"checkpoint": 1}))["order_id"]
-    for path in ("launch", "rollback"):
+    for path in ("launch", "recordings", "rollback"):
         await do(admin, "PUT", f"{receiver}/orders/{order}", {"stage": "done"})
         await do(admin, "POST", f"{own}/{path}")
         order = (await do(admin, "GET", f"{own}/landing"))["order_id"]

@@ -67,8 +67,8 @@ class Scene:
         body = {"subtask_name": subtask, "progress": 100, "replicatesize": 1, "totalsize": 1, "process_trace": ""}
         return await self.admin.put(f"/v3/tasks/{self.task_id}/progress", json=body)
 
-    async def begin(self, checkpoint: int = 4) -> dict[str, Any]:
-        answer = await self.admin.post(f"{self.own}/landing", json={"checkpoint": checkpoint})
+    async def begin(self, checkpoint: int = 4, **told: Any) -> dict[str, Any]:
+        answer = await self.admin.post(f"{self.own}/landing", json={"checkpoint": checkpoint, **told})
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -374,22 +374,45 @@ def test_orders_belong_to_their_receiver(data: Path) -> None:
     run(data, check)
 
 
+def test_a_rehearsal_is_told_what_had_failed_on_the_source(data: Path) -> None:
+    async def check(harness: Harness) -> None:
+        scene = await Scene.set_up(harness)
+        rehearsal = await created(scene.admin, f"{scene.own}/rehearsals", {})
+        assert [order["failed_before"] for order in await scene.orders()] == [None]
+        result = rehearsed(failed_units=["a.service", "b.service"], new_failed_units=["a.service"])
+        await scene.report("done", rehearsal=result)
+        shown = (await scene.admin.get(f"/wherry/v1/rehearsals/{rehearsal}")).json()
+        assert (shown["failed_units"], shown["new_failed_units"]) == (["a.service", "b.service"], ["a.service"])
+        await scene.cut_over()
+        await scene.begin(failed_units=["b.service"])
+        # What an agent that can't tell says later takes nothing back.
+        await scene.begin(checkpoint=5)
+        (order,) = await scene.orders()
+        assert (order["checkpoint"], order["failed_before"]) == (5, ["b.service"])
+
+    run(data, check)
+
+
 def test_the_rehearsal_of_a_cutover_asks_what_the_task_was_told(data: Path) -> None:
     async def check(harness: Harness) -> None:
         scene = await Scene.set_up(harness)
         path = f"{scene.own}/rehearsal-settings"
-        assert (await scene.admin.get(path)).json() == {"checks": [], "limit_s": 1800}
-        settings = {"checks": [{"name": "shop", "command": "true", "timeout_s": 5}], "limit_s": 300}
+        assert (await scene.admin.get(path)).json() == {"checks": [], "limit_s": 1800, "strict_units": False}
+        settings = {
+            "checks": [{"name": "shop", "command": "true", "timeout_s": 5}],
+            "limit_s": 300,
+            "strict_units": True,
+        }
         assert (await scene.admin.put(path, json=settings)).json() == {}
         assert (await scene.admin.get(path)).json() == settings
         await scene.cut_over()
         await scene.begin()
         (order,) = await scene.orders()
-        assert (order["checks"], order["limit_s"]) == (settings["checks"], 300)
+        assert (order["checks"], order["limit_s"], order["strict_units"]) == (settings["checks"], 300, True)
         # One that is ordered asks the same, unless it says otherwise.
         await created(scene.admin, f"{scene.own}/rehearsals", {"limit_s": 60})
         ordered = (await scene.orders())[-1]
-        assert (ordered["checks"], ordered["limit_s"]) == (settings["checks"], 60)
+        assert (ordered["checks"], ordered["limit_s"], ordered["strict_units"]) == (settings["checks"], 60, True)
         wrong = await scene.admin.put(path, json={"checks": [{"name": "", "command": "true"}]})
         assert wrong.json()["error_code"] == "SMS.9001"
 
@@ -409,5 +432,33 @@ def test_the_target_machine_is_as_wished_from_the_next_order_on(data: Path) -> N
         assert order["target"] == wished
         for wrong in ({"memory_mb": 1}, {"disk_bus": "ide"}, {"macs": ["x"]}):
             assert (await scene.admin.put(path, json=wrong)).json()["error_code"] == "SMS.9001"
+
+    run(data, check)
+
+
+def test_what_a_launched_target_shows_is_recorded_when_somebody_asks(data: Path) -> None:
+    async def check(harness: Harness) -> None:
+        scene = await Scene.set_up(harness)
+        early = await scene.admin.post(f"{scene.own}/recordings", json={})
+        assert (early.status_code, early.json()["error_code"]) == (400, "WHERRY.5606")
+        await scene.cut_over()
+        await scene.begin()
+        await scene.report("done", server_id="vm-7", rehearsal=rehearsed())
+        await scene.report("done", server_id="vm-7")
+        assert (await scene.admin.get(f"{scene.own}/console")).json()["error_code"] == "WHERRY.5610"
+        for text in (b"one", b"two"):
+            ordered = [(await scene.admin.post(f"{scene.own}/recordings", json={})).json()["id"] for _ in range(2)]
+            assert ordered[0] == ordered[1]
+            (order,) = await scene.orders()
+            assert (order["id"], order["kind"], order["server_id"]) == (ordered[0], "record", "vm-7")
+            shown = {"console": base64.b64encode(text).decode(), "screenshot": base64.b64encode(PICTURE).decode()}
+            await scene.report("done", recording=shown)
+            console = await scene.admin.get(f"{scene.own}/console")
+            assert (console.content, console.headers["content-disposition"]) == (text, "attachment")
+            assert (await scene.admin.get(f"{scene.own}/screenshot")).content == PICTURE
+        assert (await scene.landing())["state"] == "launched"
+        # The rehearsal's own record is another one.
+        (rehearsal,) = (await scene.admin.get("/wherry/v1/rehearsals")).json()["rehearsals"]
+        assert (await scene.admin.get(f"/wherry/v1/rehearsals/{rehearsal['id']}/console")).content == b"login:"
 
     run(data, check)

@@ -16,18 +16,40 @@ from wherry.process import run
 _APT: Final = Path("/etc/apt")
 _INSTALL_S: Final = 1800.0
 
-_LEFT_OUT: Final = (
-    "/usr/share/doc/*",
-    "/usr/share/man/*",
-    "/usr/share/info/*",
-    "/usr/share/locale/*",
+_MODULES: Final = ("/lib/modules/*/kernel", "/usr/lib/modules/*/kernel")
+_UNUSED_MODULES: Final = (
     *(
-        f"{modules}/*/kernel/{drivers}/*"
-        for modules in ("/lib/modules", "/usr/lib/modules")
-        for drivers in ("sound", "drivers/gpu", "drivers/media", "drivers/net/wireless", "drivers/infiniband")
+        "sound",
+        "virt",
+        "samples",
+        "drivers/gpu",
+        "drivers/media",
+        "drivers/infiniband",
+        "drivers/iio",
+        "drivers/comedi",
     ),
+    *("drivers/staging", "drivers/hwmon", "drivers/usb", "drivers/hid", "drivers/isdn", "drivers/platform"),
+    *("drivers/net/wireless", "drivers/net/ethernet", "drivers/net/usb", "drivers/net/can", "drivers/video"),
+    *("drivers/input/[jmt]*", "drivers/mtd", "drivers/target", "drivers/bluetooth", "drivers/mmc", "drivers/power"),
+    *("drivers/scsi/lpfc", "drivers/scsi/qla*", "drivers/scsi/be2iscsi", "drivers/scsi/bnx*", "drivers/scsi/aic*"),
+    *("net/mac80211", "net/wireless", "net/bluetooth", "net/ceph", "net/sunrpc", "net/netfilter", "net/sched"),
+    *("fs/ocfs2", "fs/nfs", "fs/nfsd", "fs/smb", "fs/ksmbd", "fs/cifs", "fs/f2fs", "fs/gfs2", "fs/jfs", "fs/ceph"),
+    *("arch/x86/kvm", "lib/test_*"),
+)
+_USED_MODULES: Final = ("drivers/net/ethernet/intel/e1000", "drivers/net/ethernet/intel/e1000e")
+
+_LEFT_OUT: Final = (
+    *(f"/usr/share/{folder}/*" for folder in ("doc", "man", "info", "locale", "bug", "lintian", "i18n")),
+    # The kernel knows what it calls the hardware of a virtual machine.
+    "/usr/lib/udev/hwdb.d/*",
+    "/lib/udev/hwdb.d/*",
+    "/usr/lib/x86_64-linux-gnu/gconv/*",
+    *(f"{modules}/{unused}*" for modules in _MODULES for unused in _UNUSED_MODULES),
 )
 """What no server of the tests needs, and what takes long to copy in a slow guest."""
+
+_KEPT: Final = tuple(f"{modules}/{used}*" for modules in _MODULES for used in _USED_MODULES)
+"""What isn't left out all the same."""
 
 
 class NoMirror(RuntimeError):
@@ -39,7 +61,7 @@ def debian_root(suite: Suite, packages: Sequence[str], cache: Path) -> Path:
 
     Raises NoMirror, and ProgramFailed where packages can't be had.
     """
-    tarball = cache / f"root-{suite}-{digest(packages, _LEFT_OUT)}.tar"
+    tarball = cache / f"root-{suite}-{digest(packages, _LEFT_OUT, _KEPT)}.tar"
     if tarball.exists():
         return tarball
     cache.mkdir(parents=True, exist_ok=True)
@@ -63,6 +85,7 @@ def _mmdebstrap(suite: Suite, packages: Sequence[str], tarball: Path) -> list[st
         # What a hook wrote before the package came stays.
         "--dpkgopt=force-confold",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
+        *(f"--dpkgopt=path-include={pattern}" for pattern in _KEPT),
         f"--essential-hook={never}",
         *(str(suite), str(tarball), f"deb [{_signed_by()}] {mirror()} {suite} main"),
     ]

@@ -1,4 +1,4 @@
-"""What both tests of a moving server need: the source as a running machine, and its new home."""
+"""What the tests of moving servers need: the source as a running machine, and its new home."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,9 @@ from tests.vm.source_image import source_image
 from wherry.boot.machine.accelerator import accelerator_of_this_process
 from wherry.boot.machine.hardware import Disk, DiskFormat, MachineSpec, Nic, UserNetwork
 from wherry.boot.machine.machine import Machine
+from wherry.boot.machine.uefi import find_uefi_firmware
 from wherry.boot.overlay import make_overlay
+from wherry.boot.target import Firmware
 
 HOST: Final = "10.0.2.2"
 """This machine, as the guest sees it."""
@@ -23,14 +25,15 @@ SLOW_S: Final = 900.0
 
 
 @contextmanager
-def running(recipe: Recipe, folder: Path) -> Iterator[Shell]:
-    """Run a server built by *recipe*, on an overlay in *folder*, and lend a shell on it."""
+def running(recipe: Recipe, folder: Path, firmware: Firmware = Firmware.BIOS) -> Iterator[Shell]:
+    """Run a server built by *recipe*, on overlays in *folder*, and lend a shell on it."""
     image = source_image(recipe)
     port = free_port()
     spec = MachineSpec(
         "source",
         accelerator_of_this_process(),
-        tuple(Disk(path, DiskFormat.QCOW2) for path in make_overlay((image.path,), folder / "overlay")),
+        tuple(Disk(path, DiskFormat.QCOW2) for path in make_overlay(image.disks, folder / "overlay")),
+        uefi=find_uefi_firmware() if firmware is Firmware.UEFI else None,
         nics=(Nic(MAC, UserNetwork(forwards=((port, 22),))),),
         disposable=True,
     )
@@ -64,3 +67,10 @@ def paste(rig: Rig, *options: str) -> str:
     made = rig.wherry("token", "create", *words)
     assert made.returncode == 0, made.stderr
     return made.stdout.strip().removesuffix(")") + f" {' '.join(options)})"
+
+
+def reach(machine: Machine, key: Path) -> Shell:
+    """Return a shell on a machine that runs already, through a port that is forwarded to its first card from now on."""
+    port = free_port()
+    machine.order("human-monitor-command", **{"command-line": f"hostfwd_add net0 tcp:127.0.0.1:{port}-:22"})
+    return Shell(port, key)

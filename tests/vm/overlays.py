@@ -38,6 +38,17 @@ def without_loader_files(guest: Guest) -> None:
     guest.remove("/boot/grub/i386-pc/normal.mod")
 
 
+FAILING_UNIT: Final = "fails-in-the-copy.service"
+
+
+def with_failing_unit(guest: Guest) -> None:
+    """Have a unit fail that isn't on the disks."""
+    folder = "/etc/systemd/system"
+    guest.write_text(f"{folder}/{FAILING_UNIT}", "[Service]\nType=oneshot\nExecStart=/bin/false\n")
+    guest.make_directory(f"{folder}/multi-user.target.wants")
+    guest.make_link(f"{folder}/multi-user.target.wants/{FAILING_UNIT}", f"{folder}/{FAILING_UNIT}")
+
+
 def with_dying_init(guest: Guest) -> None:
     """Have the first process end at once, at which the kernel panics."""
     guest.write("/usr/lib/systemd/systemd", guest.read_bytes("/bin/false") or b"")

@@ -10,16 +10,17 @@ from wherry.process import ProgramFailed, ProgramTimedOut, run
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """Root's shell in a guest whose port 22 is forwarded to *port* of 127.0.0.1."""
+    """Root's shell in a guest, at *host*, or whose port 22 is forwarded to *port* of 127.0.0.1."""
 
     port: int
     key: Path
+    host: str = "127.0.0.1"
 
     def __call__(self, command: str, *, timeout_s: float = 300.0) -> str:
         """Run *command* and return what it wrote. Raises ProgramFailed with its last words."""
         options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=30", "LogLevel=ERROR")
         words = [word for option in options for word in ("-o", option)]
-        ssh = ["ssh", "-i", str(self.key), "-p", str(self.port), *words, "root@127.0.0.1", command]
+        ssh = ["ssh", "-i", str(self.key), "-p", str(self.port), *words, f"root@{self.host}", command]
         return run(ssh, timeout_s=timeout_s).decode()
 
     def wait(self, limit_s: float = 600.0) -> None:

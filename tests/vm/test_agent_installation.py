@@ -1,6 +1,7 @@
 """The one command that an operator pastes, run on an old server by its own shell: fetch, check, install, start."""
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -44,6 +45,10 @@ def plane(bundle: Path, tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def command(plane: Server) -> str:
     """A new command for one server."""
+    return made_command(plane)
+
+
+def made_command(plane: Server) -> str:
     words = ["token", "create", "--admin-file", str(plane.data / "admin.json"), "--role", "agent", "--command"]
     return run([str(WHERRY), *words]).decode().strip()
 
@@ -126,6 +131,25 @@ def test_a_server_that_has_joined_is_renewed_without_a_token(
     under_systemd.run("/bin/sh", "/script", plane.endpoint)
     assert identity.read_text() == before
     assert Path(f"/proc/{agent_of(under_systemd)}").exists()
+
+
+@pytest.mark.parametrize("converted", [False, True])
+def test_a_copy_of_the_server_joins_anew(
+    under_systemd: ChrootedServer, plane: Server, command: str, *, converted: bool
+) -> None:
+    under_systemd.run("/bin/sh", "-c", command)
+    end_agent(under_systemd)
+    identity = under_systemd.root / "var/lib/wherry-agent/credentials.json"
+    before = json.loads(identity.read_text())
+    if converted:
+        (under_systemd.root / "etc/systemd/system/wherry-agent.service").unlink()
+    else:
+        settings = under_systemd.root / "etc/wherry-agent/agent.conf"
+        settings.write_text(settings.read_text().replace("WHERRY_MACHINE=", "WHERRY_MACHINE=another"))
+    told = under_systemd.run("/bin/sh", "-c", made_command(plane))
+    assert told.splitlines()[-1].startswith("The agent has joined")
+    now = json.loads(identity.read_text())
+    assert now["access_key"] != before["access_key"]
 
 
 def test_a_copy_of_the_server_stays_off(under_systemd: ChrootedServer, command: str) -> None:

@@ -79,6 +79,18 @@ def test_a_failing_check_is_told(server: SourceImage, tmp_path: Path) -> None:
     assert [(check.name, check.status) for check in rehearsal.checks] == [("port", 7), ("endless", 124)]
 
 
+@pytest.mark.parametrize(
+    ("before", "verdict", "code"),
+    [(None, Verdict.PASSED, ""), (frozenset({"another.service"}), Verdict.FAILED, "WHERRY.6219")],
+)
+def test_a_unit_that_fails_in_the_copy_only_is_told(
+    server: SourceImage, tmp_path: Path, before: frozenset[str] | None, verdict: Verdict, code: str
+) -> None:
+    rehearsal = rehearsal_of(server.path, tmp_path, failing_before=before, change=overlays.with_failing_unit)
+    assert rehearsal.failed_units == (overlays.FAILING_UNIT,)
+    assert (rehearsal.verdict, rehearsal.code) == (verdict, code)
+
+
 def test_an_initramfs_without_the_driver_is_told(server_for_sata: SourceImage, tmp_path: Path) -> None:
     rehearsal = rehearsal_of(server_for_sata.path, tmp_path, bus=DiskBus.VIRTIO_BLK)
     assert (rehearsal.verdict, rehearsal.code) == (Verdict.FAILED, "WHERRY.6212")

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.vm.power import switched_off
 from tests.vm.recipe import Layout, Recipe, RootFilesystem, Suite
 from tests.vm.shell import Shell, free_port
 from tests.vm.source_image import obstacle, source_image
+from tests.vm.waiting import until
 from wherry.boot.machine.accelerator import accelerator_of_this_process
 from wherry.boot.machine.hardware import Disk, DiskFormat, MachineSpec, Nic, UserNetwork
 from wherry.boot.machine.machine import Machine
@@ -57,5 +59,4 @@ def test_a_server_boots_with_all_its_parts(recipe: Recipe, firmware: Firmware, r
         assert "block_rq_complete" in shell(
             "ls /sys/kernel/tracing/events/block || ls /sys/kernel/debug/tracing/events/block"
         )
-        machine.power_down()
-        assert machine.ended(300)
+        until(lambda: switched_off(machine), 300)

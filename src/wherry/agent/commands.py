@@ -57,20 +57,23 @@ class PollLoop:
         source_id: str,
         worker: Hands,
         forget: Callable[[str], None],
+        give_up: Callable[[str], None],
         errands: Errands,
         refresh: Callable[[], None],
         stop: threading.Event,
         poll_wait_s: float,
         patience: Patience,
     ) -> None:
-        """*forget* drops what is noted of a task. *errands*: deeds for a task that give the answer themselves.
+        """*forget* drops what is noted of a task, *give_up* the checkpoint that its cutover has come to.
 
-        *refresh* is called between two polls: it looks after the disks.
+        *errands*: deeds for a task that give the answer themselves. *refresh* is called between two polls: it looks
+        after the disks.
         """
         self._control = control
         self._source_id = source_id
         self._worker = worker
         self._forget = forget
+        self._give_up = give_up
         self._errands = errands
         self._refresh = refresh
         self._stop = stop
@@ -151,6 +154,9 @@ class PollLoop:
             self._worker.nudge()
         elif decision.deed in {Deed.STOP, Deed.FORGET}:
             self._worker.stop()
+        if decision.deed is Deed.STOP and decision.task_id:
+            # The server goes on: what was consistent by then isn't what the next try is about.
+            self._give_up(decision.task_id)
         if decision.deed is Deed.FORGET:
             self._forget(decision.task_id)
         errand = self._errands.get(decision.deed)

@@ -214,6 +214,11 @@ class FiguresBook:
             self._notes = _replace(self._notes, half=half)
         self.save()
 
+    def give_up(self) -> None:
+        """Drop the half that is held, if there's one: its task was stopped, and its server goes on."""
+        if self.half is not None:
+            self.hold(None)
+
     def _note(self, figures: ReplicationFigures) -> None:
         self._notes = _replace(self._notes, figures=figures)
 

@@ -20,6 +20,7 @@ from wherry.agent.decisions import Answer, Deed
 from wherry.agent.desks import Control
 from wherry.agent.drill import Drill
 from wherry.agent.errors import StopTimedOut
+from wherry.agent.failed_units import read_failed_units
 from wherry.agent.figures import FiguresBook, forget_figures, tables_folder
 from wherry.agent.hooks import Hooks
 from wherry.agent.host import gather
@@ -111,6 +112,7 @@ def _live(settings: AgentSettings, control: Control, source_id: str, errands: Er
         worker=worker,
         errands=errands,
         forget=lambda task_id: _forget(settings, task_id),
+        give_up=lambda task_id: _give_up(settings, task_id),
         refresh=_refresher(settings, control, source_id),
         stop=stop,
         poll_wait_s=settings.poll_wait_s,
@@ -169,6 +171,7 @@ def _work(
         ),
         hooks=_hooks(settings),
         guard=_guard(settings, disks),
+        failed_units=read_failed_units,
         make_freeze=partial(Freeze, note=freeze_note(settings.membership.state)),
         open_channel=lambda sure, report: Channel(
             control,
@@ -215,6 +218,14 @@ def _forget(settings: AgentSettings, task_id: str) -> None:
     """Drop what is noted of a task that is gone."""
     Keeper(settings.membership.state).forget(task_id)
     forget_figures(settings.membership.state, task_id)
+
+
+def _give_up(settings: AgentSettings, task_id: str) -> None:
+    """Have the next try of a task that was stopped take a checkpoint of its own."""
+    try:
+        FiguresBook(settings.membership.state, task_id).give_up()
+    except WherryError as error:
+        log.warning("checkpoint_not_given_up", **error.facts)
 
 
 def _refuse(

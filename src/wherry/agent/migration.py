@@ -7,7 +7,7 @@ without any memory of its own.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -131,9 +131,11 @@ class Work:
         hooks: Hooks,
         guard: LatencyGuard | None = None,
         make_freeze: MakeFreeze,
+        failed_units: Callable[[], Sequence[str] | None],
         open_channel: OpenChannel,
         patience: Callable[[], Patience] = Patience,
     ) -> None:
+        """*failed_units* tells which units of systemd have failed on this server, None where nobody knows."""
         self._task_id = task_id
         self._source_id = source_id
         self._control = control
@@ -142,6 +144,7 @@ class Work:
         self._book = book
         self._signals = signals
         self._settings = settings
+        self._failed_units = failed_units
         self._patience = patience()
         self._sure = Steadfast(signals.stop, patience())
         self._pace = Pace()
@@ -328,7 +331,7 @@ class Work:
         log.info("finished", task_id=self._task_id, checkpoint=self._proven)
 
     def _await_verdict(self) -> str:
-        wait = VerdictWait(self._control, self._sure, self._signals.stop, self._show_landing)
+        wait = VerdictWait(self._control, self._sure, self._signals.stop, self._show_landing, self._failed_units)
         try:
             return wait(self._task_id, self._proven)
         except LandingFailed:

@@ -1,6 +1,6 @@
 """The real control plane behind `wherry.agent.desks.Control`: turns the agent's words into the SMS operations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from wherry.agent.decisions import Answer, TaskView
@@ -111,9 +111,9 @@ class Plane:
         """ShowProof. Raises ControlPlaneError with status 404 when it's the task that is missing."""
         return self._unless_too_early(task_id, lambda: self._plane.show_proof(task_id, checkpoint))
 
-    def begin_landing(self, task_id: str, checkpoint: int) -> Landing:
+    def begin_landing(self, task_id: str, checkpoint: int, failed_units: Sequence[str] | None) -> Landing:
         """BeginLanding."""
-        return self._plane.begin_landing(task_id, checkpoint)
+        return self._plane.begin_landing(task_id, checkpoint, failed_units)
 
     def landing(self, task_id: str, known: int | None, wait_s: float) -> Landing:
         """ShowLanding, as a long poll."""

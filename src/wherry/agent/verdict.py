@@ -4,7 +4,7 @@ The agent asks the control plane only, so agent, receiver and control plane may 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -36,8 +36,11 @@ _IN_WORDS = {
 class LandingDesk(Protocol):
     """Where the agent says that a checkpoint is proven, and asks what became of it."""
 
-    def begin_landing(self, task_id: str, checkpoint: int) -> Landing:
-        """Say that *checkpoint* is consistent and proven; return how its landing goes."""
+    def begin_landing(self, task_id: str, checkpoint: int, failed_units: Sequence[str] | None) -> Landing:
+        """Say that *checkpoint* is consistent and proven; return how its landing goes.
+
+        *failed_units*: of systemd, on this server; None where that isn't known.
+        """
 
     def landing(self, task_id: str, known: int | None, wait_s: float) -> Landing:
         """Return the landing; waits at most *wait_s* seconds while its version is still *known*."""
@@ -47,13 +50,22 @@ class VerdictWait:
     """Waits for the verdict on one task's checkpoints."""
 
     def __init__(
-        self, control: LandingDesk, sure: Steadfast, stop: threading.Event, show: Callable[[int, str], None]
+        self,
+        control: LandingDesk,
+        sure: Steadfast,
+        stop: threading.Event,
+        show: Callable[[int, str], None],
+        failed_units: Callable[[], Sequence[str] | None],
     ) -> None:
-        """*show* takes over how far the landing is: per cent, and words for people."""
+        """*show* takes over how far the landing is: per cent, and words for people.
+
+        *failed_units* tells which units of systemd have failed here, None where nobody knows.
+        """
         self._control = control
         self._sure = sure
         self._stop = stop
         self._show = show
+        self._failed_units = failed_units
 
     def __call__(self, task_id: str, checkpoint: int) -> str:
         """Have *checkpoint* landed, and return in words what became of it, once that is a success.
@@ -61,7 +73,8 @@ class VerdictWait:
         Raises LandingFailed; Stopped when the landing was taken back, or when the work is stopped; and the refusals of
         the control plane.
         """
-        landing = self._sure(lambda: self._control.begin_landing(task_id, checkpoint))
+        failed = self._failed_units()
+        landing = self._sure(lambda: self._control.begin_landing(task_id, checkpoint, failed))
         while landing.outcome is LandingOutcome.WAIT:
             self._show(shown_progress(landing), in_words(landing))
             known = landing.version

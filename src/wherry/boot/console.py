@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
 
+from wherry.boot.unlocking import Prompt
+
 
 class Stage(IntEnum):
     """How far a machine has come, in the order in which it comes there."""
@@ -73,6 +75,13 @@ _TROUBLES: Final = (
     ),
 )
 
+# initramfs-tools; systemd; cryptsetup itself and GRUB. Each ends where the answer is typed.
+_PROMPTS: Final = re.compile(
+    r"Please unlock disk (?P<a>[^\n:]{1,200}):"
+    r"|Please enter passphrase for disk (?P<b>[^\n:]{1,200}):"
+    r"|Enter passphrase for (?P<c>[^\n:]{1,200}):"
+)
+
 _REASONS: Final = re.compile(
     r"error: [^\n]{1,300}"
     r"|(?:Dependency failed for|Timed out waiting for device|Failed to start|Failed to mount) [^\n]{1,300}"
@@ -110,6 +119,8 @@ class Console:
     stage: Stage = Stage.STARTED
     signs: list[Sign] = field(default_factory=list)
     """Each trouble once, in the order in which they were seen."""
+    prompts: list[Prompt] = field(default_factory=list)
+    """Each question for a passphrase, as often as it was put."""
     _kept: str = ""
     _unfinished: str = ""
 
@@ -140,6 +151,7 @@ class Console:
         seam = self._kept[-_LONGEST_SIGN:]
         self._kept += fresh
         self._look(seam + fresh)
+        self._look_for_prompts(seam, fresh)
         if len(self._kept) > MOST_TEXT:
             half = MOST_TEXT // 2
             self._kept = f"{self._kept[: half // 2]}\n[...]\n{self._kept[-half:]}"
@@ -153,3 +165,9 @@ class Console:
                 continue
             if found := re.search(pattern, piece):
                 self.signs.append(Sign(trouble, found[0].strip()))
+
+    def _look_for_prompts(self, seam: str, fresh: str) -> None:
+        for found in _PROMPTS.finditer(seam + fresh):
+            if found.end() > len(seam):  # else it was seen before
+                volume = next(name for name in found.groups() if name is not None)
+                self.prompts.append(Prompt(found[0], volume.strip()))

@@ -18,6 +18,12 @@ NEEDED: Final[Mapping[DiskBus, tuple[str, ...]]] = {
 
 INTERESTING: Final = frozenset(name for names in NEEDED.values() for name in names)
 
+LAYERS: Final = frozenset({
+    *("dm_mod", "dm_crypt", "dm_mirror", "dm_raid", "dm_thin_pool", "dm_multipath", "dm_integrity"),
+    *("raid0", "raid1", "raid10", "raid456", "linear", "ext4", "xfs", "btrfs", "f2fs"),
+})  # fmt: skip
+"""What lies between a disk and the root filesystem, and filesystems: an initramfs that had one of them needs it."""
+
 _OPTIONS: Final = {
     "virtio_pci": "CONFIG_VIRTIO_PCI",
     "virtio_blk": "CONFIG_VIRTIO_BLK",

@@ -83,12 +83,12 @@ class LayoutUnknown(WherryError):
     code = "WHERRY.6109"
     template = "The root filesystem lies in {layout}, which can't be opened here."
     default_cause = (
-        "Volumes of LVM and md are opened in a virtual machine only, away from this machine's own; what is encrypted "
-        "by LUKS can't be opened without its key, which stays with its owner."
+        "Volumes of LVM and md, and what is encrypted by LUKS, are opened in a virtual machine only, away from this "
+        "machine's own."
     )
     default_fix = (
-        "For LVM and md leave --trusted out. For LUKS prepare the source itself (fstab by UUID, an initramfs with all "
-        "drivers), and rehearse the launch."
+        "Leave --trusted out, or let the receiver work with --workbench guestfs; for LUKS name the folder of keys by "
+        "--luks-keys."
     )
 
 
@@ -100,4 +100,57 @@ class LibguestfsMissing(WherryError):
     default_cause = "Its package isn't installed, or it's another version's."
     default_fix = (
         "Install the package (Debian: libguestfs-tools; Fedora: libguestfs), or name disks you trust --trusted."
+    )
+
+
+class ApplianceFailed(WherryError):
+    """The virtual machine in which libguestfs opens disks doesn't start on this host."""
+
+    code = "WHERRY.6111"
+    template = "The virtual machine that opens disks can't be started: {reason}."
+    default_cause = (
+        "This host has no kernel of its own in /boot, as in a container, or lacks QEMU, memory, or room in /var/tmp; "
+        "the last words of libguestfs are in the message."
+    )
+    default_fix = (
+        "Install a kernel (Debian: linux-image-amd64), or name one by SUPERMIN_KERNEL, SUPERMIN_KERNEL_VERSION and "
+        "SUPERMIN_MODULES in the environment and make the folder /lib/modules. `libguestfs-test-tool` tells more."
+    )
+
+
+class VolumeLocked(WherryError):
+    """There's no key for the encrypted volume that the root filesystem may lie in."""
+
+    code = "WHERRY.6112"
+    template = "No root filesystem was found, and it may lie in what is encrypted and locked: {volumes}."
+    default_cause = "The disk is encrypted by LUKS, and the folder of keys has no file for it, or wasn't named."
+    default_fix = (
+        "Put its passphrase or key into a file that is called by the UUID, in a folder that only the program's user "
+        "can read (mode 700, the file 600), and name the folder by --luks-keys."
+    )
+
+
+class LuksKeyRefused(WherryError):
+    """The key doesn't open the volume."""
+
+    code = "WHERRY.6113"
+    template = "The key for the encrypted volume {volume} doesn't open it."
+    default_cause = (
+        "It's the key of another volume, was changed on the source, or stands in the file with more around it."
+    )
+    default_fix = (
+        "Try it on the source: `cryptsetup open --test-passphrase --key-file FILE DEVICE`. A passphrase stands in the "
+        "file alone; an end of line after it does no harm."
+    )
+
+
+class LuksKeyUnusable(WherryError):
+    """A key, or the folder of keys, isn't used as it is."""
+
+    code = "WHERRY.6114"
+    template = "The key in {path} isn't used: {reason}."
+    default_cause = "Keys are used only where nobody else can read them, and as long as they can be handed on."
+    default_fix = (
+        "Give it to the program's user alone (chmod 700 for the folder, 600 for the file). For a key with zero bytes "
+        "add a passphrase to the volume (`cryptsetup luksAddKey`), and use that."
     )

@@ -59,6 +59,10 @@ class GuestFilesystem:
     part_uuid: str = ""
     mount_point: str | None = None
     """Where it's mounted now and belongs; None for swap and for what fstab doesn't name."""
+    opened_as: str = ""
+    """Of something encrypted: the device of what is in it; "" while it's locked."""
+    names: tuple[str, ...] = ()
+    """Of a volume: devices by which the system itself may call it, such as /dev/md0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,13 @@ FSTAB: Final = "/etc/fstab"
 CRYPTTAB: Final = "/etc/crypttab"
 RESUME: Final = "/etc/initramfs-tools/conf.d/resume"
 LVM_DEVICES: Final = "/etc/lvm/devices/system.devices"
+LVM_CONFIG: Final = "/etc/lvm/lvm.conf"
+MDADM_CONFIGS: Final = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
 
-_READ: Final = (FSTAB, CRYPTTAB, RESUME, LVM_DEVICES, GRUB_DEFAULTS, KERNEL_COMMAND_LINE, AGENT_UNIT, *DEVICE_MAPS)
+_READ: Final = (
+    *(FSTAB, CRYPTTAB, RESUME, LVM_DEVICES, LVM_CONFIG, GRUB_DEFAULTS, KERNEL_COMMAND_LINE, AGENT_UNIT),
+    *(*DEVICE_MAPS, *MDADM_CONFIGS),
+)
 _OS_RELEASE: Final = ("/etc/os-release", "/usr/lib/os-release")
 
 

@@ -6,7 +6,15 @@ from typing import IO, Final, TypeVar
 
 import msgspec
 
-from wherry.boot.errors import LayoutUnknown, LibguestfsMissing, NoSystem
+from wherry.boot.errors import (
+    ApplianceFailed,
+    LayoutUnknown,
+    LibguestfsMissing,
+    LuksKeyRefused,
+    LuksKeyUnusable,
+    NoSystem,
+    VolumeLocked,
+)
 from wherry.boot.guest import GuestDisk, GuestFilesystem
 from wherry.errors import WherryError
 from wherry.process import ProgramMissing
@@ -19,6 +27,8 @@ class Opening(msgspec.Struct, frozen=True):
     writable: bool
     emulate: bool = False
     """Whether a virtual machine is to do without the processor's help."""
+    keys: str = ""
+    """The folder of the keys of what is encrypted, "" for none; the keys themselves are in no message."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -46,7 +56,17 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 PASSED_ON: Final[Mapping[str, type[WherryError]]] = {
-    each.__name__: each for each in (NoSystem, LayoutUnknown, LibguestfsMissing, ProgramMissing)
+    each.__name__: each
+    for each in (
+        NoSystem,
+        LayoutUnknown,
+        VolumeLocked,
+        LuksKeyRefused,
+        LuksKeyUnusable,
+        LibguestfsMissing,
+        ApplianceFailed,
+        ProgramMissing,
+    )
 }
 """Errors of a worker that stay what they are at the other end; every other one is a WorkbenchFailed with its reason."""
 

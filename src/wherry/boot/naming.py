@@ -110,11 +110,10 @@ def identified(spec: str, landed: Landed) -> GuestFilesystem | None:
 
 
 def volume(spec: str, landed: Landed) -> GuestFilesystem | None:
-    """Return the filesystem on a volume by the name that LVM or the device mapper gives it, which travels."""
+    """Return the filesystem on a volume by the name that LVM, md or the device mapper gives it, which travels."""
     wanted = _volume_name(spec)
-    return next(
-        (each for each in landed.filesystems if each.disk is None and _volume_name(each.device) == wanted), None
-    )
+    volumes = (each for each in landed.filesystems if each.disk is None)
+    return next((each for each in volumes if wanted in {_volume_name(each.device), *each.names}), None)
 
 
 def _volume_name(device: str) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from wherry.boot.machine.hardware import DiskFormat
+import msgspec
+
+from wherry.boot.machine.hardware import Disk, DiskFormat, Layer
 from wherry.process import run
 
 _MAKING_S: Final = 300.0
@@ -25,6 +27,32 @@ def make_overlay(disks: Sequence[Path], folder: Path, beneath: DiskFormat = Disk
     except BaseException:
         remove_overlay(folder)
         raise
+
+
+def machine_disks(overlays: Sequence[Path], beneath: Sequence[Path]) -> tuple[Disk, ...]:
+    """Return *overlays*, each over one of *beneath*, as disks of a machine.
+
+    What a machine has written to isn't asked what it lies over; what is beneath was written by this program alone.
+    Raises ProgramFailed, ProgramMissing.
+    """
+    pairs = zip(overlays, beneath, strict=True)
+    return tuple(Disk(overlay, DiskFormat.QCOW2, beneath=_layers(disk)) for overlay, disk in pairs)
+
+
+class _Link(msgspec.Struct, frozen=True):
+    """One image of a chain, as qemu-img tells it."""
+
+    filename: str
+    format: DiskFormat
+
+
+def _layers(disk: Path) -> tuple[Layer, ...]:
+    """Return *disk* and what it lies over. What is raw is told by its name: any content could look like a qcow2."""
+    if disk.suffix != ".qcow2":
+        return (Layer(disk, DiskFormat.RAW),)
+    command = ["qemu-img", "info", "-U", "--backing-chain", "--output=json", "-f", DiskFormat.QCOW2, str(disk)]
+    chain = msgspec.json.decode(run(command, timeout_s=_MAKING_S), type=list[_Link])
+    return tuple(Layer(Path(link.filename), link.format) for link in chain)
 
 
 def remove_overlay(folder: Path) -> None:

@@ -1,19 +1,23 @@
 """Where the filesystems of a landed system belong, by its own fstab. Pure."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from wherry.boot.errors import LayoutUnknown, NoSystem
+from wherry.boot.errors import LayoutUnknown, NoSystem, VolumeLocked
 from wherry.boot.guest import GuestDisk, GuestFilesystem
 from wherry.boot.naming import Landed, find, identified, volume
-from wherry.boot.parsing.columns import FstabEntry, read_fstab
+from wherry.boot.parsing.columns import FstabEntry, read_crypttab, read_fstab
+from wherry.boot.parsing.mdadm import array_names, digits
+from wherry.errors import WherryError
 
 MOUNTABLE: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "msdos"})
 
 FAT: Final = frozenset({"vfat", "msdos"})
 
-CONTAINERS: Final = {"LVM2_member": "LVM", "crypto_LUKS": "LUKS", "linux_raid_member": "md"}
+LUKS: Final = "crypto_LUKS"
+
+CONTAINERS: Final = {"LVM2_member": "LVM", LUKS: "LUKS", "linux_raid_member": "md"}
 """What other filesystems may lie in, by the name of what it's a part of."""
 
 _ROOT_SUBVOLUMES: Final = ("", "@", "@rootfs", "root", "@/.snapshots/1/snapshot")
@@ -57,23 +61,61 @@ class Place:
         return [access, f"subvol={self.subvolume}"] if self.subvolume else [access]
 
 
-def find_root(landed: Landed, is_root: Callable[[Place], bool]) -> Place:
-    """Return the first filesystem, and its subvolume, of which *is_root* says that it holds a system.
-
-    Raises:
-        LayoutUnknown: there's none, but something that may hold it and isn't opened.
-        NoSystem: there's none.
-    """
+def find_root(landed: Landed, is_root: Callable[[Place], bool]) -> Place | None:
+    """Return the first filesystem, and its subvolume, of which *is_root* says that it holds a system; None for none."""
     for filesystem in landed.filesystems:
         if filesystem.type in MOUNTABLE - FAT:
             for subvolume in _ROOT_SUBVOLUMES if filesystem.type == "btrfs" else ("",):
                 place = Place(filesystem, "/", subvolume)
                 if is_root(place):
                     return place
-    within = {CONTAINERS[each.type] for each in landed.filesystems if each.type in CONTAINERS}
-    if within:
-        raise LayoutUnknown(layout=" and ".join(sorted(within)))
-    raise NoSystem(count=len(landed.disks))
+    return None
+
+
+def why_no_root(landed: Landed, closed: Collection[str]) -> WherryError:
+    """Return why there's no root: it may lie in something locked, or in what this workbench keeps *closed*, by type."""
+    layouts = {CONTAINERS[each.type] for each in landed.filesystems if each.type in closed}
+    if layouts:
+        return LayoutUnknown(layout=" and ".join(sorted(layouts)))
+    locked = [each for each in landed.filesystems if each.type == LUKS and not each.opened_as]
+    if locked:
+        return VolumeLocked(volumes=", ".join(map(where, locked)))
+    return NoSystem(count=len(landed.disks))
+
+
+def volume_names(crypttab: str, landed: Landed) -> dict[str, str]:
+    """Return what *crypttab* calls the encrypted volumes that were landed, by their LUKS UUIDs."""
+    names: dict[str, str] = {}
+    for entry in read_crypttab(crypttab):
+        volume = identified(entry.device, landed) or find(entry.device, landed, kind=LUKS)
+        if volume is not None and volume.type == LUKS:
+            names.setdefault(volume.uuid, entry.name)
+    return names
+
+
+def with_array_names(mdadm: str, blocks: Blocks) -> Blocks:
+    """Return the blocks in which volumes of md also have the names that mdadm's configuration gives them."""
+    names = {array_identity(identity): name for identity, name in array_names(mdadm).items()}
+
+    def named(each: GuestFilesystem) -> GuestFilesystem:
+        further = [name for identity, name in names.items() if identity in each.names and name not in each.names]
+        return replace(each, names=(*each.names, *further))
+
+    return Blocks(blocks.disks, [named(each) for each in blocks.filesystems])
+
+
+def array_identity(identity: str) -> str:
+    """Return the device, as udev calls it, of the array of md with this UUID in whatever form."""
+    plain = digits(identity)
+    return "/dev/disk/by-id/md-uuid-" + ":".join(plain[start : start + 8] for start in range(0, len(plain), 8))
+
+
+def where(filesystem: GuestFilesystem) -> str:
+    """Return a volume's UUID and where it lies, for people."""
+    if filesystem.disk is None:
+        return f"{filesystem.uuid} ({filesystem.device})"
+    partition = "" if filesystem.partition is None else f", partition {filesystem.partition}"
+    return f"{filesystem.uuid} (disk {filesystem.disk}{partition})"
 
 
 def shows_a_root(exists: Callable[[str], bool]) -> bool:

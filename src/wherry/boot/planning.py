@@ -10,12 +10,13 @@ from wherry.boot.changeset import (
     Change,
     ChangeSet,
     Notice,
+    RebuildInitramfs,
     RemoveFile,
     RestoreLabels,
     WriteFile,
     written_paths,
 )
-from wherry.boot.rules import command_line, fstab, initramfs, loader, network, services
+from wherry.boot.rules import command_line, fstab, initramfs, loader, network, services, storage
 from wherry.boot.system import System
 from wherry.boot.target import TargetMachine
 
@@ -25,7 +26,10 @@ RULES: Final[Sequence[Rule]] = (
     fstab.mend_fstab,
     fstab.mend_crypttab,
     fstab.mend_resume,
-    fstab.forget_lvm_devices,
+    storage.mend_mdadm,
+    storage.forget_lvm_devices,
+    storage.tell_of_lvm_filter,
+    storage.tell_who_unlocks,
     command_line.name_root_by_uuid,
     command_line.let_grub_use_uuids,
     command_line.forget_device_map,
@@ -65,11 +69,15 @@ def _changed(system: System, change: Change) -> System:
 
 
 def _joined(changes: list[Change], new: Change) -> list[Change]:
-    """Return the changes with *new*; two of one file become one with both reasons."""
+    """Return the changes with *new*; two of one file become one with both reasons, an initramfs the later one."""
     for place, old in enumerate(changes):
         if isinstance(old, WriteFile) and isinstance(new, WriteFile) and old.path == new.path:
             both = msgspec.structs.replace(old, after=new.after, why=tuple(dict.fromkeys((*old.why, *new.why))))
             return [*changes[:place], both, *changes[place + 1 :]]
+        if isinstance(old, RebuildInitramfs) and isinstance(new, RebuildInitramfs) and old.path == new.path:
+            modules = tuple(dict.fromkeys((*old.modules, *new.modules)))
+            once = msgspec.structs.replace(new, modules=modules, why=tuple(dict.fromkeys((*old.why, *new.why))))
+            return [*changes[:place], *changes[place + 1 :], once]
     return [*changes, new]
 
 

@@ -5,12 +5,14 @@ needs. It writes to a folder of its own; the result is looked into before it tak
 Sources: mkinitramfs(8), update-initramfs(8), dracut(8).
 """
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from typing import Final
 
 from wherry.boot.changeset import RebuildInitramfs
-from wherry.boot.errors import GuestProgramFailed, InitramfsIncomplete
+from wherry.boot.drivers import LAYERS
+from wherry.boot.errors import GuestProgramFailed, InitramfsIncomplete, InitramfsUnreadable
 from wherry.boot.guest import Guest
 from wherry.boot.initramfs import modules_in
 from wherry.boot.system import InitramfsTool
@@ -37,7 +39,7 @@ def rebuild(guest: Guest, change: RebuildInitramfs, recorder: Recorder) -> None:
         build = _by_dracut if change.tool is InitramfsTool.DRACUT else _by_initramfs_tools
         build(guest, change)
         content = guest.read_bytes(_RESULT) or b""
-        lacking = set(change.modules) - modules_in(content)
+        lacking = (set(change.modules) | _layers(guest.read_bytes(change.path) or b"")) - modules_in(content)
         if lacking:
             raise InitramfsIncomplete(path=change.path, modules=", ".join(sorted(lacking)))
         recorder.file(change.path)
@@ -45,6 +47,13 @@ def rebuild(guest: Guest, change: RebuildInitramfs, recorder: Recorder) -> None:
         _remember_checksum(guest, change, content, recorder)
     finally:
         _run(guest, ["rm", "-rf", _FOLDER])
+
+
+def _layers(initramfs: bytes) -> frozenset[str]:
+    """Return which drivers of volumes and filesystems the old one has; none of one that can't be read."""
+    with contextlib.suppress(InitramfsUnreadable):
+        return modules_in(initramfs) & LAYERS
+    return frozenset()
 
 
 def _by_initramfs_tools(guest: Guest, change: RebuildInitramfs) -> None:

@@ -21,6 +21,7 @@ from wherry.boot.machine.hardware import MachineSpec, Nic, UserNetwork
 from wherry.boot.machine.machine import Machine
 from wherry.boot.probe import MARK, PORT, CheckResult, Listener, Report
 from wherry.boot.troubles import RehearsalStopped
+from wherry.boot.unlocking import Unlocker
 from wherry.boot.verdicts import Conclusion, Observation, Question, conclude
 from wherry.contract.enumerations import Verdict
 
@@ -58,6 +59,9 @@ class Rehearsed(Protocol):
 
     def read_operations(self) -> int:
         """Return how often the disks were read. Raises MachineGone."""
+
+    def type(self, line: str) -> None:
+        """Type a line at the serial console. Raises MachineGone."""
 
     def screenshot(self, picture: Path) -> None:
         """Write what the screen shows as PNG. Raises MachineGone, MonitorRefused, OSError."""
@@ -120,7 +124,7 @@ def watch(
     clock: Callable[[], float] = time.monotonic,
 ) -> Rehearsal:
     """Watch a started machine until *question* is answered; take the picture. The machine still runs on return."""
-    watcher = _Watcher(machine, clock)
+    watcher = _Watcher(machine, clock, Unlocker(question.passphrases))
     while (conclusion := conclude(question, watcher.look())) is None:
         if stop():
             reason = RehearsalStopped(stage=watcher.console.stage.word)
@@ -132,8 +136,11 @@ def watch(
 class _Watcher:
     """Looks at a machine again and again."""
 
-    def __init__(self, machine: Rehearsed, clock: Callable[[], float]) -> None:
+    def __init__(self, machine: Rehearsed, clock: Callable[[], float], unlocker: Unlocker) -> None:
         self.console = Console()
+        self._unlocker = unlocker
+        self._heard_prompts = 0
+        self._asked_since: float | None = None
         self._report = Report()
         self._machine = machine
         self._clock = clock
@@ -155,6 +162,7 @@ class _Watcher:
         now = self._clock()
         self._hear(now)
         self._listen()
+        self._answer(now)
         if ended:
             self._standing = "gone"
         elif now - self._asked_at >= _ASK_S:
@@ -170,6 +178,9 @@ class _Watcher:
             since_stage_s=now - self._stage_at,
             silent_s=now - self._moved_at,
             standing=self._standing,
+            asked=self._unlocker.asked,
+            refused=self._unlocker.refused,
+            since_asked_s=0.0 if self._asked_since is None else now - self._asked_since,
         )
 
     def account(self, question: Question, conclusion: Conclusion) -> Rehearsal:
@@ -189,7 +200,7 @@ class _Watcher:
             failed_units=report.failed_units,
             mounts=report.mounts,
             checks=tuple(results),
-            console=self.console.text,
+            console=self._unlocker.hide(self.console.text),
             screenshot=self._picture(),
         )
 
@@ -210,6 +221,21 @@ class _Watcher:
         told = self._port_file.read()
         if self._port_file.taken <= _MOST_REPORT:
             self._from_port.feed(told)
+
+    def _answer(self, now: float) -> None:
+        """Type what is asked for where it's known; of several questions at once the last counts."""
+        if len(self.console.prompts) == self._heard_prompts:
+            return
+        self._heard_prompts = len(self.console.prompts)
+        passphrase = self._unlocker.answer(self.console.prompts[-1])
+        if passphrase is None:
+            self._asked_since = now
+            return
+        self._asked_since = None
+        try:
+            self._machine.type(passphrase)
+        except MachineGone as error:
+            log.warning("machine_silent", **error.facts)
 
     def _ask(self, now: float) -> None:
         try:
@@ -249,6 +275,7 @@ class _Growing:
             return ""
         try:
             size = os.fstat(descriptor).st_size
+            self._position = min(self._position, size)  # who keeps it has cut it meanwhile
             if size > MOST_FILE:
                 self._position = max(self._position, size - _PIECE)
             piece = os.pread(descriptor, _PIECE, self._position)

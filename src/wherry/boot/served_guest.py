@@ -6,6 +6,7 @@ worker dies with the thread that started it.
 
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from wherry.process import ProgramMissing
 
 _DIE_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")
 _PATIENCE_S: Final = 60.0
+ANSWER_S: Final = 1800.0
+"""How long a worker may take for an order, in seconds: a damaged disk can keep the kernel that reads it for ever."""
 
 
 @contextlib.contextmanager
@@ -131,7 +134,8 @@ class _ServedGuest(Guest):
         self._need_writable()
         command = [os.fsencode(word) for word in argv]
         kind = tuple[int, bytes, bytes]
-        status, out, words = self._ask(kind, "run", command, stdin.encode(errors="surrogateescape"), timeout_s)
+        self._tell(Order("run", (command, stdin.encode(errors="surrogateescape"), timeout_s)))
+        status, out, words = msgspec.convert(self._answer(timeout_s + ANSWER_S), kind)
         return Output(status, out.decode(errors="replace"), words.decode(errors="replace"))
 
     def read_disk(self, disk: int, offset: int, size: int) -> bytes:
@@ -164,7 +168,13 @@ class _ServedGuest(Guest):
         with contextlib.suppress(BrokenPipeError):  # the missing answer tells why
             send(self._worker.orders, message)
 
-    def _answer(self) -> object:
+    def _answer(self, limit_s: float | None = None) -> object:
+        """Return the next answer. Raises what the worker has told, and WorkbenchFailed where it tells nothing."""
+        limit_s = ANSWER_S if limit_s is None else limit_s
+        readable, _, _ = select.select([self._worker.answers], [], [], limit_s)
+        if not readable:
+            self._worker.process.kill()
+            raise WorkbenchFailed(reason=f"it hadn't answered after {limit_s:g} s and was given up")
         answer = receive(self._worker.answers, Answer)
         if answer is None:
             self._worker.words.seek(0)

@@ -108,7 +108,7 @@ class UnitsFailed(WherryError):
     template = "The server is up, but units failed that had not failed on the source: {words}."
     default_cause = "They need something that the target doesn't have: a device, the network, an address."
     default_fix = (
-        "Read the console's text of the rehearsal; where a unit's failure does no harm, say so and rehearse again."
+        "Read the console's text of the rehearsal; where a unit's failure does no harm, rehearse without strict units."
     )
 
 
@@ -128,3 +128,28 @@ class RehearsalStopped(WherryError):
     template = "The rehearsal was stopped at the stage {stage!r}."
     default_cause = "Somebody stopped it, or the receiver is ending."
     default_fix = "Nothing to do: rehearse again."
+
+
+class PassphraseAwaited(WherryError):
+    """The server asks for a passphrase, and there's none to be typed."""
+
+    code = "WHERRY.6222"
+    template = "The server waits for a passphrase at its console: {words}."
+    default_cause = (
+        "An encrypted disk is opened by whoever starts the server, and the folder of keys has no passphrase for it."
+    )
+    default_fix = (
+        "Put the passphrase into the folder of keys (`wherry receiver --luks-keys`), in a file called by the LUKS "
+        "UUID: it's typed in rehearsals then. A launched target always waits for its owner, at its console."
+    )
+
+
+class PassphraseRefused(WherryError):
+    """The server asks for a passphrase again after one was typed."""
+
+    code = "WHERRY.6223"
+    template = "The server asks for a passphrase again: {words}; the one from the folder of keys didn't do."
+    default_cause = (
+        "The key opens the volume, but isn't what is asked for; or the server's keyboard has another layout."
+    )
+    default_fix = "Put the passphrase that the server's owner types into the file, and rehearse again."

@@ -3,8 +3,8 @@
 A rule concludes as soon as the matter is clear, so that nobody waits for a limit once the words stand on the console.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from wherry.boot.console import Console, Sign, Stage, Trouble, reasons_in
@@ -17,6 +17,8 @@ from wherry.boot.troubles import (
     EmergencyEntered,
     InitramfsStuck,
     KernelPanicked,
+    PassphraseAwaited,
+    PassphraseRefused,
     ProbeSilent,
     RehearsalTimeUp,
     RootNotFound,
@@ -36,6 +38,12 @@ PROBE_S: Final = 180.0
 """How long the probe may take to begin after the login prompt, in seconds."""
 
 
+ASKED_S: Final = 15.0
+"""How long a question for a passphrase may stand while nothing else has started, in seconds."""
+ASKED_BESIDE_S: Final = 120.0
+"""The same where the server's own init asks: it may come up without the volume."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked of a rehearsal."""
@@ -46,6 +54,8 @@ class Question:
     failing_before: frozenset[str] | None = None
     """Units that had failed on the source too. None: units aren't judged, only told."""
     limit_s: float = 1800.0
+    passphrases: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What may be typed where the server asks for a passphrase, by the name or the UUID of the volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,11 @@ class Observation:
     """For how long it has neither said anything nor read from a disk."""
     standing: str
     """QEMU's word for the machine where it runs no more; "" while it runs."""
+    asked: str = ""
+    """The question for a passphrase that nobody could answer."""
+    refused: bool = False
+    """Whether an answer was typed before, and didn't do."""
+    since_asked_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +90,7 @@ class Conclusion:
 
 def conclude(question: Question, seen: Observation) -> Conclusion | None:
     """Return what *seen* allows to conclude, None while it's too early."""
-    concluded = (rule(question, seen) for rule in (_inside, _emergency, _sign, _standing, _silence, _time))
+    concluded = (rule(question, seen) for rule in (_inside, _emergency, _sign, _standing, _locked, _silence, _time))
     return next((conclusion for conclusion in concluded if conclusion is not None), None)
 
 
@@ -154,6 +169,14 @@ def _standing(_question: Question, seen: Observation) -> Conclusion | None:
     if not seen.standing:
         return None
     return _failed(ServerWentDown(stage=seen.console.stage.word, words=f"the machine is {seen.standing}"))
+
+
+def _locked(_question: Question, seen: Observation) -> Conclusion | None:
+    patience_s = ASKED_S if seen.console.stage < Stage.INIT else ASKED_BESIDE_S
+    if not seen.asked or seen.since_asked_s < patience_s:
+        return None
+    reason = PassphraseRefused(words=seen.asked) if seen.refused else PassphraseAwaited(words=seen.asked)
+    return Conclusion(Verdict.INCONCLUSIVE, reason)
 
 
 def _silence(question: Question, seen: Observation) -> Conclusion | None:

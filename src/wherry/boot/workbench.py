@@ -18,5 +18,6 @@ class Workbench(Protocol):
 
         Raises:
             NoSystem: none of the disks holds a root filesystem.
+            LayoutUnknown, VolumeLocked: it may lie in something that isn't opened here, or for which there's no key.
             WorkbenchFailed: the disks can't be opened or closed.
         """

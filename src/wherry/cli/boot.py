@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from wherry.boot.chroot.workbench import ChrootWorkbench
 from wherry.boot.guest import Guest
 from wherry.boot.guestfs.workbench import GuestfsWorkbench
 from wherry.boot.inspection import inspect as inspect_guest
+from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.machine.hardware import DiskFormat
 from wherry.boot.overlay import make_overlay, remove_overlay
 from wherry.boot.parsing.interfaces import read_mac
@@ -73,21 +74,52 @@ class Target:
 ANY_TARGET: Final = Target()
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Bench:
+    """What opens the landed system."""
+
+    trusted: bool = False
+    """Let this machine's own kernel read the disks, and run programs of the system where something is changed: quick,
+    and only for disks of people you trust. Needs root. Without it a small virtual machine does (libguestfs)."""
+
+    luks_keys: Annotated[Path | None, Parameter(show_default=False)] = None
+    """Folder with the keys of encrypted volumes, a file for each, called by its LUKS UUID. Nobody else may read it."""
+
+    @contextmanager
+    def opened(self, disks: Sequence[Path], *, writable: bool = False) -> Iterator[Guest]:
+        """Lend the system on *disks*. Raises FileUnreadable, LuksKeyUnusable, and what `Workbench.open` does."""
+        for disk in disks:
+            if not disk.is_file():
+                raise FileUnreadable(path=disk, what="a disk image", reason="there's no such file")
+        logs.configure(level=logging.WARNING)  # on standard error: standard output is for what was asked
+        with self._workbench().open(disks, writable=writable) as guest:
+            yield guest
+
+    def _workbench(self) -> Workbench:
+        if self.trusted:
+            return ChrootWorkbench()
+        keys = None if self.luks_keys is None else KeyFolder(self.luks_keys)
+        if keys is not None:
+            keys.require_private()
+        return GuestfsWorkbench(keys=keys)
+
+
+BY_GUESTFS: Final = Bench()
+
+
 @app.command
-def inspect(disks: Disks, /, *, trusted: bool = False, json: bool = False) -> None:
+def inspect(disks: Disks, /, *, bench: Bench = BY_GUESTFS, json: bool = False) -> None:
     """Tell what a landed system is. Nothing is changed.
 
     Parameters
     ----------
     disks:
         Images of the system's disks, in the order of the source's: raw, or qcow2 where the name ends with .qcow2.
-    trusted:
-        Let this machine's own kernel read the disks: quick, and only for disks of people you trust. Needs root.
-        Without it a small virtual machine does (libguestfs).
     json:
         Print JSON.
     """
-    with _opened(disks, trusted=trusted) as guest:
+    with bench.opened(disks) as guest:
         system = inspect_guest(guest)
     sys.stdout.write(as_json(system) if json else describe(system))
 
@@ -98,7 +130,7 @@ def plan(
     /,
     *,
     target: Target = ANY_TARGET,
-    trusted: bool = False,
+    bench: Bench = BY_GUESTFS,
     json: bool = False,
     output: Path | None = None,
 ) -> int:
@@ -110,21 +142,19 @@ def plan(
     ----------
     disks:
         Images of the system's disks, in the order of the source's: raw, or qcow2 where the name ends with .qcow2.
-    trusted:
-        Let this machine's own kernel read the disks. See `wherry boot inspect`.
     json:
         Write JSON.
     output:
         File to write to instead of standard output.
     """
-    with _opened(disks, trusted=trusted) as guest:
+    with bench.opened(disks) as guest:
         changes = _planned(guest, target)
     _write(as_json(changes) if json else render(changes), output)
     return 1 if changes.blockers else 0
 
 
 @app.command
-def apply(disks: Disks, /, *, output: Path, target: Target = ANY_TARGET, trusted: bool = False) -> None:
+def apply(disks: Disks, /, *, output: Path, target: Target = ANY_TARGET, bench: Bench = BY_GUESTFS) -> None:
     """Make a copy of a landed system boot on a target machine, in an overlay: the disks themselves stay as they are.
 
     Parameters
@@ -134,8 +164,6 @@ def apply(disks: Disks, /, *, output: Path, target: Target = ANY_TARGET, trusted
         have to stand still for as long as the overlay is used.
     output:
         Folder to make: disk-0.qcow2, ... to start the target from, changes.txt, and what `wherry boot undo` needs.
-    trusted:
-        Let this machine's own kernel read the disks, and run programs of the system. See `wherry boot inspect`.
     """
     formats = {_format(disk) for disk in disks}
     if len(formats) != 1:
@@ -147,7 +175,7 @@ def apply(disks: Disks, /, *, output: Path, target: Target = ANY_TARGET, trusted
     except OSError as error:
         raise FileUnwritable(path=output, reason=str(error)) from error
     try:
-        with _opened(overlay, trusted=trusted, writable=True) as guest:
+        with bench.opened(overlay, writable=True) as guest:
             changes = _planned(guest, target)
             record = apply_changes(guest, changes)
         write_file(output / UNDO_FILE, msgspec.msgpack.encode(record), mode=0o600)
@@ -159,15 +187,13 @@ def apply(disks: Disks, /, *, output: Path, target: Target = ANY_TARGET, trusted
 
 
 @app.command
-def undo(overlay: Path, /, *, trusted: bool = False) -> None:
+def undo(overlay: Path, /, *, bench: Bench = BY_GUESTFS) -> None:
     """Put the files in an overlay back to what they were before `wherry boot apply`.
 
     Parameters
     ----------
     overlay:
         The folder that was made.
-    trusted:
-        Let this machine's own kernel read the disks. See `wherry boot inspect`.
     """
     path = overlay / UNDO_FILE
     try:
@@ -175,21 +201,10 @@ def undo(overlay: Path, /, *, trusted: bool = False) -> None:
     except (OSError, msgspec.MsgspecError) as error:
         raise FileUnreadable(path=path, what="what was before", reason=str(error)) from error
     disks = sorted(overlay.glob("disk-*.qcow2"), key=lambda disk: int(disk.stem.removeprefix("disk-")))
-    with _opened(disks, trusted=trusted, writable=True) as guest:
+    with bench.opened(disks, writable=True) as guest:
         undo_changes(guest, record)
     path.unlink()
     sys.stdout.write(f"{len(record.saved)} place(s) put back in {overlay}\n")
-
-
-@contextmanager
-def _opened(disks: tuple[Path, ...] | list[Path], *, trusted: bool, writable: bool = False) -> Iterator[Guest]:
-    for disk in disks:
-        if not disk.is_file():
-            raise FileUnreadable(path=disk, what="a disk image", reason="there's no such file")
-    logs.configure(level=logging.WARNING)  # on standard error: standard output is for what was asked
-    workbench: Workbench = ChrootWorkbench() if trusted else GuestfsWorkbench()
-    with workbench.open(disks, writable=writable) as guest:
-        yield guest
 
 
 def _planned(guest: Guest, target: Target) -> ChangeSet:

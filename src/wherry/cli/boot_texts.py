@@ -7,6 +7,7 @@ import msgspec
 from wherry.boot.changeset import ChangeSet, printable
 from wherry.boot.drivers import NEEDED
 from wherry.boot.guest import GuestFilesystem
+from wherry.boot.places import LUKS
 from wherry.boot.system import Kernel, System
 
 _WIDTH = 12
@@ -52,7 +53,10 @@ def _facts(system: System) -> Iterator[tuple[str, str]]:
 def _filesystem(filesystem: GuestFilesystem) -> str:
     number = f"partition {filesystem.partition}" if filesystem.partition else filesystem.device
     place = f" on {filesystem.mount_point}" if filesystem.mount_point else ""
-    return f"{number}: {filesystem.type} {filesystem.uuid}{place}"
+    locked = ""
+    if filesystem.type == LUKS:
+        locked = f", open as {filesystem.opened_as}" if filesystem.opened_as else ", locked: no key for it"
+    return f"{number}: {filesystem.type} {filesystem.uuid}{place}{locked}"
 
 
 def _reach(kernel: Kernel) -> str:

@@ -71,6 +71,16 @@ class CommandForAgentsOnly(WherryError):
     exit_status = ExitStatus.USAGE
 
 
+class TaskUnreadable(WherryError):
+    """An argument isn't the id of a task."""
+
+    code = "WHERRY.6009"
+    template = "{text!r} is not the id of a task."
+    default_cause = "A task's id is a UUID: 32 hexadecimal digits, with hyphens or without."
+    default_fix = "Copy the id from the answer of CreateTask, or from the list of tasks."
+    exit_status = 2
+
+
 class MacUnreadable(WherryError):
     """An argument isn't a MAC address."""
 

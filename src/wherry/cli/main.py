@@ -61,6 +61,11 @@ _HELP = {
         "receivers that a control plane knows."
     ),
     "token": "Make the one-time tokens that agents and receivers join with, and see which there are.",
+    "replica": (
+        "Prepare a task's replica on the receiver's host.\n\n"
+        "`adopt` takes disks that are there already, those of the old server or a copy that came another way, so that "
+        "only what differs is sent."
+    ),
     "boot": (
         "Make a copy of a server boot on another machine.\n\n"
         "`inspect` tells what the copy is, `plan` what has to be changed and why, `apply` changes it in an overlay "

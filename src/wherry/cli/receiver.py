@@ -6,16 +6,20 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from wherry.boot.machine.users import FIRST_USER, USERS
 from wherry.cli.address import parse_address
 from wherry.cli.joining import Joining
 from wherry.cli.program import run_until_signalled
 from wherry.client.state_folder import private_folder
+from wherry.receiver.drivers.qemu.networks import parse_networks
 from wherry.receiver.main import run_receiver
 from wherry.receiver.settings import DriverKind, ImageFormat, ReceiverSettings, WorkbenchKind
 
 app = App(name="receiver")
 app.command("wherry.cli.receivers:list_receivers", name="list", help="List the receivers that the control plane knows.")
 app.command("wherry.cli.receivers:show_receiver", name="show", help="Show a receiver, and what can land there.")
+
+_LAST_FIRST_USER = (1 << 32) - 2 - USERS
 
 
 @app.default
@@ -30,6 +34,9 @@ def receiver(
     image_format: ImageFormat = ImageFormat.RAW,
     driver: DriverKind = DriverKind.IMAGE,
     workbench: Annotated[WorkbenchKind | None, Parameter(show_default=False)] = None,
+    network: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
+    machine_users: Annotated[int, Parameter(validator=Number(gte=0, lte=_LAST_FIRST_USER))] = FIRST_USER,
+    luks_keys: Annotated[Path | None, Parameter(show_default=False)] = None,
 ) -> None:
     """Run a receiver: it takes the disks of migrating servers, keeps them as raw images, and launches what has landed.
 
@@ -54,6 +61,15 @@ def receiver(
     workbench:
         What opens a landed system: guestfs, a small virtual machine; or chroot, this host's own kernel, which is much
         faster and for servers only that you trust.
+    network:
+        A network that servers can be on, as NAME=bridge:BRIDGE, a bridge of this host, or NAME=user, the host's own
+        way out through QEMU; may be given several times. Cards that name none are on `default`, user unless it's given.
+    machine_users:
+        First of the 65,536 numbers of users that virtual machines run as, each as one of its own; nobody else on this
+        host may have them. 0: they run as the receiver's own user.
+    luks_keys:
+        Folder with the keys of encrypted volumes, for guestfs: a file for each, called by its LUKS UUID, which nobody
+        else may read. A key that can be typed is typed where a rehearsed server asks for it.
     """
     host, port = parse_address(listen)
     settings = ReceiverSettings(
@@ -67,5 +83,8 @@ def receiver(
         image_format=image_format,
         driver=driver,
         workbench=workbench,
+        networks=parse_networks(network),
+        machine_users=machine_users,
+        luks_keys=luks_keys,
     )
     run_until_signalled(lambda stop: run_receiver(settings, stop))

@@ -242,6 +242,13 @@ ENTRIES = (
         "Nothing to do: a receiver drops an order that its assignments don't hold any more.",
     ),
     ErrorEntry(
+        "WHERRY.5610",
+        404,
+        "The target has not been recorded",
+        "Nobody had its console and screen recorded, the receiver isn't done with it yet, or there was nothing to see.",
+        "Order it by POST /wherry/v1/tasks/{task_id}/recordings, and ask again once the order is done.",
+    ),
+    ErrorEntry(
         "WHERRY.5701",
         400,
         "The registration doesn't say",

@@ -350,6 +350,7 @@ class OrderKind(StrEnum):
 
     `land`: make the checkpoint of the cutover boot, rehearse it, make the target of it. `drill`: the same before the
     migration, without a target. `rehearse`: one that a user asked for. `clear`: remove what was kept for a roll back.
+    `record`: tell what a launched target shows.
     """
 
     LAND = "land"
@@ -359,6 +360,7 @@ class OrderKind(StrEnum):
     DRILL = "drill"
     REHEARSE = "rehearse"
     CLONE = "clone"
+    RECORD = "record"
 
 
 class OrderStage(StrEnum):

@@ -27,15 +27,27 @@ MAX_CONSOLE_BYTES: Final = 1 << 20
 MAX_SCREENSHOT_BYTES: Final = 1 << 20
 """The picture of a rehearsal's screen at most."""
 
+UnitNames = Annotated[list[Text], Meta(max_length=500)]
 CheckCommand = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]*$")]
 ErrorText = Annotated[str, Meta(max_length=2048)]
 OutputText = Annotated[str, Meta(max_length=8192)]
 Mac = Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$(?!\n)")]
+NetworkNames = Annotated[
+    list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]], Meta(max_length=32)
+]
+DEFAULT_NETWORK: Final = "default"
+"""The network of cards for which none is named; what it is, the receiver's operator says."""
+ISOLATED_NETWORK: Final = "isolated"
+"""A network on which a card gets an address, and reaches nobody."""
 Seconds = Annotated[float, Meta(ge=0, le=86400)]
 
 
 class TargetMachine(Wire, frozen=True, kw_only=True, omit_defaults=False):
-    """The machine that a landed system is made to run on. `memory_mb` in MiB; `macs`: one for each network card."""
+    """The machine that a landed system is made to run on. `memory_mb` in MiB; `macs`: one for each network card.
+
+    `networks`: names of the receiver's networks, one for each card; further cards are on the last one's, all on
+    `default` where none is named. On `isolated` a card reaches nobody.
+    """
 
     firmware: Firmware = Firmware.BIOS
     vcpus: Annotated[int, Meta(ge=1, le=1024)] = 2
@@ -44,10 +56,15 @@ class TargetMachine(Wire, frozen=True, kw_only=True, omit_defaults=False):
     nic_model: NicModel = NicModel.VIRTIO
     macs: Annotated[list[Mac], Meta(max_length=32)] = field(default_factory=list)
     network: NetworkWish = NetworkWish.DHCP
+    networks: NetworkNames = field(default_factory=list)
 
 
 class TargetMachineWish(Wire, frozen=True, kw_only=True):
-    """Body of PUT /wherry/v1/tasks/{id}/target-machine: what isn't sent is recommended from source and template."""
+    """Body of PUT /wherry/v1/tasks/{id}/target-machine: what isn't sent is recommended from source and template.
+
+    `clone_networks`: the networks of a clone's cards; it's isolated where none is named, since it has the names and
+    perhaps the addresses of a server that runs.
+    """
 
     firmware: Firmware | None = None
     vcpus: Annotated[int, Meta(ge=1, le=1024)] | None = None
@@ -56,6 +73,8 @@ class TargetMachineWish(Wire, frozen=True, kw_only=True):
     nic_model: NicModel | None = None
     macs: Annotated[list[Mac], Meta(max_length=32)] | None = None
     network: NetworkWish | None = None
+    networks: NetworkNames | None = None
+    clone_networks: NetworkNames | None = None
 
 
 class LandingError(Wire, frozen=True, kw_only=True, omit_defaults=False):
@@ -82,29 +101,38 @@ DEFAULT_LIMIT_S: Final = 1800
 
 
 class RehearsalSettings(Wire, frozen=True, kw_only=True, omit_defaults=False):
-    """What the rehearsals of a task's cutover and drill ask; PUT and GET /wherry/v1/tasks/{id}/rehearsal-settings."""
+    """What the rehearsals of a task's cutover and drill ask; PUT and GET /wherry/v1/tasks/{id}/rehearsal-settings.
+
+    `strict_units`: a unit of systemd that fails in the copy, and hadn't failed on the source, fails the rehearsal.
+    """
 
     checks: Checks = field(default_factory=list)
     limit_s: LimitSeconds = DEFAULT_LIMIT_S
+    strict_units: bool = False
 
 
 class RehearsalRequest(Wire, frozen=True, kw_only=True):
     """Body of POST /wherry/v1/tasks/{id}/rehearsals.
 
     It's of the newest consistent checkpoint; with `fresh` the agent takes a new one for it, for which the server is
-    frozen for a moment. `limit_s`: how long the copy may take to come up, in seconds. Checks and limit that aren't sent
-    are those of the task's rehearsal settings.
+    frozen for a moment. `limit_s`: how long the copy may take to come up, in seconds. `strict_units`: a unit of systemd
+    that fails in the copy only fails the rehearsal. What of these isn't sent is as in the task's rehearsal settings.
     """
 
     checks: Checks = field(default_factory=list)
     limit_s: LimitSeconds = DEFAULT_LIMIT_S
+    strict_units: bool = False
     fresh: bool = False
 
 
 class LandingRequest(Wire, frozen=True, kw_only=True):
-    """Body of POST /wherry/v1/tasks/{id}/landing: the agent's word that the consistent checkpoint is proven."""
+    """Body of POST /wherry/v1/tasks/{id}/landing: the agent's word that the consistent checkpoint is proven.
+
+    `failed_units`: the units of systemd that have failed on the source; null where that isn't known.
+    """
 
     checkpoint: Int64
+    failed_units: UnitNames | None = None
 
 
 class OrderSummary(Wire, frozen=True, kw_only=True, omit_defaults=False):
@@ -158,7 +186,8 @@ class LandingOrder(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """An order as a receiver gets it, with the task's assignment.
 
     `checkpoint` null: the newest consistent one; with `fresh`, one that is taken after the order. `server_id` and
-    `server_name`: of the target or the clone.
+    `server_name`: of the target or the clone. `failed_before`: the units that had failed on the source when its agent
+    last told; null where nobody knows. `strict_units`: others that fail in the copy fail its rehearsal.
     """
 
     id: str
@@ -169,6 +198,8 @@ class LandingOrder(Wire, frozen=True, kw_only=True, omit_defaults=False):
     fresh: bool = False
     checks: list[RehearsalCheck] = field(default_factory=list)
     limit_s: int = DEFAULT_LIMIT_S
+    failed_before: list[str] | None = None
+    strict_units: bool = False
     server_id: str = ""
     server_name: str = ""
 
@@ -189,15 +220,27 @@ class RehearsedCheck(Wire, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class RehearsalResult(Wire, frozen=True, kw_only=True, omit_defaults=False):
-    """What a rehearsal came to, as a receiver reports it. Console text and picture in base64."""
+    """What a rehearsal came to, as a receiver reports it. Console text and picture in base64.
+
+    `failed_units`: all that failed in the copy; `new_failed_units`: those of them that hadn't failed on the source,
+    null where nobody knows that.
+    """
 
     verdict: Verdict
     seconds: Seconds = 0.0
     error: LandingError | None = None
     stages: Annotated[list[RehearsalStage], Meta(max_length=100)] = field(default_factory=list)
-    failed_units: Annotated[list[Text], Meta(max_length=500)] = field(default_factory=list)
+    failed_units: UnitNames = field(default_factory=list)
+    new_failed_units: UnitNames | None = None
     checks: Annotated[list[RehearsedCheck], Meta(max_length=50)] = field(default_factory=list)
     changes: Annotated[list[LongText], Meta(max_length=500)] = field(default_factory=list)
+    console: Annotated[bytes, Meta(max_length=MAX_CONSOLE_BYTES)] = b""
+    screenshot: Annotated[bytes, Meta(max_length=MAX_SCREENSHOT_BYTES)] = b""
+
+
+class Recording(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """What a launched target shows: the end of its console's text, and its screen as PNG. In base64."""
+
     console: Annotated[bytes, Meta(max_length=MAX_CONSOLE_BYTES)] = b""
     screenshot: Annotated[bytes, Meta(max_length=MAX_SCREENSHOT_BYTES)] = b""
 
@@ -205,7 +248,8 @@ class RehearsalResult(Wire, frozen=True, kw_only=True, omit_defaults=False):
 class OrderReport(Wire, frozen=True, kw_only=True):
     """Body of PUT /wherry/v1/receivers/{id}/orders/{order_id}: how far a receiver is with an order.
 
-    `error` comes with the stage "failed". `rehearsal` comes once, with the end of what was rehearsed.
+    `error` comes with the stage "failed". `rehearsal` comes once, with the end of what was rehearsed,
+    `recording` with that of what was recorded.
     """
 
     stage: OrderStage
@@ -216,11 +260,14 @@ class OrderReport(Wire, frozen=True, kw_only=True):
     server_name: Text = ""
     error: LandingError | None = None
     rehearsal: RehearsalResult | None = None
+    recording: Recording | None = None
 
 
 class Rehearsal(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """A rehearsal as users see it. `verdict` is null while it's under way; `kind`: what it was a part of.
 
+    `failed_units`: the units of systemd that failed in the copy; `new_failed_units`: those that hadn't failed on the
+    source, null where nobody knows that.
     `console_bytes` and `screenshot_bytes`: how much there is to fetch at /console and /screenshot.
     """
 
@@ -238,6 +285,7 @@ class Rehearsal(Wire, frozen=True, kw_only=True, omit_defaults=False):
     error: LandingError | None = None
     stages: list[RehearsalStage] = field(default_factory=list)
     failed_units: list[str] = field(default_factory=list)
+    new_failed_units: list[str] | None = None
     checks: list[RehearsedCheck] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     console_bytes: int = 0

@@ -52,6 +52,9 @@ WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
         "BeginLanding": OperationShape("POST", f"{_TASK}/landing", landing.Landing, landing.LandingRequest),
         "LaunchTarget": OperationShape("POST", f"{_TASK}/launch"),
         "RollBackTarget": OperationShape("POST", f"{_TASK}/rollback"),
+        "RecordTarget": OperationShape("POST", f"{_TASK}/recordings", values.CreatedId),
+        "ShowTargetConsole": OperationShape("GET", f"{_TASK}/console", None),
+        "ShowTargetScreenshot": OperationShape("GET", f"{_TASK}/screenshot", None),
         "ShowTargetMachine": OperationShape("GET", f"{_TASK}/target-machine", landing.TargetMachine),
         "UpdateTargetMachine": OperationShape(
             "PUT", f"{_TASK}/target-machine", landing.TargetMachine, landing.TargetMachineWish

@@ -99,10 +99,14 @@ class AnnouncedDisk(Wire, frozen=True, kw_only=True):
 
 
 class AnnouncedServer(Wire, frozen=True, kw_only=True):
-    """A server that exists where the receiver is, and that a task may name as its target."""
+    """A server that exists where the receiver is, and that a task may name as its target.
+
+    `runs`: whether it's switched on; null where the receiver can't tell.
+    """
 
     id: PathId
     name: Text = ""
+    runs: bool | None = None
     addresses: Annotated[list[Text], Meta(max_length=64)] = field(default_factory=list)
     disks: Annotated[list[AnnouncedDisk], Meta(max_length=256)] = field(default_factory=list)
 

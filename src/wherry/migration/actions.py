@@ -60,6 +60,8 @@ class Condition:
 
 _FAILED = (TaskState.MIGRATE_FAIL, TaskState.SYNC_FAIL)
 _DONE = (TaskState.MIGRATE_SUCCESS, TaskState.SYNC_SUCCESS)
+_BEFORE_A_DRILL = (TaskState.READY, TaskState.ABORT)
+_IN_A_DRILL = frozenset({SourceState.DRILL_READY, SourceState.DRILL_RUNNING})
 _CLEARED = frozenset({SourceState.CLEARING, SourceState.CLEARED, SourceState.CLEAR_FAILED})
 
 _START = Allowed(TaskState.RUNNING, SourceState.INITIALIZE, MigrationCycle.REPLICATING, CommandName.START)
@@ -71,6 +73,13 @@ _STOP_SYNC = Allowed(
     MigrationCycle.SYNCING,
     CommandName.STOP,
     note="also ends a cutover that has begun",
+)
+_STOP_DRILL = Allowed(
+    None,
+    SourceState.STOPPING,
+    None,
+    CommandName.STOP,
+    note="ends the drill; the source becomes what it was before it",
 )
 _OVERSPEED_COPY = Allowed(
     TaskState.ABORTING, SourceState.STOPPING, MigrationCycle.REPLICATING, CommandName.STOP, "SMS.9007"
@@ -102,6 +111,7 @@ _ALLOWED: Mapping[Action, Mapping[TaskState, Allowed]] = {
         TaskState.RUNNING: _STOP_COPY,
         TaskState.SKIPPING: _STOP_COPY,
         TaskState.SYNCING: _STOP_SYNC,
+        **dict.fromkeys(_BEFORE_A_DRILL, _STOP_DRILL),
     },
     Action.RESTART: dict.fromkeys((*_DONE, *_FAILED), _RESTART),
     Action.TEST: {TaskState.SYNCING: _CUTOVER},
@@ -113,7 +123,7 @@ _ALLOWED: Mapping[Action, Mapping[TaskState, Allowed]] = {
     ),
     Action.SKIP: {TaskState.RUNNING: _SKIP, TaskState.SYNCING: _SKIP},
     Action.CLEAR: dict.fromkeys(_DONE, _CLEAR),
-    Action.MIGRATION_TEST: dict.fromkeys((TaskState.READY, TaskState.ABORT), _DRILL),
+    Action.MIGRATION_TEST: dict.fromkeys(_BEFORE_A_DRILL, _DRILL),
     Action.ERROR_FOR_OVERSPEED: {
         TaskState.RUNNING: _OVERSPEED_COPY,
         TaskState.SKIPPING: _OVERSPEED_COPY,
@@ -151,6 +161,13 @@ CONDITIONS: Mapping[Action, Sequence[Condition]] = MappingProxyType(
                 "the source's environment checks passed",
                 "SMS.6520",
                 lambda source, _task, _request: source.state != SourceState.UNAVAILABLE,
+            ),
+        ),
+        Action.STOP: (
+            Condition(
+                "a READY or ABORT task is in a drill",
+                "SMS.1038",
+                lambda source, task, _request: task.state not in _BEFORE_A_DRILL or source.state in _IN_A_DRILL,
             ),
         ),
         Action.RESTART: (

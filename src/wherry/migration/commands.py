@@ -73,8 +73,16 @@ EFFECTS: Mapping[tuple[str, str], Mapping[TaskState, Effect]] = MappingProxyType
             TaskState.SKIPPING: _BROKEN,
             TaskState.SYNCING: _BROKEN_SYNC,
         },
-        (CommandName.STOP, CommandResult.SUCCESS): {TaskState.ABORTING: Effect(TaskState.ABORT, SourceState.STOPPED)},
-        (CommandName.STOP, CommandResult.FAIL): {TaskState.ABORTING: _BROKEN},
+        (CommandName.STOP, CommandResult.SUCCESS): {
+            TaskState.ABORTING: Effect(TaskState.ABORT, SourceState.STOPPED),
+            # What was stopped was a drill.
+            TaskState.READY: Effect(source=SourceState.WAITING),
+            TaskState.ABORT: Effect(source=SourceState.STOPPED),
+        },
+        (CommandName.STOP, CommandResult.FAIL): {
+            TaskState.ABORTING: _BROKEN,
+            **dict.fromkeys(_DRILL_STATES, Effect(source=SourceState.DRILL_FAILED)),
+        },
         (CommandName.SYNC, CommandResult.SUCCESS): {
             TaskState.RUNNING: Effect(TaskState.SYNCING, SourceState.SYNCING, MigrationCycle.SYNCING)
         },

@@ -258,6 +258,22 @@ def rehearse(
     return [OrderLanding(OrderKind.REHEARSE, request)]
 
 
+def record(
+    landing: LandingRecord, open_orders: Collection[OrderRecord], *, receiver_boots: bool, request: Mapping[str, Any]
+) -> list[Change]:
+    """Return what a user's wish to see what the target shows changes: nothing while that is ordered already.
+
+    Raises ApiError WHERRY.5605 where the receiver boots nothing, WHERRY.5606 while no target was launched.
+    """
+    if not receiver_boots:
+        raise ApiError("WHERRY.5605")
+    if landing.state is not LandingState.LAUNCHED:
+        raise ApiError("WHERRY.5606", f"the landing is {landing.state}", params=(OrderKind.RECORD, landing.state))
+    if any(order.kind is OrderKind.RECORD for order in open_orders):
+        return []
+    return [OrderLanding(OrderKind.RECORD, request)]
+
+
 def on_action(
     action: Action, landing: LandingRecord, *, receiver_boots: bool, request: Mapping[str, Any]
 ) -> list[Change]:

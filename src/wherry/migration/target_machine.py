@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import convert, structs
 
 from wherry.contract.enumerations import Firmware
-from wherry.contract.landing import TargetMachine, TargetMachineWish
+from wherry.contract.landing import ISOLATED_NETWORK, TargetMachine, TargetMachineWish
 from wherry.contract.sources import Registration
 
 _FLAVOR: Final = re.compile(r"[a-z][a-z0-9]{0,15}\.(small|medium|large|(\d{0,2})xlarge)\.(\d{1,2})")
@@ -22,6 +22,7 @@ _LEAST_MEMORY_MB: Final = 512
 _USUAL_MEMORY_MB: Final = 2048
 _MAC: Final = re.compile(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}")
 _MOST_MACS: Final = 32
+_OF_MACHINE: Final = frozenset(TargetMachine.__struct_fields__)
 
 
 def recommend(registration: Registration, flavor: str, wish: TargetMachineWish) -> TargetMachine:
@@ -35,7 +36,7 @@ def recommend(registration: Registration, flavor: str, wish: TargetMachineWish) 
             :_MOST_MACS
         ],
     )
-    wished = {name: value for name, value in structs.asdict(wish).items() if value is not None}
+    wished = {name: value for name, value in structs.asdict(wish).items() if value is not None and name in _OF_MACHINE}
     return structs.replace(machine, **wished)
 
 
@@ -49,9 +50,9 @@ def of_flavor(flavor: str) -> tuple[int, int] | None:
     return (vcpus, vcpus * ratio * 1024) if vcpus and ratio else None
 
 
-def without_macs(machine: TargetMachine) -> TargetMachine:
-    """Return the machine of a clone, which runs beside its original and may not have the same addresses."""
-    return structs.replace(machine, macs=[])
+def of_clone(machine: TargetMachine, wish: TargetMachineWish) -> TargetMachine:
+    """Return the machine of a clone, which runs beside its original: it doesn't meet it unless the user says so."""
+    return structs.replace(machine, macs=[], networks=wish.clone_networks or [ISOLATED_NETWORK])
 
 
 def wish_of(settings: Mapping[str, Any]) -> TargetMachineWish:

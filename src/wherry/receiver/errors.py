@@ -88,6 +88,15 @@ class BootingUnconfigured(WherryError):
     default_fix = "Name guestfs for servers that you don't trust, chroot for your own."
 
 
+class DisksUnfit(WherryError):
+    """Disks that are to be adopted can't be those of the task."""
+
+    code = "WHERRY.3020"
+    template = "The disks don't fit task {task_id}: {reason}."
+    default_cause = "Each disk that the task moves goes to one that was named, in the order of the source's disks."
+    default_fix = "Name as many disks as the task moves, in its order, each at least as large. Nothing was changed."
+
+
 class ConversionRoomMissing(WherryError):
     """There's no room for a qcow2 beside the raw images that it's made of."""
 
@@ -95,3 +104,23 @@ class ConversionRoomMissing(WherryError):
     template = "{path} isn't converted: it may take {needed} bytes, and {free} are free."
     default_cause = "The images folder is nearly full; the replicas need what is left."
     default_fix = "Make room under the images folder; the receiver tries again every half hour and at its start."
+
+
+class NetworkUnknown(WherryError):
+    """A card is wanted on a network that this receiver doesn't have."""
+
+    code = "WHERRY.3013"
+    template = "This receiver has no network {name!r} for servers; it has {known}."
+    default_cause = "The task's target machine names a network that the receiver's operator didn't, or calls otherwise."
+    default_fix = "Correct `networks` of the target machine, or start the receiver with --network NAME=bridge:BRIDGE."
+
+
+class NetworkMisnamed(WherryError):
+    """The command line names a network in a way that can't be read."""
+
+    code = "WHERRY.3014"
+    template = "--network {option!r} isn't NAME=bridge:BRIDGE or NAME=user."
+    default_cause = (
+        "A word is missing or too long, the name is given twice, or it's `isolated`, which has its own meaning."
+    )
+    default_fix = "Write --network lan=bridge:br0, once for each network; `default` is what cards get that name none."

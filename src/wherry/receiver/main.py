@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -46,6 +47,10 @@ def run_receiver(
     if settings.image_format is ImageFormat.QCOW2 or settings.driver is DriverKind.QEMU:
         require_converter()
     booting = make_booting(settings) if settings.driver is DriverKind.QEMU else None
+    if booting is not None:
+        # Servers don't wait for a control plane.
+        tend = partial(booting.tend, stop)
+        threading.Thread(target=_guarded, args=("servers", tend, stop), name="servers", daemon=True).start()
     with joined(settings.membership, JoinRole.RECEIVER, stop) as member:
         _live(settings, member.control_plane, member.identity.receiver_id, stop, booting)
 

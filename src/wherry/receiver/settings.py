@@ -1,9 +1,11 @@
 """What the operator told the receiver on its command line."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from wherry.boot.machine.users import FIRST_USER
 from wherry.client.membership import Membership
 
 
@@ -44,6 +46,9 @@ class ReceiverSettings:
         image_format: with qcow2 each kept checkpoint is converted too, and one at least; without reflinks, the last.
         driver: with qemu, what lands is made to boot, rehearsed and launched; one checkpoint at least is kept.
         workbench: by what a landed system is opened; needed with qemu.
+        networks: bridges by the names of the networks that servers can be on; "" for QEMU's user network.
+        machine_users: first of the 65,536 users that machines run as; 0: they run as the receiver's own user.
+        luks_keys: folder of the keys of encrypted volumes, a file for each by its LUKS UUID.
         landing_workers: how many orders are carried out at the same time.
         poll_wait_s: how long one look at the assignments may hang, in seconds.
     """
@@ -58,6 +63,9 @@ class ReceiverSettings:
     image_format: ImageFormat = ImageFormat.RAW
     driver: DriverKind = DriverKind.IMAGE
     workbench: WorkbenchKind | None = None
+    networks: Mapping[str, str] = field(default_factory=dict)
+    machine_users: int = FIRST_USER
+    luks_keys: Path | None = None
     landing_workers: int = 2
     heartbeat_s: float = 10.0
     poll_wait_s: int = 30

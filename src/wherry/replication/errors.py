@@ -146,8 +146,12 @@ class StorageFailed(WherryError):
 
     @classmethod
     def of(cls, path: Path, error: OSError) -> "StorageFailed":
-        """Return the error that fits *error*: `StorageFull` when there was no room."""
-        kind = StorageFull if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else cls
+        """Return the error that fits *error*: `StorageFull` when there was no room, `DiskInUse` when others have it."""
+        kind = cls
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            kind = StorageFull
+        elif error.errno == errno.EBUSY:
+            kind = DiskInUse
         return kind(path=path, reason=os.strerror(error.errno or errno.EIO))
 
 
@@ -158,6 +162,24 @@ class StorageFull(StorageFailed):
     template = "The receiver's disk is full at {path}: {reason}."
     default_cause = "The images and the redo log need more room than the file system has."
     default_fix = "Free space or enlarge the file system on the receiver; the migration goes on where it stopped."
+
+
+class DiskInUse(StorageFailed):
+    """A disk that is to be written is in use on the receiver's host: two who write it would ruin it."""
+
+    code = "WHERRY.2031"
+    template = "{path} is in use on this machine: {reason}."
+    default_cause = "A filesystem or swap on it is mounted, or LVM, md, LUKS or another program holds it."
+    default_fix = "Unmount what is on it (`lsblk` shows what), deactivate its volume groups and arrays; then try again."
+
+
+class AdoptionRefused(WherryError):
+    """The disks can't be adopted for the task."""
+
+    code = "WHERRY.2032"
+    template = "The disks can't be adopted in {directory}: {reason}."
+    default_cause = "The task has a replica already, which isn't made of these disks in this order."
+    default_fix = "Name the disks that it was made of; or name another task, or remove the folder if it isn't needed."
 
 
 class PatchesUnfit(WherryError):

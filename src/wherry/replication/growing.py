@@ -12,6 +12,7 @@ from wherry.replication.errors import DisksDiffer, TargetTooSmall
 from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE, UNKNOWN_DIGEST, granule_count
 from wherry.replication.messages import DiskLine
 from wherry.replication.record import ReplicaDisk
+from wherry.replication.replicadisk import table_path
 from wherry.replication.storage import Storage
 
 _PIECE = 65536  # granules
@@ -31,18 +32,23 @@ def growth(known: Iterable[ReplicaDisk], announced: Sequence[DiskLine]) -> list[
     return sorted(grown, key=lambda line: line.index)
 
 
-def grow_table(storage: Storage, before: ReplicaDisk, now: ReplicaDisk, table_path: Path) -> None:
-    """Add the new granules of a disk to its table. Raises TargetTooSmall, StorageFailed."""
+def resize_table(storage: Storage, before: ReplicaDisk, now: ReplicaDisk, directory: Path) -> None:
+    """Add the new granules of a disk that has grown to its table in *directory*, or leave those that are gone.
+
+    Raises TargetTooSmall, StorageFailed.
+    """
+    if before.size == now.size:
+        return
     file = storage.open(now.path)
-    table_file = storage.open(table_path)
+    table_file = storage.open(table_path(directory, now.index))
     try:
         if file.size < now.size:
             raise TargetTooSmall(reason=f"the target of disk {now.index} has {file.size} bytes, {now.size} are needed")
         file.sync()
-        whole, known, count = before.size // GRANULE_SIZE, granule_count(before.size), granule_count(now.size)
+        whole, known, count = min(before.size, now.size) // GRANULE_SIZE, *map(granule_count, (before.size, now.size))
         table = FileTable(table_file, count)
-        # A last granule that was short has become longer, so that its digest is another one.
-        table.mark_unknown(whole, known - whole)
+        # A last granule that was or is short has another length, so that its digest is another one.
+        table.mark_unknown(whole, min(known, count) - whole)
         is_zero = file.is_hole(known * GRANULE_SIZE)
         for start in range(known, count, _PIECE):
             length = min(_PIECE, count - start)

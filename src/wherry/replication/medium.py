@@ -8,12 +8,13 @@ from typing import Final
 
 from wherry.disks.direct import aligned_buffer
 from wherry.replication.digests import FileTable
-from wherry.replication.granules import EXTENT_SIZE, GRANULE_SIZE, granule_digests
+from wherry.replication.granules import DIGEST_SIZE, EXTENT_SIZE, GRANULE_SIZE, granule_digests
 from wherry.replication.storage import StoredFile
 
 _THREADS: Final = 2
 _AHEAD: Final = 4
 _PIECE: Final = 256  # granules
+_FLUSHED: Final = 65_536  # granules that are read again at most when the power goes: 4 GiB
 
 ReadInto = Callable[[memoryview, int], int]
 
@@ -40,17 +41,26 @@ def digest_pieces(read_into: ReadInto, size: int, pieces: Iterable[tuple[int, in
                 unwanted.cancel()
 
 
-def resolve_unknown(file: StoredFile, table: FileTable, size: int) -> int:
-    """Digest what *table* doesn't know from the medium, durably; return how many granules that were."""
+def resolve_unknown(
+    file: StoredFile, table: FileTable, size: int, advanced: Callable[[int], None] = lambda _count: None
+) -> int:
+    """Digest what *table* doesn't know from the medium, durably; return how many granules that were.
+
+    *advanced* is told of how many more granules are known.
+    """
     if next(iter(table.unknown_runs()), None) is None:
         return 0
     # What a killed process wrote may lie in the cache only: a digest of it must not become durable before it does.
     file.sync()
     file.forget_cache()
-    resolved = 0
+    resolved = flushed = 0
     for first, digests in digest_pieces(file.read_into, size, _cut(table.unknown_runs())):
         table.set(first, digests)
-        resolved += len(digests) // 16
+        resolved += len(digests) // DIGEST_SIZE
+        if resolved - flushed >= _FLUSHED:
+            table.flush()
+            flushed = resolved
+        advanced(len(digests) // DIGEST_SIZE)
     if resolved:
         table.flush()
     return resolved

@@ -38,6 +38,8 @@ class ReplicaRecord:
 
     applying: the committed pass whose log is being written to the medium; None when the medium is at the checkpoint.
     identity: tells this replica from any other, also of the same task.
+    adopted: its disks were there before it; they are neither made nor enlarged.
+    logged: the first pass goes to a redo log too, so that the disks stay what they were until it's committed.
     """
 
     task_id: str
@@ -45,6 +47,13 @@ class ReplicaRecord:
     checkpoint: Checkpoint | None
     applying: int | None
     identity: str = ""
+    adopted: bool = False
+    logged: bool = False
+
+    @property
+    def lands_in_place(self) -> bool:
+        """Whether the next pass is written straight to the disks."""
+        return self.checkpoint is None and not self.logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,8 @@ class _RecordForm(msgspec.Struct, frozen=True):
     checkpoint: _CheckpointForm | None
     applying: int | None
     identity: str = ""
+    adopted: bool = False
+    logged: bool = False
 
 
 def read_standing(directory: Path) -> Standing | None:
@@ -108,6 +119,8 @@ def encode_record(record: ReplicaRecord) -> bytes:
         checkpoint=None if checkpoint is None else _checkpoint_form(checkpoint),
         applying=record.applying,
         identity=record.identity,
+        adopted=record.adopted,
+        logged=record.logged,
     )
     return msgspec.json.encode(form)
 
@@ -131,6 +144,8 @@ def decode_record(content: bytes, directory: Path) -> ReplicaRecord:
         checkpoint=None if form.checkpoint is None else _checkpoint_of(form.checkpoint),
         applying=form.applying,
         identity=form.identity,
+        adopted=form.adopted,
+        logged=form.logged,
     )
 
 

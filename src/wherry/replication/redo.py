@@ -26,6 +26,11 @@ from wherry.replication.messages import AnyMessage, BeginPass, CommitPass, Cover
 from wherry.replication.storage import Storage, StoredFile
 
 
+def log_path(directory: Path, number: int) -> Path:
+    """Return where the log of pass *number* lies in a replica's *directory*."""
+    return directory / f"pass-{number:08}.redo"
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A whole record of a log: its frame, the message when it's a control frame, and the offset where it ends."""

@@ -1,8 +1,9 @@
 """The replica of a task on the receiver: what its disks hold, how a pass becomes a checkpoint, and how it recovers.
 
-Pass 0 is written in place (`landing`); later passes go to a redo log (`redo`) and are applied to the medium when they
-are committed. Whatever dies in between: after `open` the medium is at the newest checkpoint (or in pass 0, with a table
-that tells the truth), and what was made durable of an open pass is still there. docs/protocol.md has the rules.
+Pass 0 is written in place (`landing`), unless its disks were adopted; later passes go to a redo log (`redo`) and are
+applied to the medium when they are committed. Whatever dies in between: after `open` the medium is at the newest
+checkpoint (or in pass 0, with a table that tells the truth), and what was made durable of an open pass is still there.
+docs/protocol.md has the rules.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from typing import Self
 
 from wherry.contract.wherry import ProofHalf
 from wherry.replication import coverage
+from wherry.replication.adopting import claims
 from wherry.replication.digests import Overlay
 from wherry.replication.errors import (
     CheckpointGone,
@@ -27,13 +29,13 @@ from wherry.replication.fitting import Fitter, note
 from wherry.replication.frames import Opened
 from wherry.replication.granules import GRANULE_SIZE
 from wherry.replication.granuleset import Mask
-from wherry.replication.growing import grow_table, growth
+from wherry.replication.growing import growth, resize_table
 from wherry.replication.landing import Landing, bring
 from wherry.replication.lobby import Lobby
 from wherry.replication.medium import resolve_unknown
 from wherry.replication.messages import CommitPass, Committed, DiskLine
 from wherry.replication.record import RECORD_NAME, Checkpoint, ReplicaDisk, ReplicaRecord, decode_record, encode_record
-from wherry.replication.redo import RedoLog, told_by
+from wherry.replication.redo import RedoLog, log_path, told_by
 from wherry.replication.replicadisk import OpenDisk, make_table, medium_root, open_disk
 from wherry.replication.snapshots import reflink
 from wherry.replication.storage import FileStorage, Storage
@@ -211,7 +213,7 @@ class Replica:
         if self._log is not None and self._log.is_empty:
             with self._watched():
                 self._log.close()
-                self._storage.remove(self._log_path(self._log.number))
+                self._storage.remove(log_path(self.directory, self._log.number))
                 self._log = None
 
     def _settle(self) -> None:
@@ -239,13 +241,14 @@ class Replica:
     def prepare(self, lines: Sequence[DiskLine]) -> None:
         """Make the disks, or those that are new, and enlarge those that have grown.
 
-        Raises DisksDiffer when one is missing or smaller, TargetTooSmall, StorageFailed.
+        Raises DisksDiffer when one is missing or smaller, or isn't among those that were adopted, TargetTooSmall,
+        StorageFailed.
         """
         if len({line.index for line in lines}) != len(lines):
             raise ProtocolViolated(reason="two disks with the same index")
-        grown = growth(self._record.disks, lines)
-        if grown:
-            self._make_disks(grown)
+        changed = claims(self._record, lines) if self._record.adopted else growth(self._record.disks, lines)
+        if changed:
+            self._make_disks(changed)
 
     def begin(self, number: int) -> None:
         """Begin pass *number*, or go on with it. Raises ProtocolViolated when another one is due."""
@@ -255,9 +258,9 @@ class Replica:
 
     def make_ready(self) -> None:
         """Make the log of the next pass, so that its beginning doesn't wait for the medium. Raises StorageFailed."""
-        if self.next_pass and self._log is None:
+        if not self._record.lands_in_place and self._log is None:
             with self._watched():
-                self._log = RedoLog.create(self._storage, self._log_path(self.next_pass), self.next_pass)
+                self._log = RedoLog.create(self._storage, log_path(self.directory, self.next_pass), self.next_pass)
             self._tally = Tally()
 
     def check(self, opened: Opened) -> None:
@@ -327,10 +330,10 @@ class Replica:
         """
         if message.number != self.next_pass:
             raise ProtocolViolated(reason=f"pass {message.number} was committed where {self.next_pass} was due")
-        if message.number and self._log is None:
+        if self._log is None and not self._record.lands_in_place:
             raise ProtocolViolated(reason=f"pass {message.number} was committed but never begun")
         coverage.check(covered, self._sizes)
-        if message.toggles and self._log is None:
+        if message.toggles and self._record.checkpoint is None:
             raise ProtocolViolated(reason="a first commit that refers to one before")
         unfit = sum(len(disk.unfit) for disk in self._disks.values())
         if unfit:
@@ -403,7 +406,7 @@ class Replica:
         log.close()
         self._log = None
         self._tally = Tally()
-        self._storage.remove(self._log_path(log.number))
+        self._storage.remove(log_path(self.directory, log.number))
 
     # Recovery
 
@@ -421,9 +424,9 @@ class Replica:
         """Bring memory and medium to what the files say. Raises StorageFailed, ReplicaDamaged; may be tried again."""
         with self._medium:
             self._close_files()
+            landing = self._record.lands_in_place
             for line in self._record.disks:
-                landing = self._record.checkpoint is None
-                self._disks[line.index] = open_disk(self._storage, line, self._table_path(line.index), landing=landing)
+                self._disks[line.index] = open_disk(self._storage, line, self.directory, landing=landing)
             self._tally = Tally()
             self._recover_log()
             if self._log is None:
@@ -432,14 +435,14 @@ class Replica:
             self._sound = True
 
     def _recover_log(self) -> None:
-        if self._record.checkpoint is None:
+        if self._record.lands_in_place:
             return
         number = self.next_pass
         # The log of a pass that was applied, but whose removal didn't become durable.
-        applied = self._log_path(number - 1)
-        if self._storage.exists(applied):
+        applied = log_path(self.directory, number - 1)
+        if number and self._storage.exists(applied):
             self._storage.remove(applied)
-        path = self._log_path(number)
+        path = log_path(self.directory, number)
         log = RedoLog.open(self._storage, path, number) if self._storage.exists(path) else None
         if self._record.applying is not None and (log is None or not log.committed):
             if log is not None:
@@ -464,22 +467,27 @@ class Replica:
         """Make or enlarge disks. What there is of an open pass goes: its frames end where a disk ended before."""
         with self._medium:
             self._close_files()
-            if self._record.checkpoint is not None:
-                self._storage.remove(self._log_path(self.next_pass))
+            if not self._record.lands_in_place:
+                self._storage.remove(log_path(self.directory, self.next_pass))
             disks = {disk.index: disk for disk in self._record.disks}
             for line in lines:
-                try:
-                    path = self._create_disk(line.index, line.size)
-                except OSError as error:
-                    raise StorageFailed.of(self.directory, error) from error
-                before, now = disks.get(line.index), ReplicaDisk(line.index, line.name, line.size, path)
+                before = disks.get(line.index)
+                now = ReplicaDisk(line.index, line.name, line.size, self._place_of(before, line))
                 if before is None:
-                    make_table(self._storage, now, self._table_path(line.index))
+                    make_table(self._storage, now, self.directory)
                 else:
-                    grow_table(self._storage, before, now, self._table_path(line.index))
+                    resize_table(self._storage, before, now, self.directory)
                 disks[line.index] = now
             self._write_record(replace(self._record, disks=[disks[index] for index in sorted(disks)]))
         self._recover()
+
+    def _place_of(self, before: ReplicaDisk | None, line: DiskLine) -> Path:
+        if self._record.adopted and before is not None:
+            return before.path
+        try:
+            return self._create_disk(line.index, line.size)
+        except OSError as error:
+            raise StorageFailed.of(self.directory, error) from error
 
     def _write_record(self, record: ReplicaRecord) -> None:
         self._storage.write_record(self._record_path, encode_record(record))
@@ -488,9 +496,3 @@ class Replica:
     @property
     def _record_path(self) -> Path:
         return self.directory / RECORD_NAME
-
-    def _table_path(self, index: int) -> Path:
-        return self.directory / f"disk-{index}.digests"
-
-    def _log_path(self, number: int) -> Path:
-        return self.directory / f"pass-{number:08}.redo"

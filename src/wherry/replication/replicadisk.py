@@ -1,5 +1,6 @@
 """A disk of a replica, open: its medium, its digest table, and what the pass under way says about it."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,21 +31,28 @@ class OpenDisk:
     unfit: set[int] = field(default_factory=set)
 
 
-def open_disk(storage: Storage, line: ReplicaDisk, table_path: Path, *, landing: bool) -> OpenDisk:
-    """Open a disk and its table; *landing*: it's in pass 0. Raises StorageFailed, ReplicaDamaged."""
-    file = storage.open(line.path, direct=True)
-    table_file = storage.open(table_path)
-    table = FileTable(table_file, granule_count(line.size))
-    # A longer table is of a growth that was broken off; it's done again.
-    if file.size < line.size or table_file.size < table.count * DIGEST_SIZE:
-        file.close()
-        table_file.close()
-        raise ReplicaDamaged(directory=table_path.parent, reason=f"disk {line.index} or its table was cut")
+def table_path(directory: Path, index: int) -> Path:
+    """Return where the table of disk *index* lies in a replica's *directory*."""
+    return directory / f"disk-{index}.digests"
+
+
+def open_disk(storage: Storage, line: ReplicaDisk, directory: Path, *, landing: bool) -> OpenDisk:
+    """Open a disk and its table in *directory*; *landing*: it's in pass 0. Raises StorageFailed, ReplicaDamaged."""
+    with contextlib.ExitStack() as opened:
+        file = storage.open(line.path, direct=True)
+        opened.callback(file.close)
+        table_file = storage.open(table_path(directory, line.index))
+        opened.callback(table_file.close)
+        table = FileTable(table_file, granule_count(line.size))
+        # A longer table is of a growth that was broken off; it's done again.
+        if file.size < line.size or table_file.size < table.count * DIGEST_SIZE:
+            raise ReplicaDamaged(directory=directory, reason=f"disk {line.index} or its table was cut")
+        opened.pop_all()
     return OpenDisk(line, file, table, Landing(file, table) if landing else Overlay(table))
 
 
-def make_table(storage: Storage, line: ReplicaDisk, table_path: Path) -> None:
-    """Make the table of a disk that was just made: true when the disk is a hole, else not known at all.
+def make_table(storage: Storage, line: ReplicaDisk, directory: Path) -> None:
+    """Make the table of a disk that was just made or adopted: true when it's a hole, else not known at all.
 
     Raises TargetTooSmall, StorageFailed.
     """
@@ -56,7 +64,7 @@ def make_table(storage: Storage, line: ReplicaDisk, table_path: Path) -> None:
         file.sync()
         storage.sync_name(line.path)
         count = granule_count(line.size)
-        table = FileTable(storage.create(table_path, count * DIGEST_SIZE), count)
+        table = FileTable(storage.create(table_path(directory, line.index), count * DIGEST_SIZE), count)
         if not file.is_hole():
             table.mark_unknown(0, count)
         table.flush()

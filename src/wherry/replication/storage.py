@@ -1,7 +1,8 @@
 """The files of a replica: positional reads and writes, holes, durability; every failure becomes a StorageFailed.
 
 A Protocol, since tests bring a storage of their own that crashes, fills up and loses what wasn't synced.
-Source: fallocate(2), fdatasync(2), posix_fadvise(2), Linux include/uapi/linux/fs.h for BLKZEROOUT.
+Source: open(2) on O_EXCL and block devices, fallocate(2), fdatasync(2), posix_fadvise(2), Linux
+include/uapi/linux/fs.h for BLKZEROOUT.
 """
 
 import ctypes
@@ -66,7 +67,7 @@ class Storage(Protocol):
     """Where the files of a replica live. Every method raises StorageFailed when the medium refuses."""
 
     def open(self, path: Path, *, direct: bool = False) -> StoredFile:
-        """Open an existing file or device for reading and writing.
+        """Open an existing file or device for reading and writing; a device for this program alone.
 
         *direct*: read and write past the page cache where possible, as is right for much data that nobody reads soon.
         """
@@ -96,7 +97,9 @@ class FileStorage:
     def open(self, path: Path, *, direct: bool = False) -> "DescriptorFile":
         """Open an existing file or device for reading and writing; see `Storage.open`."""
         try:
-            return DescriptorFile(path, os.open(path, os.O_RDWR | os.O_CLOEXEC), direct=direct)
+            # The kernel refuses a device that is mounted or held, and from then on to mount it.
+            alone = os.O_EXCL if stat.S_ISBLK(path.stat().st_mode) else 0
+            return DescriptorFile(path, os.open(path, os.O_RDWR | os.O_CLOEXEC | alone), direct=direct)
         except OSError as error:
             raise StorageFailed.of(path, error) from error
 

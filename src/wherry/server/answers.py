@@ -33,6 +33,10 @@ class EventStream(Answer, frozen=True, kw_only=True):
     pieces: Callable[[], AsyncGenerator[bytes]]
 
 
+_NOT_RUN: Mapping[str, str] = MappingProxyType(
+    {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
+)
+
 EMPTY = Answer(b"{}")
 """The answer of operations that only say "done"."""
 
@@ -40,3 +44,8 @@ EMPTY = Answer(b"{}")
 def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """Return *value* (a struct, or plain data) as a JSON answer."""
     return Answer(encode(value), status, headers=headers or _NONE)
+
+
+def recorded_answer(content: bytes, media_type: str) -> Answer:
+    """Return what a copy wrote or showed. It's no page of ours: no browser is to take it for one."""
+    return Answer(content, 200, media_type, _NOT_RUN)

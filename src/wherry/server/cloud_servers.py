@@ -37,6 +37,21 @@ _BOOTS = frozenset({"BOOT", "OS"})
 
 
 @dataclass(frozen=True, slots=True)
+class _Power:
+    """Whether a server runs, in the four ways in which ECS says it."""
+
+    status: str
+    power_state: int
+    vm_state: str
+    host_status: str
+
+
+_RUNS = _Power("ACTIVE", 1, "active", "UP")
+_OFF = _Power("SHUTOFF", 4, "stopped", "UP")
+_UNKNOWN = _Power("UNKNOWN", 0, "unknown", "UNKNOWN")
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     """What is known of a server: who announces it and with which words, and the task that migrates to it."""
 
@@ -80,7 +95,8 @@ def _shown(call: Call, server_id: str, known: _Known) -> CloudServer:
     target, receiver, task = known.target, known.receiver, known.task
     is_receiver = receiver is not None and receiver.id == server_id
     volumes = _volumes(server_id, known.announced.get("disks") or target.get("disks") or ())
-    active = receiver is None or call.services.receivers.connected(receiver, call.at)
+    reached = receiver is None or call.services.receivers.connected(receiver, call.at)
+    power = _power(known.announced, reached=reached)
     name = known.announced.get("name") or (receiver.name if is_receiver and receiver else "") or target.get("name")
     moments = [row.created_at for row in (receiver,) if row is not None] + [
         row.create_date for row in (task,) if row is not None
@@ -88,7 +104,7 @@ def _shown(call: Call, server_id: str, known: _Known) -> CloudServer:
     return CloudServer(
         id=server_id,
         name=name or server_id,
-        status="ACTIVE" if active else "UNKNOWN",
+        status=power.status,
         addresses={_NETWORK: _addresses(known, is_receiver=is_receiver)},
         created=_time(min(moments)),
         updated=_time(max(moments)),
@@ -106,7 +122,7 @@ def _shown(call: Call, server_id: str, known: _Known) -> CloudServer:
         locked=False,
         progress=0,
         host_id="" if receiver is None else receiver.id,
-        host_status="UP" if active else "UNKNOWN",
+        host_status=power.host_status,
         access_ipv4="",
         access_ipv6="",
         availability_zone="",
@@ -114,10 +130,17 @@ def _shown(call: Call, server_id: str, known: _Known) -> CloudServer:
         hostname=target.get("hostname") or "",
         instance_name=name or server_id,
         root_device_name=next((volume.device for volume in volumes if volume.boot_index == "0"), ""),
-        power_state=1 if active else 0,
-        vm_state="active" if active else "unknown",
+        power_state=power.power_state,
+        vm_state=power.vm_state,
         volumes_attached=volumes,
     )
+
+
+def _power(announced: Mapping[str, Any], *, reached: bool) -> _Power:
+    """Return whether a server runs: as its receiver tells, if it does and is there; else it's taken to run."""
+    if not reached:
+        return _UNKNOWN
+    return _OFF if announced.get("runs") is False else _RUNS
 
 
 def _addresses(known: _Known, *, is_receiver: bool) -> list[Address]:

@@ -4,7 +4,7 @@
 #   sh SCRIPT URL [OPTIONS OF THE AGENT]
 #
 # URL is where this server reaches the control plane. The join token comes in WHERRY_TOKEN or on standard input; a server
-# that has joined needs none. To be rid of the agent again:
+# that has joined needs none; a copy of such a server does. To be rid of the agent again:
 #   systemctl disable --now wherry-agent
 #   rm -r /usr/local/bin/wherry-agent /etc/wherry-agent /var/lib/wherry-agent /etc/systemd/system/wherry-agent.service
 set -eu
@@ -34,6 +34,20 @@ check_server() {
 
 has_joined() {
     [ -e "$state/credentials.json" ]
+}
+
+# What an agent left that was installed where this server is a copy of speaks for that one: this one joins anew. In a copy
+# conversion has removed the unit; where nobody converted it, the machine's id is another.
+forget_original() {
+    [ -e "$settings/agent.conf" ] || return 0
+    if [ -e "$unit" ] && grep -qxF "WHERRY_MACHINE=$(machine_id)" "$settings/agent.conf"; then
+        return 0
+    fi
+    rm -rf "$state"
+}
+
+machine_id() {
+    cat /sys/class/dmi/id/product_uuid 2>/dev/null || true
 }
 
 # Sets token; leaves it empty where none is needed.
@@ -95,7 +109,7 @@ write_token() {
 # noted: a copy of this server, on another machine, must not pass itself off as this one.
 write_unit() {
     {
-        echo "WHERRY_MACHINE=$(cat /sys/class/dmi/id/product_uuid 2>/dev/null || true)"
+        echo "WHERRY_MACHINE=$(machine_id)"
         echo "WHERRY_OPTIONS=\"$options\""
     } >"$settings/agent.conf"
     cat >"$unit" <<'UNIT'
@@ -143,6 +157,7 @@ main() {
         *[\"\\\$\`]*) refuse "quotes, backslashes and dollars cannot stand in options; put them into $settings/agent.conf" ;;
     esac
     check_server
+    forget_original
     read_token
     write_settings
     install_agent

@@ -4,9 +4,10 @@ from typing import Any
 
 from msgspec import convert, structs, to_builtins
 
+from wherry.contract.enumerations import OrderKind
 from wherry.contract.errors import ApiError
 from wherry.contract.landing import LandingOrder, OrderReport, RehearsalResult
-from wherry.ledger import landings, rehearsals, sources, tasks
+from wherry.ledger import landings, recordings, rehearsals, sources, tasks
 from wherry.ledger.landings import OrderRow
 from wherry.ledger.rehearsals import RehearsalRow
 from wherry.ledger.transaction import Transaction
@@ -35,6 +36,9 @@ async def update_order(call: Call) -> Answer:
         source = sources.find(tx.connection, call.account_id, order.source_id)
         if told.rehearsal is not None and order.kind in rules.REHEARSING:
             _keep(tx, order, told.rehearsal, at=call.at)
+        if told.recording is not None and order.kind is OrderKind.RECORD and order.stage not in rules.ENDED:
+            shown = told.recording
+            recordings.keep(tx.connection, order.id, task.id, shown.console, shown.screenshot)
         changes = rules.report(
             None if source is None else source.record(),
             task.record(tasks.subtasks_of(tx.connection, task.id)),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import convert, to_builtins
+from msgspec import convert, structs, to_builtins
 from sqlalchemy import Connection
 
 from wherry.contract.enumerations import LandingAction
@@ -32,6 +32,8 @@ from wherry.server.waiting import wait_preference
 
 REHEARSAL = "rehearsal"
 """Where a task's settings have what the rehearsals of its cutover and its drill ask."""
+FAILED_UNITS = "failed_units"
+"""Where they have which units of the source had failed when its agent last told."""
 
 
 async def show_landing(call: Call) -> Answer:
@@ -55,21 +57,21 @@ async def begin_landing(call: Call) -> Answer:
 
     Saying it again changes nothing.
     """
-    checkpoint = call.decode(LandingRequest).checkpoint
+    told = call.decode(LandingRequest)
 
     def unit(tx: Transaction) -> tuple[Landing, str]:
-        task = task_of(tx.connection, call, call.parameters["task_id"])
+        task = _told_units(tx, task_of(tx.connection, call, call.parameters["task_id"]), told.failed_units)
         source = source_of(tx.connection, task)
         changes = rules.begin(
             source.record(),
             task.record(tasks.subtasks_of(tx.connection, task.id)),
             landings.of_task(tx.connection, task.id).record(),
-            checkpoint,
+            told.checkpoint,
             receiver_boots=receiver_boots(tx.connection, task),
             request=request_of(tx.connection, task, source),
         )
         tx.apply(changes, source_id=source.id, task_id=task.id, at=call.at, reason=call.route.operation)
-        call.record(tx, task.id, f"checkpoint {checkpoint}")
+        call.record(tx, task.id, f"checkpoint {told.checkpoint}")
         return _read(tx.connection, call, task.id)
 
     shown, source_id = await call.services.ledger.write(unit)
@@ -144,13 +146,16 @@ def request_of(connection: Connection, task: TaskRow, source: SourceRow) -> Mapp
         "target": to_builtins(machine_of(connection, task, source, task.template_id)),
         "server_id": task.target_vm_id or task.id,
         "server_name": target.get("name") or source.name,
+        "failed_before": task.settings.get(FAILED_UNITS),
         **task.settings.get(REHEARSAL, {}),
     }
 
 
 def clone_request_of(connection: Connection, task: TaskRow, source: SourceRow, template_id: str) -> Mapping[str, Any]:
     """Return what an order of a clone says of it; without an id of a server, the order's is taken."""
-    machine = target_machine.without_macs(machine_of(connection, task, source, template_id))
+    machine = target_machine.of_clone(
+        machine_of(connection, task, source, template_id), target_machine.wish_of(task.settings)
+    )
     return {"target": to_builtins(machine), "server_name": f"{source.name}-clone"[:255], "fresh": True}
 
 
@@ -160,6 +165,15 @@ def check_verdict(connection: Connection, task: TaskRow) -> None:
     if record is not None:
         landing = landings.of_task(connection, task.id).record()
         rules.check_finish(landing, record, receiver_boots=receiver_boots(connection, task))
+
+
+def _told_units(tx: Transaction, task: TaskRow, failed: list[str] | None) -> TaskRow:
+    """Note which units have failed on the source, where it's told, and return the task as it's then."""
+    if failed is None or task.settings.get(FAILED_UNITS) == failed:
+        return task
+    settings = {**task.settings, FAILED_UNITS: failed}
+    tasks.change(tx.connection, task.id, {"settings": settings})
+    return structs.replace(task, settings=settings)
 
 
 async def _act(call: Call, action: LandingAction) -> Answer:

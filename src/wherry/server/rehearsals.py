@@ -15,15 +15,13 @@ from wherry.ledger.rehearsals import RecordSizes, RehearsalFilter, RehearsalRow
 from wherry.ledger.transaction import Transaction
 from wherry.migration import landing as rules
 from wherry.server.access import allow, listable, task_of
-from wherry.server.answers import EMPTY, Answer, json_answer
+from wherry.server.answers import EMPTY, Answer, json_answer, recorded_answer
 from wherry.server.call import Call
 from wherry.server.landings import REHEARSAL, error_of, receiver_boots, request_of, source_of
 
 _DEFAULT_LIMIT = 50
 _TEXT = "text/plain; charset=utf-8"
 _PNG = "image/png"
-_NOT_RUN = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
-"""What a copy wrote is no page of ours: no browser is to take it for one."""
 
 
 async def order_rehearsal(call: Call) -> Answer:
@@ -117,7 +115,7 @@ async def _recorded(call: Call, find: Callable[[Connection, str], bytes | None],
     content = await call.services.ledger.read(read)
     if not content:
         raise ApiError("WHERRY.5608", "there is no such record of it")
-    return Answer(content, 200, media_type, _NOT_RUN)
+    return recorded_answer(content, media_type)
 
 
 def _order_of(connection: Connection, call: Call) -> OrderRow:

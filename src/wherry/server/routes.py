@@ -18,6 +18,7 @@ from wherry.server import (
     migprojects,
     oversight,
     receivers,
+    recordings,
     registration,
     rehearsals,
     replication,
@@ -313,6 +314,15 @@ LANDING = (
     Route(
         "RollBackTarget", "POST", f"{_OWN_TASK}/rollback", landings.roll_back, AuditName("landing", "rollBackTarget")
     ),
+    Route(
+        "RecordTarget",
+        "POST",
+        f"{_OWN_TASK}/recordings",
+        recordings.record_target,
+        AuditName("landing", "recordTarget"),
+    ),
+    Route("ShowTargetConsole", "GET", f"{_OWN_TASK}/console", recordings.show_console),
+    Route("ShowTargetScreenshot", "GET", f"{_OWN_TASK}/screenshot", recordings.show_screenshot),
     Route("ShowTargetMachine", "GET", f"{_OWN_TASK}/target-machine", landings.show_target_machine),
     Route(
         "UpdateTargetMachine",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.boot.memory_guest import MemoryGuest
-from tests.unit.boot.sample_systems import GRUB_INSTALL, KERNEL, ROOT_UUID, debian, red_hat
+from tests.unit.boot.sample_systems import GRUB_INSTALL, KERNEL, ROOT_UUID, debian, initramfs, red_hat
 from wherry.boot.applying import AUTORELABEL, apply, undo
 from wherry.boot.changeset import (
     Change,
@@ -151,6 +151,17 @@ def test_a_build_without_the_driver_is_an_error() -> None:
     guest = debian()
     guest.programs["mkinitramfs"] = forgetful
     with pytest.raises(InitramfsIncomplete, match="virtio_blk"):
+        apply(guest, of(rebuilding("virtio_blk")))
+
+
+def test_a_build_without_what_opens_the_root_is_an_error() -> None:
+    def forgetful(guest: MemoryGuest, argv: Sequence[str], _: str) -> Output:
+        guest.write(argv[argv.index("-o") + 1], initramfs("virtio_blk ext4"))
+        return Output(0, "", "")
+
+    guest = debian(carried="ext4 dm_mod dm_crypt")
+    guest.programs["mkinitramfs"] = forgetful
+    with pytest.raises(InitramfsIncomplete, match="dm_crypt, dm_mod"):
         apply(guest, of(rebuilding("virtio_blk")))
 
 

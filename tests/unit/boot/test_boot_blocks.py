@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.boot.blocks import BlockDevice, partition_path, scan
+from wherry.boot.errors import LayoutUnknown, NoSystem, VolumeLocked
 from wherry.boot.guest import GuestDisk, GuestFilesystem
 from wherry.boot.naming import is_known, volume
-from wherry.boot.places import Place, places
+from wherry.boot.places import CONTAINERS, Place, find_root, places, volume_names, why_no_root
 from wherry.disks.partitions import ReadAt
 
 MIB = 1 << 20
@@ -106,6 +107,43 @@ def test_a_volume_is_known_by_both_of_its_names(name: str) -> None:
     assert found is not None
     assert found.uuid == "ee"
     assert volume("/dev/mapper/the-group-var", Landed()) is None
+
+
+class Encrypted:
+    """Two disks: a boot partition, an encrypted one that is open, and one that is locked."""
+
+    disks = (GuestDisk("/dev/sda", 4 * MIB, "gpt"), GuestDisk("/dev/sdb", 4 * MIB, "gpt"))
+    filesystems = (
+        GuestFilesystem("/dev/sda1", "ext4", "aa", "", 0, 1, "p1"),
+        GuestFilesystem("/dev/sda2", "crypto_LUKS", "bb", "", 0, 2, "p2", opened_as="/dev/mapper/root"),
+        GuestFilesystem("/dev/sdb1", "crypto_LUKS", "cc", "", 1, 1, "p3"),
+        GuestFilesystem("/dev/mapper/root", "LVM2_member", "dd", ""),
+    )
+
+
+def test_crypttab_tells_what_encrypted_volumes_are_called() -> None:
+    crypttab = (
+        "root UUID=bb none luks\nroot2 PARTUUID=p2 none\ndata /dev/sdb1 /key luks\n"
+        "# a UUID=cc\nboot UUID=aa none\nswap /dev/sdz9 /dev/urandom swap\n"
+    )
+    assert volume_names(crypttab, Encrypted()) == {"bb": "root", "cc": "data"}
+
+
+def test_why_there_is_no_root() -> None:
+    assert find_root(Encrypted(), lambda _place: False) is None
+    by_chroot = why_no_root(Encrypted(), CONTAINERS)
+    assert isinstance(by_chroot, LayoutUnknown)
+    assert "LUKS and LVM" in str(by_chroot)
+    locked = why_no_root(Encrypted(), ())
+    assert isinstance(locked, VolumeLocked)
+    assert "cc (disk 1, partition 1)" in str(locked)
+    assert "bb" not in str(locked)
+    assert isinstance(why_no_root(Landed(), ()), NoSystem)
+
+
+@given(st.text())
+def test_no_crypttab_is_an_obstacle(text: str) -> None:
+    assert volume_names(text, Encrypted()).keys() <= {"bb", "cc"}
 
 
 @given(st.text())

@@ -113,6 +113,30 @@ def test_any_text_can_be_read(text: str) -> None:
     assert "\x1b[2J" not in plain(read(text + "\x1b[2J").text)
 
 
+ASKS = "Please unlock disk cryptroot: "
+ASKS_AGAIN = ASKS + "\r\ncryptsetup: ERROR: cryptroot: cryptsetup failed, bad password or options?\r\n" + ASKS
+SYSTEMD_ASKS = "\r\U0001f510 \x1b[0;1;39mPlease enter passphrase for disk QEMU_DISK (luks-3f2a):\x1b[0m (press TAB for"
+
+
+@pytest.mark.parametrize(
+    ("text", "volumes"),
+    [
+        (ASKS, ["cryptroot"]),
+        (ASKS_AGAIN, ["cryptroot", "cryptroot"]),
+        (SYSTEMD_ASKS, ["QEMU_DISK (luks-3f2a)"]),
+        ("Enter passphrase for hd0,gpt3 (3f2a0d58): ", ["hd0,gpt3 (3f2a0d58)"]),
+        ("cryptsetup: Waiting for encrypted source device UUID=3f2a0d58...", []),
+        ("Please unlock disk ", []),
+    ],
+)
+def test_each_question_for_a_passphrase_counts_once(text: str, volumes: list[str]) -> None:
+    assert [each.volume for each in read(KERNEL + text).prompts] == volumes
+    piecemeal = Console()
+    for character in KERNEL + text:
+        piecemeal.feed(character)
+    assert piecemeal.prompts == read(KERNEL + text).prompts
+
+
 def test_reasons_name_what_systemd_waited_for() -> None:
     reasons = read(EMERGENCY).reasons
     assert "Timed out waiting for device /dev/disk/by-uuid/0000-1111" in reasons

@@ -1,6 +1,7 @@
 """What is planned for a landed system: the least that makes it boot, each with its reason."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from wherry.boot.changeset import (
     render,
 )
 from wherry.boot.findings.services import AGENT_UNIT
+from wherry.boot.guest import GuestFilesystem
 from wherry.boot.inspection import inspect
 from wherry.boot.planning import plan
 from wherry.boot.rules.services import CLOUD_CONFIG
@@ -139,6 +141,80 @@ def test_crypttab_names_partitions_by_what_travels() -> None:
 def test_lvm_looks_at_all_disks_again() -> None:
     (change,) = planned(quiet({"/etc/lvm/devices/system.devices": "IDTYPE=sys_serial\n"})).changes
     assert isinstance(change, RemoveFile)
+
+
+@pytest.mark.parametrize("device", ["/dev/loop1p3", "/dev/dm-0", "/dev/mapper/of-another-machine", "/dev/loop2-volume"])
+def test_a_root_that_is_nowhere_becomes_the_one_that_is_there(device: str) -> None:
+    configuration = DEBIAN_GRUB.replace("/dev/sda1", device).replace(" resume=/dev/sda5", "")
+    changes = planned(quiet({"/boot/grub/grub.cfg": configuration}))
+    assert texts(changes) == {"/boot/grub/grub.cfg": configuration.replace(device, f"UUID={ROOT_UUID}")}
+
+
+@pytest.mark.parametrize("root", ["/dev/mapper/vg0-root", "/dev/md0", f"/dev/disk/by-uuid/{ROOT_UUID}", "LABEL=x", "x"])
+def test_a_root_on_a_volume_keeps_its_name(root: str) -> None:
+    configuration = DEBIAN_GRUB.replace("/dev/sda1", root).replace(" resume=/dev/sda5", "")
+    system = inspect(quiet({"/boot/grub/grub.cfg": configuration}))
+    volume = GuestFilesystem("/dev/vg0/root", "ext4", "66-ff", "", names=("/dev/md0",))
+    assert plan(replace(system, filesystems=(*system.filesystems, volume)), BIOS).changes == ()
+
+
+MDADM = "HOMEHOST <system>\nDEVICE /dev/sda1 /dev/sdb[1-4]\nARRAY /dev/md0 UUID=a584d941:85724736:89ff4c50:74a811ea\n"
+
+
+def test_mdadm_looks_at_all_devices_again_in_the_initramfs_too() -> None:
+    changes = planned(quiet({"/etc/mdadm/mdadm.conf": MDADM}, carried=f"ext4 raid1 {MODULES}"))
+    write, rebuild = changes.changes
+    assert isinstance(write, WriteFile)
+    assert write.after == MDADM.replace("DEVICE /dev/sda1 /dev/sdb[1-4]", "DEVICE partitions containers")
+    assert isinstance(rebuild, RebuildInitramfs)
+    assert (rebuild.kernel, rebuild.modules) == (KERNEL, ())
+
+
+def test_an_initramfs_is_built_once_for_several_reasons() -> None:
+    changes = planned(quiet({"/etc/mdadm.conf": MDADM}, carried="ext4 raid1"))
+    (rebuild,) = [each for each in changes.changes if isinstance(each, RebuildInitramfs)]
+    assert rebuild.modules == ("virtio_pci", "virtio_blk")
+    assert len(rebuild.why) == 2
+
+
+@pytest.mark.parametrize("text", ["ARRAY /dev/md0 UUID=1:2:3:4\n", "DEVICE partitions\n", "#DEVICE /dev/sda1\n"])
+def test_an_mdadm_that_looks_everywhere_is_left_alone(text: str) -> None:
+    assert planned(quiet({"/etc/mdadm/mdadm.conf": text})).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('devices {\n\tfilter = [ "a|^/dev/sda2$|", "r|.*|" ]\n}\n', True),
+        ('\tglobal_filter = [ "a|/dev/disk/by-path/.*|",\n "r/.*/" ]\n', True),
+        ('\t# filter = [ "a|^/dev/sda2$|", "r|.*|" ]\n', False),
+        ('\tfilter = [ "r|^/dev/drbd.*|" ]\n', False),
+    ],
+)
+def test_a_filter_of_lvm_that_names_the_old_machines_devices_is_told(text: str, told: bool) -> None:
+    changes = planned(quiet({"/etc/lvm/lvm.conf": text}))
+    assert changes.changes == ()
+    assert [notice.weight for notice in changes.notices] == [Weight.WARNING] * told
+
+
+@pytest.mark.parametrize(
+    ("line", "weight", "words"),
+    [
+        ("root UUID={uuid} none luks", Weight.NOTE, "passphrase"),
+        ("root UUID={uuid}", Weight.NOTE, "passphrase"),
+        ("root UUID={uuid} none luks,tpm2-device=auto", Weight.WARNING, "tpm2-device"),
+        ("root UUID={uuid} /etc/keys/root.key luks", None, ""),
+        ("root UUID={uuid} none luks,keyscript=/sbin/ask", None, ""),
+    ],
+)
+def test_who_opens_an_encrypted_volume_is_told(line: str, weight: Weight | None, words: str) -> None:
+    guest = quiet({"/etc/crypttab": line.format(uuid="55-ee") + "\n"})
+    encrypted = GuestFilesystem("/dev/loop0p2", "crypto_LUKS", "55-ee", "", 0, 2, "aa-02")
+    system = inspect(guest)
+    changes = plan(replace(system, filesystems=(*system.filesystems, encrypted)), BIOS)
+    assert changes.changes == ()
+    assert [notice.weight for notice in changes.notices] == ([] if weight is None else [weight])
+    assert all(words in notice.text for notice in changes.notices)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,11 @@ import pytest
 from wherry.boot import rehearsal as rehearsal_module
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.errors import MachineGone
-from wherry.boot.machine.hardware import Disk, MachineSpec, Nic, TapNetwork, UserNetwork
+from wherry.boot.machine.hardware import BridgeNetwork, Disk, MachineSpec, Nic, UserNetwork
 from wherry.boot.probe import MARK, PORT, Check
 from wherry.boot.rehearsal import Rehearsal, isolated, watch
 from wherry.boot.target import Firmware
-from wherry.boot.verdicts import SILENCE_S, Question
+from wherry.boot.verdicts import ASKED_S, SILENCE_S, Question
 from wherry.contract.enumerations import DiskBus, Verdict
 
 QUESTION = Question(Firmware.BIOS, DiskBus.VIRTIO_BLK, (Check("web", "true"),), limit_s=500)
@@ -36,6 +37,7 @@ class Play:
         self._silent = silent
         self.state = "running"
         self.over = False
+        self.typed: list[str] = []
 
     def clock(self) -> float:
         return self.now
@@ -62,6 +64,13 @@ class Play:
 
     def read_operations(self) -> int:
         return self.reads
+
+    def type(self, line: str) -> None:
+        if self._silent:
+            raise MachineGone(name="play", reason="busy")
+        self.typed.append(line)
+        with self.console().open("a") as file:
+            file.write(f"{line}\r\n")
 
     def screenshot(self, picture: Path) -> None:
         if self._silent:
@@ -98,6 +107,36 @@ def test_a_server_that_comes_up_passes_with_stages_and_results(tmp_path: Path) -
 def test_a_probe_without_a_port_is_heard_on_the_console(tmp_path: Path) -> None:
     lines = "".join(f"{MARK}{line}\r\n" for line in UP)
     assert watched(Play(tmp_path, [*BOOTING, ("console", lines)])).verdict is Verdict.PASSED
+
+
+LOCKED = (*BOOTING[:2], ("console", "Please unlock disk cryptroot: "))
+UNLOCKING = replace(QUESTION, passphrases={"cryptroot": "open sesame"})
+
+
+def test_a_passphrase_is_typed_where_it_is_asked_for_and_never_shown(tmp_path: Path) -> None:
+    play = Play(tmp_path, [*LOCKED, BOOTING[2], (PORT, "\n".join(UP) + "\n")])
+    rehearsal = watched(play, UNLOCKING)
+    assert (rehearsal.verdict, play.typed) == (Verdict.PASSED, ["open sesame"])
+    assert "unlock disk cryptroot" in rehearsal.console
+    assert "sesame" not in rehearsal.console
+
+
+def test_a_server_that_waits_for_a_passphrase_is_told_soon(tmp_path: Path) -> None:
+    rehearsal = watched(Play(tmp_path, LOCKED))
+    assert (rehearsal.verdict, rehearsal.code) == (Verdict.INCONCLUSIVE, "WHERRY.6222")
+    assert "cryptroot" in rehearsal.message
+    assert rehearsal.took_s <= 15 + ASKED_S
+
+
+def test_a_passphrase_that_does_not_do_is_typed_once(tmp_path: Path) -> None:
+    play = Play(tmp_path, [*LOCKED, ("console", "bad password or options?\r\nPlease unlock disk cryptroot: ")])
+    assert watched(play, UNLOCKING).code == "WHERRY.6223"
+    assert play.typed == ["open sesame"]
+
+
+def test_a_console_that_takes_nothing_is_no_verdict(tmp_path: Path) -> None:
+    play = Play(tmp_path, [*LOCKED, (PORT, "\n".join(UP) + "\n")], silent=True)
+    assert watched(play, UNLOCKING).verdict is Verdict.PASSED
 
 
 def test_a_panic_is_concluded_at_once_and_not_at_the_limit(tmp_path: Path) -> None:
@@ -168,7 +207,7 @@ def test_a_rehearsed_machine_reaches_nobody() -> None:
         Accelerator.TCG,
         (Disk(Path("/disk")),),
         nics=(
-            Nic("52:54:00:00:00:01", TapNetwork("tap0")),
+            Nic("52:54:00:00:00:01", BridgeNetwork("br0")),
             Nic("52:54:00:00:00:02", UserNetwork(((2222, 22),))),
         ),
     )
@@ -177,3 +216,15 @@ def test_a_rehearsed_machine_reaches_nobody() -> None:
     assert [nic.mac for nic in rehearsed.nics] == [nic.mac for nic in spec.nics]
     assert rehearsed.ports == isolated(rehearsed).ports == (PORT,)
     assert rehearsed.once
+
+
+def test_a_text_that_its_keeper_has_cut_is_read_on_from_its_end(tmp_path: Path) -> None:
+    text = tmp_path / "console.log"
+    text.write_text("x" * 100 + "kernel\n")
+    growing = rehearsal_module._Growing(text)
+    assert growing.read().endswith("kernel\n")
+    text.write_text("x" * 40 + "kernel\n")
+    assert growing.read() == ""
+    with text.open("a") as file:
+        file.write("login:")
+    assert growing.read() == "login:"

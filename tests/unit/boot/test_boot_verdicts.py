@@ -7,7 +7,17 @@ import pytest
 from wherry.boot.console import Console
 from wherry.boot.probe import Check, Report
 from wherry.boot.target import Firmware
-from wherry.boot.verdicts import EMERGENCY_S, PROBE_S, SETTLE_S, SILENCE_S, Observation, Question, conclude
+from wherry.boot.verdicts import (
+    ASKED_BESIDE_S,
+    ASKED_S,
+    EMERGENCY_S,
+    PROBE_S,
+    SETTLE_S,
+    SILENCE_S,
+    Observation,
+    Question,
+    conclude,
+)
 from wherry.contract.enumerations import DiskBus, Verdict
 
 QUESTION = Question(Firmware.BIOS, DiskBus.NVME, limit_s=1000)
@@ -18,6 +28,8 @@ PANIC = "Kernel panic - not syncing: Attempted to kill init!\n"
 NO_ROOT = "ALERT!  UUID=3f2a does not exist.  Dropping to a shell!\n"
 EMERGENCY = "Timed out waiting for device /dev/disk/by-uuid/3f2a.\nYou are in emergency mode\n"
 LOGIN = "\nsource login: "
+KERNEL, SYSTEMD = "Linux version 6.1\n", "Linux version 6.1\nsystemd[1]: systemd 252 running\n"
+ASKED = "Please unlock disk cryptroot:"
 
 
 def seen(
@@ -29,10 +41,24 @@ def seen(
     since_stage_s: float = 0,
     silent_s: float = 0,
     standing: str = "",
+    asked: str = "",
+    refused: bool = False,
+    since_asked_s: float = 0,
 ) -> Observation:
     read = Console()
     read.feed(console)
-    return Observation(read, report or Report(), elapsed_s, since_trouble_s, since_stage_s, silent_s, standing)
+    return Observation(
+        read,
+        report or Report(),
+        elapsed_s,
+        since_trouble_s,
+        since_stage_s,
+        silent_s,
+        standing,
+        asked=asked,
+        refused=refused,
+        since_asked_s=since_asked_s,
+    )
 
 
 def up(*failed: str, results: dict[int, tuple[int, str]] | None = None) -> Report:
@@ -73,6 +99,13 @@ def code(question: Question, observation: Observation) -> str | None:
         (seen(elapsed_s=999), None),
         (seen(elapsed_s=1000), "WHERRY.6217"),
         (seen(LOGIN, up("a.service")), ""),
+        (seen(KERNEL, asked=ASKED, since_asked_s=ASKED_S - 1), None),
+        (seen(KERNEL, asked=ASKED, since_asked_s=ASKED_S), "WHERRY.6222"),
+        (seen(KERNEL, asked=ASKED, since_asked_s=ASKED_S, refused=True), "WHERRY.6223"),
+        (seen(KERNEL, asked="", since_asked_s=ASKED_S), None),
+        (seen(SYSTEMD, asked=ASKED, since_asked_s=ASKED_BESIDE_S - 1), None),
+        (seen(SYSTEMD, asked=ASKED, since_asked_s=ASKED_BESIDE_S), "WHERRY.6222"),
+        (seen(SYSTEMD, up(), asked=ASKED, since_asked_s=ASKED_BESIDE_S), ""),
     ],
 )
 def test_each_observation_has_its_conclusion(observation: Observation, expected: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from wherry.boot.chroot.fat import kernel_has_fat, unpacked
 from wherry.boot.errors import WorkbenchFailed
 from wherry.boot.guest import GuestFilesystem
-from wherry.boot.places import FAT, Blocks, Place, find_root, places, shows_a_root
+from wherry.boot.places import CONTAINERS, FAT, Blocks, Place, find_root, places, shows_a_root, why_no_root
 from wherry.process import ProgramFailed, run
 
 _DEVICES: Final = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
@@ -82,7 +82,10 @@ def _find_root(blocks: Blocks, folder: Path) -> Place:
             return shows_a_root(lambda name: os.path.lexists(probe / name))
         return False  # damaged, or there's no such subvolume
 
-    return find_root(blocks, is_root)
+    root = find_root(blocks, is_root)
+    if root is None:
+        raise why_no_root(blocks, CONTAINERS)
+    return root
 
 
 @contextlib.contextmanager

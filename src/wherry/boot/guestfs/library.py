@@ -8,25 +8,39 @@ import ctypes
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from wherry.boot.errors import LibguestfsMissing
+from wherry.boot.errors import ApplianceFailed, LibguestfsMissing
 
 _NAME: Final = "libguestfs.so.0"
 _READ_ONLY, _FORMAT, _END = 0, 1, -1
 """Of the optional arguments of guestfs_add_drive_opts."""
 
+_APPLIANCE_SAYS: Final = 0x0010
+"""GUESTFS_EVENT_APPLIANCE: what the virtual machine says, and the programs that build and run it."""
+_LAST_LINES: Final = 6
+_MOST_WORDS: Final = 600
+_MOST_PROCESSORS: Final = 4
+
 _STATUS, _TEXT, _BYTES, _LIST = c_int, c_void_p, c_void_p, c_void_p
 _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "set_backend": (_STATUS, (c_char_p,)),
     "set_backend_setting": (_STATUS, (c_char_p, c_char_p)),
+    "set_smp": (_STATUS, (c_int,)),
+    "set_verbose": (_STATUS, (c_int,)),
+    "get_memsize": (_STATUS, ()),
+    "set_memsize": (_STATUS, (c_int,)),
     "launch": (_STATUS, ()),
     "shutdown": (_STATUS, ()),
     "list_devices": (_LIST, ()),
     "lvs": (_LIST, ()),
     "list_md_devices": (_LIST, ()),
+    "md_detail": (_LIST, (c_char_p,)),
+    "lvm_scan": (_STATUS, (c_int,)),
+    "vg_activate_all": (_STATUS, (c_int,)),
+    "cryptsetup_close": (_STATUS, (c_char_p,)),
     "blockdev_getsize64": (c_int64, (c_char_p,)),
     "pread_device": (_BYTES, (c_char_p, c_int, c_int64, POINTER(c_size_t))),
     "pwrite_device": (_STATUS, (c_char_p, c_char_p, c_size_t, c_int64)),
@@ -51,6 +65,12 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "command": (_TEXT, (POINTER(c_char_p),)),
 }
 """Result and arguments of each function, behind the handle that all have first."""
+
+
+_Hear: Final = ctypes.CFUNCTYPE(
+    None, c_void_p, c_void_p, c_uint64, c_int, c_int, c_void_p, c_size_t, c_void_p, c_size_t
+)
+"""What is called with each word: handle, data, event, number of the callback, flags, the text, an empty array."""
 
 
 class Status(NamedTuple):
@@ -90,6 +110,29 @@ class Appliance:
             c_int(_END),
         )
         self._check("add_drive_opts", failed=status == -1)
+
+    def open_encrypted(self, device: bytes, key: bytes, name: bytes) -> None:
+        """Open what LUKS has encrypted as /dev/mapper/*name*. The key goes to the appliance by the library's pipe."""
+        words = (c_char_p(device), c_char_p(key), c_char_p(name))
+        status = self._library.guestfs_cryptsetup_open(c_void_p(self._handle), *words, c_int(_END))
+        self._check("cryptsetup_open", failed=status == -1)
+
+    def heard(self) -> bytes:
+        """Launch, telling every word, and return what was said. For one that doesn't come up: it's slow."""
+        said: list[bytes] = []
+
+        def hear(
+            _handle: int, _data: int, _event: int, _number: int, _flags: int, text: int, size: int, *_: int
+        ) -> None:
+            said.append(ctypes.string_at(text, size))
+
+        callback = _Hear(hear)
+        listener = self._library.guestfs_set_event_callback(self._handle, callback, _APPLIANCE_SAYS, 0, None)
+        with contextlib.suppress(OSError):
+            self.do("set_verbose", 1)
+            self.do("launch")
+        self._library.guestfs_delete_event_callback(self._handle, listener)
+        return b"".join(said)
 
     def do(self, name: str, *arguments: bytes | int) -> None:
         """Call a function that returns nothing."""
@@ -168,25 +211,57 @@ class Appliance:
 
 @contextlib.contextmanager
 def launched(
-    disks: Sequence[tuple[Path, str]], *, writable: bool, emulate: bool
+    disks: Sequence[tuple[Path, str]], *, writable: bool, emulate: bool, memory_mib: int = 0
 ) -> Iterator[tuple[Appliance, list[bytes]]]:
-    """Lend an appliance with *disks* (image and format), and their names in it.
+    """Lend an appliance with *disks* (image and format) and *memory_mib* at least, and their names in it.
 
-    Raises LibguestfsMissing, or OSError where the virtual machine can't be started.
+    Raises LibguestfsMissing, ApplianceFailed, or OSError where a disk can't be added.
     """
-    appliance = Appliance()
+    appliance = _prepared(disks, writable=writable, emulate=emulate)
     try:
-        appliance.do("set_backend", b"direct")
-        if emulate:
-            appliance.do("set_backend_setting", b"force_tcg", b"1")
-        for image, form in disks:
-            appliance.add_disk(image, form, writable=writable)
-        appliance.do("launch")
+        appliance.do("set_memsize", max(memory_mib, appliance.number("get_memsize")))
+        try:
+            appliance.do("launch")
+        except OSError as error:
+            said = _said_at_launch(disks, writable=writable, emulate=emulate)
+            raise ApplianceFailed(reason=why_not_launched(str(error), said)) from error
         yield appliance, appliance.texts("list_devices")
         appliance.do("umount_all")
         appliance.do("shutdown")  # waits until everything is on the disks, and tells when it isn't
     finally:
         appliance.close()
+
+
+def _prepared(disks: Sequence[tuple[Path, str]], *, writable: bool, emulate: bool) -> Appliance:
+    appliance = Appliance()
+    try:
+        appliance.do("set_backend", b"direct")
+        if emulate:
+            appliance.do("set_backend_setting", b"force_tcg", b"1")
+        appliance.do("set_smp", min(os.cpu_count() or 1, _MOST_PROCESSORS))
+        for image, form in disks:
+            appliance.add_disk(image, form, writable=writable)
+    except BaseException:
+        appliance.close()
+        raise
+    return appliance
+
+
+def _said_at_launch(disks: Sequence[tuple[Path, str]], *, writable: bool, emulate: bool) -> bytes:
+    """Try once more what has failed: the library keeps the words to itself unless it's asked for all of them."""
+    appliance = _prepared(disks, writable=writable, emulate=emulate)
+    try:
+        return appliance.heard()
+    finally:
+        appliance.close()
+
+
+def why_not_launched(error: str, said: bytes) -> str:
+    """Return the first line of the library's *error* and the last lines of what was *said*, as one line."""
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    told = " ".join(lines[-_LAST_LINES:])[-_MOST_WORDS:]
+    first = error.partition("launch: ")[2].strip().partition("\n")[0]
+    return " ".join(part for part in (first, told) if part).rstrip(".")
 
 
 def _load() -> Any:
@@ -200,6 +275,8 @@ def _load() -> Any:
     library.guestfs_last_error.argtypes, library.guestfs_last_error.restype = [c_void_p], c_char_p
     library.guestfs_last_errno.argtypes = [c_void_p]
     library.guestfs_free_statns.argtypes = [c_void_p]
+    library.guestfs_set_event_callback.argtypes = [c_void_p, _Hear, c_uint64, c_int, c_void_p]
+    library.guestfs_delete_event_callback.argtypes = [c_void_p, c_int]
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, f"guestfs_{name}")
         function.restype = result

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from wherry.boot.guest import Guest
+from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.machine.accelerator import Accelerator, accelerator_of_this_process
 from wherry.boot.messages import Opening
 from wherry.boot.served_guest import served
@@ -17,13 +18,21 @@ from wherry.boot.served_guest import served
 class GuestfsWorkbench:
     """A workbench for any disks. Raw images, or qcow2 files by their ending."""
 
-    def __init__(self, accelerator: Callable[[], Accelerator] = accelerator_of_this_process) -> None:
+    def __init__(
+        self, accelerator: Callable[[], Accelerator] = accelerator_of_this_process, keys: KeyFolder | None = None
+    ) -> None:
+        """*keys*: of what is encrypted on the disks."""
         self._accelerator = accelerator
+        self._keys = keys
 
     @contextlib.contextmanager
     def open(self, disks: Sequence[Path], *, writable: bool = False) -> Iterator[Guest]:
-        """Open a system. See `Workbench.open`."""
-        emulate = self._accelerator() is Accelerator.TCG
-        opening = Opening(tuple(str(disk.absolute()) for disk in disks), writable, emulate)
+        """Open a system. See `Workbench.open`; raises LuksKeyRefused and LuksKeyUnusable, too."""
+        opening = Opening(
+            tuple(str(disk.absolute()) for disk in disks),
+            writable,
+            emulate=self._accelerator() is Accelerator.TCG,
+            keys="" if self._keys is None else str(self._keys.path.absolute()),
+        )
         with served("wherry.boot.guestfs.worker", opening) as guest:
             yield guest

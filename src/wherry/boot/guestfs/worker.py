@@ -14,18 +14,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from wherry.boot.blocks import BlockDevice, scan
 from wherry.boot.chroot.devices import QCOW2_ENDING
-from wherry.boot.guest import FileKind, FileStatus, GuestDisk, GuestFilesystem
+from wherry.boot.guest import FileKind, FileStatus, GuestDisk
 from wherry.boot.guestfs.library import Appliance, launched
+from wherry.boot.guestfs.volumes import MOST_AT_ONCE, Volumes, device
+from wherry.boot.inspection import MDADM_CONFIGS
+from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.messages import Facts, Opening
 from wherry.boot.paths import parents
-from wherry.boot.places import Blocks, Place, find_root, places, shows_a_root
+from wherry.boot.places import (
+    Blocks,
+    Place,
+    find_root,
+    places,
+    shows_a_root,
+    volume_names,
+    why_no_root,
+    with_array_names,
+)
 from wherry.boot.serving import Operations, serve
-from wherry.disks.superblocks import read_superblock
 
-_MOST_AT_ONCE: Final = 2 << 20
-"""What one call reads from or writes to a device: the library's messages are limited to 4 MiB."""
+_UNLOCKING_MIB: Final = 2560
+"""What the appliance gets to open LUKS 2, whose Argon2 takes up to 1 GiB by itself."""
 
 _KINDS: Final = {stat.S_IFREG: FileKind.FILE, stat.S_IFDIR: FileKind.DIRECTORY, stat.S_IFLNK: FileKind.LINK}
 _TOO_LATE: Final = frozenset({124, 128 + 9})
@@ -48,45 +58,36 @@ def main() -> None:
 @contextlib.contextmanager
 def _opened(opening: Opening) -> Iterator[tuple[Facts, Operations]]:
     disks = [(Path(disk), "qcow2" if disk.endswith(QCOW2_ENDING) else "raw") for disk in opening.disks]
-    with launched(disks, writable=opening.writable, emulate=opening.emulate) as (appliance, names):
-        blocks = _blocks(appliance, names)
-        root = _find_root(appliance, blocks)
-        _mount(appliance, root, writable=opening.writable)
+    keys = KeyFolder(Path(opening.keys)) if opening.keys else None
+    memory_mib = _UNLOCKING_MIB if keys else 0
+    with launched(disks, writable=opening.writable, emulate=opening.emulate, memory_mib=memory_mib) as (
+        appliance,
+        names,
+    ):
+        volumes = Volumes(appliance, names, keys)
         files = _Files(appliance)
-        fstab = (files.read_bytes(b"/etc/fstab") or b"").decode(errors="surrogateescape")
-        wanted = places(fstab, blocks, root)
+        blocks = volumes.open({})
+        root = _mounted_root(appliance, blocks, writable=opening.writable)
+        called = volume_names(files.text(b"/etc/crypttab"), blocks)
+        if volumes.called_otherwise(blocks, called):
+            appliance.do("umount_all")
+            volumes.close()
+            blocks = volumes.open(called)
+            root = _mounted_root(appliance, blocks, writable=opening.writable)
+        mdadm = "".join(files.text(path.encode()) for path in MDADM_CONFIGS)
+        blocks = with_array_names(mdadm, blocks)
+        wanted = places(files.text(b"/etc/fstab"), blocks, root)
         for place in wanted[1:]:
             if files.is_dir(os.fsencode(place.mount_point)):
                 _mount(appliance, place, writable=opening.writable)
-        mount_points = {place.filesystem: place.mount_point for place in reversed(wanted)}
-        found = [replace(each, mount_point=mount_points.get(each)) for each in blocks.filesystems]
+        mount_points = {place.filesystem.device: place.mount_point for place in reversed(wanted)}
+        found = [replace(each, mount_point=mount_points.get(each.device)) for each in blocks.filesystems]
         yield Facts(blocks.disks, found), files.operations(blocks.disks)
 
 
-def _blocks(appliance: Appliance, names: Sequence[bytes]) -> Blocks:
-    """Return what is on the disks, and on the volumes that the appliance made of them."""
-    disks, filesystems = scan([_device(appliance, name) for name in names])
-    volumes: list[GuestFilesystem] = []
-    for name in (*appliance.texts("lvs"), *appliance.texts("list_md_devices")):
-        device = _device(appliance, name)
-        found = read_superblock(device.read, device.size)
-        if found is not None:
-            volumes.append(GuestFilesystem(device.path, found.type, found.uuid, found.label))
-    return Blocks(disks, [*filesystems, *volumes])
+def _mounted_root(appliance: Appliance, blocks: Blocks, *, writable: bool) -> Place:
+    """Find the root filesystem and mount it; raise why there's none."""
 
-
-def _device(appliance: Appliance, name: bytes) -> BlockDevice:
-    size = appliance.number("blockdev_getsize64", name)
-
-    def read(offset: int, length: int) -> bytes:
-        ends = min(offset + length, size)
-        starts = range(offset, ends, _MOST_AT_ONCE)
-        return b"".join(appliance.read_device(name, start, min(_MOST_AT_ONCE, ends - start)) for start in starts)
-
-    return BlockDevice(os.fsdecode(name), size, read)
-
-
-def _find_root(appliance: Appliance, blocks: Blocks) -> Place:
     def is_root(place: Place) -> bool:
         try:
             _mount(appliance, place, writable=False)
@@ -97,7 +98,11 @@ def _find_root(appliance: Appliance, blocks: Blocks) -> Place:
         finally:
             appliance.do("umount_all")
 
-    return find_root(blocks, is_root)
+    root = find_root(blocks, is_root)
+    if root is None:
+        raise why_no_root(blocks, closed=())
+    _mount(appliance, root, writable=writable)
+    return root
 
 
 def _mount(appliance: Appliance, place: Place, *, writable: bool) -> None:
@@ -114,7 +119,7 @@ class _Files:
     def operations(self, disks: Sequence[GuestDisk]) -> Operations:
         """Return what can be ordered."""
         names = [os.fsencode(disk.device) for disk in disks]
-        devices = [_device(self._appliance, name) for name in names]
+        devices = [device(self._appliance, name) for name in names]
         return {
             "read_bytes": self.read_bytes,
             "write": self.write,
@@ -149,6 +154,10 @@ class _Files:
         with tempfile.NamedTemporaryFile() as file:
             self._appliance.do("download", path, os.fsencode(file.name))
             return Path(file.name).read_bytes()
+
+    def text(self, path: bytes) -> str:
+        """Return the content of a file; "" where there's none."""
+        return (self.read_bytes(path) or b"").decode(errors="surrogateescape")
 
     def write(self, path: bytes, content: bytes, mode: int | None) -> None:
         is_new = self._kind(path) is None
@@ -210,8 +219,8 @@ class _Files:
             self.make_directory(os.fsencode(each), 0o755)
 
     def _write_device(self, device: bytes, offset: int, content: bytes) -> None:
-        for start in range(0, len(content), _MOST_AT_ONCE):
-            piece = content[start : start + _MOST_AT_ONCE]
+        for start in range(0, len(content), MOST_AT_ONCE):
+            piece = content[start : start + MOST_AT_ONCE]
             self._appliance.do("pwrite_device", device, piece, len(piece), offset + start)
 
 

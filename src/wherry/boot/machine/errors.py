@@ -39,3 +39,12 @@ class UefiFirmwareMissing(WherryError):
     template = "No UEFI firmware was found for virtual machines: looked for {places}."
     default_cause = "The package with OVMF isn't installed."
     default_fix = "Install it: `apt-get install ovmf` on Debian, `dnf install edk2-ovmf` on Fedora."
+
+
+class BridgeMissing(WherryError):
+    """A virtual machine's network isn't there on this host, or takes no further card."""
+
+    code = "WHERRY.6205"
+    template = "The bridge {bridge!r} takes no card of a virtual machine: {reason}."
+    default_cause = "The bridge was removed or renamed since the receiver was told of it, or the receiver isn't root."
+    default_fix = "Make the bridge (`ip link add NAME type bridge`), or name another one by the receiver's --network."

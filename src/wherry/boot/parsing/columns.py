@@ -34,6 +34,9 @@ class CrypttabEntry:
 
     name: str
     device: str
+    key: str = "none"
+    """Path of the file with the key; none or - for a passphrase that is asked for."""
+    options: tuple[str, ...] = ()
 
 
 def read_fstab(text: str) -> list[FstabEntry]:
@@ -43,7 +46,7 @@ def read_fstab(text: str) -> list[FstabEntry]:
 
 def read_crypttab(text: str) -> list[CrypttabEntry]:
     """Return the lines of a crypttab that name a volume and its device."""
-    return [CrypttabEntry(words[0], words[1].strip('"')) for words in _rows(text) if len(words) >= 2]
+    return [_crypttab_entry(words) for words in _rows(text) if len(words) >= 2]
 
 
 def replace_specs(text: str, wanted: Callable[[FstabEntry], str | None]) -> str:
@@ -53,7 +56,13 @@ def replace_specs(text: str, wanted: Callable[[FstabEntry], str | None]) -> str:
 
 def replace_devices(text: str, wanted: Callable[[CrypttabEntry], str | None]) -> str:
     """Return a crypttab with the device of those lines replaced for which *wanted* returns another."""
-    return _replace(text, 1, lambda words: wanted(CrypttabEntry(words[0], words[1].strip('"'))))
+    return _replace(text, 1, lambda words: wanted(_crypttab_entry(words)))
+
+
+def _crypttab_entry(words: list[str]) -> CrypttabEntry:
+    key = words[2] if len(words) > 2 else "none"
+    options = tuple(words[3].split(",")) if len(words) > 3 else ()
+    return CrypttabEntry(words[0], words[1].strip('"'), key, options)
 
 
 def _fstab_entry(words: list[str]) -> FstabEntry:

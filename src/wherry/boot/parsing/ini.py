@@ -24,11 +24,6 @@ def value(text: str, section: str, key: str) -> str:
     return found[-1] if found else ""
 
 
-def has_section(text: str, section: str) -> bool:
-    """Whether there's a section of this name."""
-    return any(name == section for name, _ in _lines(text))
-
-
 def remove(text: str, section: str, unwanted: Callable[[str, str], bool]) -> str:
     """Return *text* without the keys of *section* for which *unwanted* says so, called with key and value."""
     kept = []

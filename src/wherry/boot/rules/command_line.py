@@ -9,7 +9,7 @@ from typing import Final
 
 from wherry.boot.changeset import Notice, RemoveFile, Weight, WriteFile
 from wherry.boot.findings.loaders import DEVICE_MAPS, ENVIRONMENTS, GRUB_DEFAULTS, KERNEL_COMMAND_LINE
-from wherry.boot.naming import is_of_the_host, stable_name
+from wherry.boot.naming import identified, is_of_the_host, stable_name, volume
 from wherry.boot.parsing.assignments import read_assignments, set_variable
 from wherry.boot.parsing.cmdline import (
     Replacement,
@@ -32,8 +32,10 @@ def name_root_by_uuid(system: System, target: TargetMachine) -> Iterator[WriteFi
     unknown: set[str] = set()
 
     def wanted(name: str, value: str) -> str | None:
-        if name not in _KINDS or not is_of_the_host(value):
+        if name not in _KINDS:
             return None
+        if not is_of_the_host(value):
+            return _root_itself(system) if name == "root" and _is_nowhere(value, system) else None
         found = stable_name(value, system, target.source_disks, _KINDS[name])
         if found is None:
             unknown.add(f"{name}={value}")
@@ -70,6 +72,17 @@ def forget_device_map(system: System, _target: TargetMachine) -> Iterator[Remove
             yield RemoveFile(
                 path, text, ("It lists disks of the old machine, for which the next grub-install would look.",)
             )
+
+
+def _is_nowhere(value: str, system: System) -> bool:
+    """Whether a device is none of the landed disks' by any of its names: one of a workbench or a rescue system."""
+    return value.startswith("/dev/") and volume(value, system) is None and identified(value, system) is None
+
+
+def _root_itself(system: System) -> str | None:
+    """Return the name of what is mounted as root, which travels."""
+    root = next((each for each in system.filesystems if each.mount_point == "/"), None)
+    return f"UUID={root.uuid}" if root is not None and root.uuid else None
 
 
 def _changed(path: str, text: str, wanted: Replacement) -> str | None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from wherry.boot.changeset import Notice, RemoveFile, Weight, WriteFile
-from wherry.boot.inspection import CRYPTTAB, FSTAB, LVM_DEVICES, RESUME
+from wherry.boot.changeset import Notice, Weight, WriteFile
+from wherry.boot.inspection import CRYPTTAB, FSTAB, RESUME
 from wherry.boot.naming import find_partition, is_known, is_of_the_host, stable_name
 from wherry.boot.parsing.assignments import read_assignments, set_variable
 from wherry.boot.parsing.columns import (
@@ -71,14 +71,6 @@ def mend_resume(system: System, target: TargetMachine) -> Iterator[WriteFile]:
     if text is not None and name is not None:
         why = "The initramfs would wait for a device that isn't there; it takes effect with its next build."
         yield WriteFile(RESUME, set_variable(text, "RESUME", name), (why,), before=text)
-
-
-def forget_lvm_devices(system: System, _target: TargetMachine) -> Iterator[RemoveFile]:
-    """Let LVM look at all disks: its list names those of the old machine by their serial numbers."""
-    text = system.files.get(LVM_DEVICES)
-    if text is not None:
-        why = "LVM would use only the disks that it lists, by the old machine's serial numbers. Without the list, all."
-        yield RemoveFile(LVM_DEVICES, text, (why,))
 
 
 def _missing(entry: FstabEntry, system: System) -> Iterator[Notice]:

@@ -37,14 +37,22 @@ def add_drivers(system: System, target: TargetMachine) -> Iterator[RebuildInitra
                 "Install initramfs-tools or dracut on the source, or choose another disk bus.",
             )
         elif lacking and system.initramfs_tool is not None:
-            yield RebuildInitramfs(
-                kernel=kernel.version,
-                path=kernel.initramfs,
-                tool=system.initramfs_tool,
-                modules=tuple(name for name in needed if name not in kernel.builtin),
-                why=(_why(kernel, lacking, target),),
-                resume=_resume(system),
-            )
+            modules = tuple(name for name in needed if name not in kernel.builtin)
+            yield rebuilt(kernel, system, modules, _why(kernel, lacking, target))
+
+
+def rebuilt(kernel: Kernel, system: System, modules: tuple[str, ...], why: str) -> RebuildInitramfs:
+    """Return the change that builds a kernel's initramfs anew; the system has a tool for it."""
+    if system.initramfs_tool is None:
+        raise ValueError("nothing builds an initramfs here")
+    return RebuildInitramfs(
+        kernel=kernel.version,
+        path=kernel.initramfs,
+        tool=system.initramfs_tool,
+        modules=modules,
+        why=(why,),
+        resume=_resume(system),
+    )
 
 
 def _without_driver(kernel: Kernel, needed: tuple[str, ...]) -> list[str]:

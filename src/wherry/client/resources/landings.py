@@ -1,9 +1,11 @@
 """What becomes of a landed system: landings, target machines, rehearsals, launches."""
 
+from collections.abc import Sequence
+
 from wherry.client.calling import Caller
 from wherry.client.transport import Call, path_of
 from wherry.contract import landing
-from wherry.contract.values import CreatedId
+from wherry.contract.values import CreatedId, Empty
 
 
 class LandingOperations(Caller):
@@ -14,10 +16,17 @@ class LandingOperations(Caller):
         path = path_of("wherry", "v1", "tasks", task_id, "landing")
         return self._get("ShowLanding", path, landing.Landing, {"known": known}, wait_s=wait_s)
 
-    def begin_landing(self, task_id: str, checkpoint: int) -> landing.Landing:
-        """Say that a consistent checkpoint is proven. Repeating it is harmless."""
+    def begin_landing(
+        self, task_id: str, checkpoint: int, failed_units: Sequence[str] | None = None
+    ) -> landing.Landing:
+        """Say that a consistent checkpoint is proven. Repeating it is harmless.
+
+        *failed_units*: of systemd, on the source; None where that isn't known.
+        """
         path = path_of("wherry", "v1", "tasks", task_id, "landing")
-        return self._post("BeginLanding", path, landing.LandingRequest(checkpoint=checkpoint), landing.Landing)
+        units = None if failed_units is None else list(failed_units)
+        body = landing.LandingRequest(checkpoint=checkpoint, failed_units=units)
+        return self._post("BeginLanding", path, body, landing.Landing)
 
     def show_target_machine(self, task_id: str) -> landing.TargetMachine:
         """Return the machine that the task's landed system is made to run on."""
@@ -68,3 +77,18 @@ class LandingOperations(Caller):
     def roll_back_target(self, task_id: str) -> None:
         """Have a launched target rolled back. Not tried again once it may have arrived."""
         self._send_body("POST", path_of("wherry", "v1", "tasks", task_id, "rollback"), {}, repeatable=False)
+
+    def record_target(self, task_id: str) -> str:
+        """Have console and screen of a launched target recorded; return the order's id. Repeating it is harmless."""
+        path = path_of("wherry", "v1", "tasks", task_id, "recordings")
+        return self._post("RecordTarget", path, Empty(), CreatedId).id
+
+    def show_target_console(self, task_id: str) -> str:
+        """Return the end of what a target had written to its console when it was recorded last."""
+        path = path_of("wherry", "v1", "tasks", task_id, "console")
+        return self._send(Call(method="GET", path=path)).decode(errors="replace")
+
+    def show_target_screenshot(self, task_id: str) -> bytes:
+        """Return the picture of a target's screen when it was recorded last, as PNG."""
+        path = path_of("wherry", "v1", "tasks", task_id, "screenshot")
+        return self._send(Call(method="GET", path=path))

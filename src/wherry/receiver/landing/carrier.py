@@ -5,7 +5,8 @@ where it was:
 
 - ``base.json``: the disks that stand still, see `standing`;
 - ``landed/``: overlays over these, in which the system was made to boot; ``account/`` tells what was changed;
-- ``result.json``: what the rehearsal came to.
+- ``result.json``: what the rehearsal came to;
+- ``order.json``: that it has landed, as which one of its task: a target can be made of it.
 
 The replica itself is never changed.
 """
@@ -51,6 +52,13 @@ _ORDER_ID: Final = re.compile(r"[0-9A-Za-z-]{1,36}")
 MakeOverlay = Callable[[Sequence[Path], Path], Sequence[Path]]
 
 
+class _Landed(msgspec.Struct, frozen=True):
+    """What has landed by which order. `number`: later ones of a task have higher ones, whatever the clock said."""
+
+    number: int
+    order: LandingOrder
+
+
 class Shelf(Protocol):
     """Where replicas are found."""
 
@@ -86,6 +94,7 @@ class Carrier:
             OrderKind.LAUNCH: self._launch,
             OrderKind.ROLL_BACK: self._roll_back,
             OrderKind.CLEAR: self._clear,
+            OrderKind.RECORD: self._record,
         }
 
     def carry_out(self, order: LandingOrder, task_state: str, tell: Tell, stopped: Stopped) -> OrderReport | None:
@@ -120,9 +129,9 @@ class Carrier:
                     shutil.rmtree(folder)
 
     def holds(self, task_id: str) -> bool:
-        """Whether a target runs on the replica's own disks, so that nothing may change them."""
+        """Whether a target runs, or is to run, on the replica's own disks, so that nothing may change them."""
         for note in self._servers.every():
-            if note.task_id != task_id or not self._servers.running(note.id):
+            if note.task_id != task_id or not self._servers.in_use(note.id):
                 continue
             base = standing.recall(self._landing_folder(task_id) / note.landed)
             if base is not None and not base.own:
@@ -133,12 +142,11 @@ class Carrier:
         base = self._standing(order, task_state)
         if base is None:
             return None
-        folder = self._folder(order)
         why = self._convert(order, base, tell, stopped)
         result = self._rehearsed(order, why, tell, stopped)
         if result.verdict is not Verdict.PASSED:
             return _ended(base, result)
-        _note(folder / "order.json", order)
+        self._note_landed(order)
         return _ended(base, result, server_id=order.server_id, server_name=order.server_name)
 
     def _rehearse(self, order: LandingOrder, task_state: str, tell: Tell, stopped: Stopped) -> OrderReport | None:
@@ -170,7 +178,7 @@ class Carrier:
         if not _own(landed):
             self._check_stands(order)
         # On the machine that it was made for and rehearsed on, whatever was wished since.
-        machine = msgspec.json.decode((landed / "order.json").read_bytes(), type=LandingOrder).target
+        machine = _read_landed(landed).order.target
         self._servers.define(self._note(order, landed.name, machine))
         self._servers.launch(order.server_id)
         self._tidy(order.task_id)
@@ -191,13 +199,22 @@ class Carrier:
         directory = self._driver.replica_directory(order.task_id)
         if not needed and (landed := self._newest_landed(order)) is not None:
             needed = {landed.name}  # it wasn't launched yet
-        removed = [path for path in self._landing_folder(order.task_id).glob("*") if path.name not in needed]
+        # Not what a rehearsal or a clone is made of at this moment: that removes itself.
+        removed = [path for path in self._all_landed(order.task_id) if path.name not in needed]
         removed += directory.glob("checkpoint-*")
         for path in removed:
             shutil.rmtree(path)
         return OrderReport(stage=OrderStage.DONE, progress=100, note=f"{len(removed)} kept states were removed")
 
+    def _record(self, order: LandingOrder, _task_state: str, _tell: Tell, _stopped: Stopped) -> OrderReport:
+        if self._servers.find(order.server_id) is None:
+            raise NothingLanded(task_id=order.task_id, deed="recorded")
+        note = f"the target is {self._servers.status(order.server_id)}"
+        recording = self._servers.record(order.server_id)
+        return OrderReport(stage=OrderStage.DONE, progress=100, note=note, recording=recording)
+
     def _standing(self, order: LandingOrder, task_state: str) -> StandingDisks | None:
+        self._servers.check(order.target)  # before anything is made
         folder = self._folder(order)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory = self._driver.replica_directory(order.task_id)
@@ -252,9 +269,9 @@ class Carrier:
     def _tidy(self, task_id: str) -> None:
         """Remove what landed before the target that was just launched, once no server stands on it."""
         needed = {note.landed for note in self._servers.every()}
-        for noted in self._landing_folder(task_id).glob("*/order.json"):
-            if noted.parent.name not in needed:
-                shutil.rmtree(noted.parent)
+        for landed in self._all_landed(task_id):
+            if landed.name not in needed:
+                shutil.rmtree(landed)
 
     def _landed(self, order: LandingOrder, deed: str) -> Path:
         """Return the folder of what has landed of the order's checkpoint. Raises NothingLanded."""
@@ -264,9 +281,18 @@ class Carrier:
         return found
 
     def _newest_landed(self, order: LandingOrder) -> Path | None:
-        found = [path.parent for path in self._landing_folder(order.task_id).glob("*/order.json")]
-        fitting = [path for path in found if _checkpoint(path) == order.checkpoint]
-        return max(fitting, key=lambda path: (path / "order.json").stat().st_mtime_ns, default=None)
+        fitting = [path for path in self._all_landed(order.task_id) if _checkpoint(path) == order.checkpoint]
+        return max(fitting, key=lambda path: _read_landed(path).number, default=None)
+
+    def _all_landed(self, task_id: str) -> Sequence[Path]:
+        """Return the folders of all that has landed of the task."""
+        return [path.parent for path in self._landing_folder(task_id).glob("*/order.json")]
+
+    def _note_landed(self, order: LandingOrder) -> None:
+        noted = self._folder(order) / "order.json"
+        if not noted.exists():
+            last = max((_read_landed(path).number for path in self._all_landed(order.task_id)), default=0)
+            _note(noted, _Landed(last + 1, order))
 
     def _check_stands(self, order: LandingOrder) -> None:
         """Raise CheckpointGone when the replica, on whose own disks the landing is, went on since."""
@@ -300,6 +326,10 @@ def _ended(base: StandingDisks, result: RehearsalResult, *, server_id: str = "",
         server_id=server_id,
         server_name=server_name,
     )
+
+
+def _read_landed(landed: Path) -> _Landed:
+    return msgspec.json.decode((landed / "order.json").read_bytes(), type=_Landed)
 
 
 def _own(landed: Path) -> bool:

@@ -39,7 +39,7 @@ _TRIES: Final = 3
 
 _ON_THE_TARGET: Final = frozenset({OrderKind.LAND, OrderKind.LAUNCH, OrderKind.ROLL_BACK, OrderKind.CLEAR})
 """Orders about the task's target: one after the other."""
-_LEAVE_NOTHING: Final = frozenset({OrderKind.REHEARSE, OrderKind.DRILL})
+_LEAVE_NOTHING: Final = frozenset({OrderKind.REHEARSE, OrderKind.DRILL, OrderKind.RECORD})
 """Orders of which nothing has to stay once they were reported."""
 
 HandIn = Callable[[str, OrderReport], None]

@@ -87,6 +87,11 @@ def find_standing(
         if order.checkpoint is None:
             return None  # a newer one has taken its place this moment
         raise
+    except SnapshotRefused as error:
+        if moving:
+            # Disks that were adopted are elsewhere than the folder.
+            raise ReplicaMoving(task_id=order.task_id, reason=error.message) from error
+        return _note(folder, number, {disk.index: disk.path for disk in replica.disks}, _names(replica), own=False)
 
 
 def reflinks_in(folder: Path) -> bool:
@@ -116,7 +121,6 @@ def _newest(there: set[int], folder: Path, *, fresh: bool) -> int | None:
 
 
 def _take(number: int, kept: Path | None, replica: ReplicaView, folder: Path) -> StandingDisks:
-    names = {disk.index: disk.name for disk in replica.disks}
     fresh = folder / _NEW
     if fresh.exists():
         shutil.rmtree(fresh)  # of a receiver that was killed
@@ -125,9 +129,6 @@ def _take(number: int, kept: Path | None, replica: ReplicaView, folder: Path) ->
             _link(kept, fresh)
         else:
             replica.snapshot(number, fresh)
-    except SnapshotRefused:
-        disks = {disk.index: disk.path for disk in replica.disks}
-        return _note(folder, number, disks, names, own=False)
     except FileNotFoundError as error:  # the kept checkpoint went away meanwhile
         raise CheckpointGone(actual="another", wanted=number) from error
     base = folder / "base"
@@ -135,7 +136,11 @@ def _take(number: int, kept: Path | None, replica: ReplicaView, folder: Path) ->
         shutil.rmtree(base)
     fresh.rename(base)
     disks = {int(disk.stem.partition("-")[2]): disk for disk in base.glob("disk-*.raw")}
-    return _note(folder, number, disks, names, own=True)
+    return _note(folder, number, disks, _names(replica), own=True)
+
+
+def _names(replica: ReplicaView) -> Mapping[int, str]:
+    return {disk.index: disk.name for disk in replica.disks}
 
 
 def _link(kept: Path, folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from wherry.contract.enumerations import OrderStage
-from wherry.contract.landing import LandingError, LandingOrder, RehearsalResult, TargetMachine
+from wherry.contract.landing import LandingError, LandingOrder, Recording, RehearsalResult, TargetMachine
 from wherry.receiver.drivers.qemu.servers import ServerNote
 
 Tell = Callable[[OrderStage, int, str], None]
@@ -94,14 +94,23 @@ class Servers(Protocol):
     def find(self, server_id: str) -> ServerNote | None:
         """Return what is known of a server."""
 
+    def check(self, machine: TargetMachine) -> None:
+        """Raise the WherryError because of which such a machine can't be had here."""
+
     def define(self, note: ServerNote) -> None:
         """Note what a server is."""
 
     def launch(self, server_id: str) -> None:
         """Start the server, unless it runs."""
 
-    def running(self, server_id: str) -> bool:
-        """Whether it runs."""
+    def in_use(self, server_id: str) -> bool:
+        """Whether it runs, or is to run."""
+
+    def status(self, server_id: str) -> str:
+        """Return a word for its state, such as running."""
+
+    def record(self, server_id: str) -> Recording:
+        """Return what it shows."""
 
     def roll_back(self, server_id: str) -> None:
         """Stop it and throw away what it wrote."""

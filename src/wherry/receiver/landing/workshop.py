@@ -13,10 +13,14 @@ import structlog
 from wherry.boot import probe
 from wherry.boot.applying import apply
 from wherry.boot.changeset import ChangeSet, render
-from wherry.boot.inspection import inspect
+from wherry.boot.guest import Guest
+from wherry.boot.inspection import CRYPTTAB, inspect
+from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.machine.accelerator import Accelerator
 from wherry.boot.machine.hardware import DiskFormat
-from wherry.boot.overlay import make_overlay
+from wherry.boot.machine.users import MachineUsers
+from wherry.boot.overlay import machine_disks, make_overlay
+from wherry.boot.places import LUKS, volume_names
 from wherry.boot.planning import plan
 from wherry.boot.rehearsal import Rehearsal, rehearse
 from wherry.boot.target import Firmware, Nic
@@ -33,6 +37,7 @@ from wherry.contract.landing import (
     TargetMachine,
 )
 from wherry.receiver.drivers.qemu.hardware import machine_spec
+from wherry.receiver.drivers.qemu.networks import ISOLATED
 from wherry.receiver.landing.words import Stopped, told
 
 log = structlog.get_logger(__name__)
@@ -66,9 +71,18 @@ class BootConverter:
 class BootRehearser:
     """Rehearses in a virtual machine of this host that reaches nobody."""
 
-    def __init__(self, workbench: Workbench, accelerator: Callable[[], Accelerator]) -> None:
+    def __init__(
+        self,
+        workbench: Workbench,
+        accelerator: Callable[[], Accelerator],
+        users: MachineUsers,
+        keys: KeyFolder | None = None,
+    ) -> None:
+        """*keys*: of encrypted volumes, to be typed where a server asks for them."""
         self._workbench = workbench
         self._accelerator = accelerator
+        self._users = users
+        self._keys = keys
 
     def rehearse(
         self, disks: Sequence[Path], order: LandingOrder, folder: Path, tell: Callable[[str], None], stopped: Stopped
@@ -86,21 +100,39 @@ class BootRehearser:
             overlays = make_overlay(disks, folder / "disks", DiskFormat.QCOW2)
             with self._workbench.open(overlays, writable=True) as guest:
                 probe.install(guest, checks)
+                passphrases = {} if self._keys is None else passphrases_of(guest, self._keys)
+            name, accelerator = f"rehearsal-{order.id[:8]}", self._accelerator()
+            machine = affordable(order.target, os.cpu_count() or 1, _host_memory_mb())
+            user = self._users.of(name, accelerator)
             spec = machine_spec(
-                f"rehearsal-{order.id[:8]}",
-                affordable(order.target, os.cpu_count() or 1, _host_memory_mb()),
-                overlays,
-                self._accelerator(),
+                name, machine, machine_disks(overlays, disks), accelerator, user=user, network=lambda _name: ISOLATED
             )
             question = Question(
                 Firmware(order.target.firmware.lower()),
                 order.target.disk_bus,
                 checks,
+                # Where nobody knows what failed on the source, a strict rehearsal takes each failure for a new one.
+                failing_before=frozenset(order.failed_before or ()) if order.strict_units else None,
                 limit_s=float(order.limit_s),
+                passphrases=passphrases,
             )
-            return result_of(rehearse(spec, question, folder / "machine", told_and_stopped))
+            return result_of(rehearse(spec, question, folder / "machine", told_and_stopped), order.failed_before)
         finally:
             _remove(folder)
+
+
+def passphrases_of(guest: Guest, keys: KeyFolder) -> dict[str, str]:
+    """Return what can be typed to open the encrypted volumes of an opened system, by their names and their UUIDs.
+
+    Raises LuksKeyUnusable, WorkbenchFailed.
+    """
+    names = volume_names(guest.read_text(CRYPTTAB) or "", guest)
+    found: dict[str, str] = {}
+    for volume in guest.filesystems:
+        passphrase = keys.passphrase(volume.uuid) if volume.type == LUKS else None
+        if passphrase is not None:
+            found.update({volume.uuid: passphrase, names.get(volume.uuid, volume.uuid): passphrase})
+    return found
 
 
 def boot_target(machine: TargetMachine, names: Sequence[str]) -> BootTarget:
@@ -129,14 +161,19 @@ def reasons(changes: ChangeSet) -> list[str]:
     return [line[:_MOST_LINE] for line in dict.fromkeys([*why, *told])]
 
 
-def result_of(rehearsal: Rehearsal) -> RehearsalResult:
-    """Return what a rehearsal came to, in the words of a report. Of a long console text the end stays."""
+def result_of(rehearsal: Rehearsal, failed_before: Sequence[str] | None) -> RehearsalResult:
+    """Return what a rehearsal came to, in the words of a report. Of a long console text the end stays.
+
+    *failed_before*: the units that had failed on the source, None where nobody knows.
+    """
+    failed = [unit[:_MOST_NAME] for unit in rehearsal.failed_units[:_MOST_UNITS]]
     return RehearsalResult(
         verdict=rehearsal.verdict,
         seconds=rehearsal.took_s,
         error=told(rehearsal) if rehearsal.code else None,
         stages=[RehearsalStage(name=each.stage[:_MOST_NAME], at_s=each.after_s) for each in rehearsal.stages[:100]],
-        failed_units=[unit[:_MOST_NAME] for unit in rehearsal.failed_units[:_MOST_UNITS]],
+        failed_units=failed,
+        new_failed_units=None if failed_before is None else [unit for unit in failed if unit not in failed_before],
         checks=[
             RehearsedCheck(name=check.name, status=check.status, output=check.output[-_MOST_OUTPUT:])
             for check in rehearsal.checks

@@ -26,6 +26,7 @@ class QemuDriver(ImageDriver):
             AnnouncedServer(
                 id=note.id,
                 name=note.name,
+                runs=self._servers.running(note.id),
                 disks=[
                     AnnouncedDisk(size=size, name=f"disk {index}", device_use="NORMAL" if index else "BOOT")
                     for index, size in enumerate(note.sizes)

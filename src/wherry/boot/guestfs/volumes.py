@@ -1,0 +1,121 @@
+"""What lies on the disks of an appliance, and on what the appliance makes of them: volumes of LVM, md and LUKS.
+
+LUKS is opened where there's a key, in as many layers as there are: LVM in LUKS, LUKS in LVM or on md. Sources:
+guestfs(3), cryptsetup(8).
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from wherry.boot.blocks import BlockDevice, scan
+from wherry.boot.errors import LuksKeyRefused
+from wherry.boot.guest import GuestFilesystem
+from wherry.boot.guestfs.library import Appliance
+from wherry.boot.luks_keys import KeyFolder
+from wherry.boot.parsing.mdadm import digits, names_of
+from wherry.boot.places import LUKS, Blocks, array_identity, where
+from wherry.disks.superblocks import read_superblock
+
+MOST_AT_ONCE: Final = 2 << 20
+"""What one call reads from or writes to a device: the library's messages are limited to 4 MiB."""
+
+_MAPPER: Final = "/dev/mapper/"
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
+_WRONG_KEY: Final = "No key available"
+
+
+def device(appliance: Appliance, name: bytes) -> BlockDevice:
+    """Return the block device *name* of the appliance."""
+    size = appliance.number("blockdev_getsize64", name)
+
+    def read(offset: int, length: int) -> bytes:
+        ends = min(offset + length, size)
+        starts = range(offset, ends, MOST_AT_ONCE)
+        return b"".join(appliance.read_device(name, start, min(MOST_AT_ONCE, ends - start)) for start in starts)
+
+    return BlockDevice(os.fsdecode(name), size, read)
+
+
+class Volumes:
+    """The disks *names* of an appliance, and all that is found on them."""
+
+    def __init__(self, appliance: Appliance, names: Sequence[bytes], keys: KeyFolder | None) -> None:
+        self._appliance = appliance
+        self._names = names
+        self._keys = keys
+        self._opened: dict[str, str] = {}
+
+    def open(self, called: Mapping[str, str]) -> Blocks:
+        """Open what is encrypted and has a key; return all that is found then.
+
+        *called*: what the system calls its volumes, by their LUKS UUIDs; programs of it look for them by these names.
+        Raises LuksKeyRefused, LuksKeyUnusable, OSError.
+        """
+        while True:
+            blocks = self._found()
+            before = len(self._opened)
+            for each in blocks.filesystems:
+                if each.type == LUKS and not each.opened_as:
+                    self._unlock(each, _name(each, called))
+            if len(self._opened) == before:
+                return blocks
+            self._appliance.do("lvm_scan", 1)
+
+    def called_otherwise(self, blocks: Blocks, called: Mapping[str, str]) -> bool:
+        """Whether a volume is open by another name than *called* has for it."""
+        return any(each.opened_as and each.opened_as != _MAPPER + _name(each, called) for each in blocks.filesystems)
+
+    def close(self) -> None:
+        """Close what is encrypted. Nothing may be mounted."""
+        for opened in reversed(self._opened.values()):
+            with contextlib.suppress(OSError):  # what another encrypted volume lies in goes in a later turn
+                self._appliance.do("vg_activate_all", 0)
+            self._appliance.do("cryptsetup_close", opened.encode())
+        self._opened.clear()
+        self._appliance.do("lvm_scan", 1)
+
+    def _found(self) -> Blocks:
+        appliance = self._appliance
+        disks, filesystems = scan([device(appliance, name) for name in self._names])
+        members = {digits(each.uuid): each.label for each in filesystems if each.type == "linux_raid_member"}
+        for name in (*appliance.texts("lvs"), *(opened.encode() for opened in self._opened.values())):
+            filesystems += self._on_volume(name, ())
+        for name in appliance.texts("list_md_devices"):
+            details = appliance.texts("md_detail", name)
+            identity = dict(zip(details[::2], details[1::2], strict=True)).get(b"uuid", b"").decode()
+            filesystems += self._on_volume(
+                name, (array_identity(identity), *names_of(members.get(digits(identity), "")))
+            )
+        return Blocks(disks, [replace(each, opened_as=self._opened.get(each.device, "")) for each in filesystems])
+
+    def _on_volume(self, name: bytes, names: tuple[str, ...]) -> Iterator[GuestFilesystem]:
+        volume = device(self._appliance, name)
+        found = read_superblock(volume.read, volume.size)
+        if found is not None:
+            yield GuestFilesystem(volume.path, found.type, found.uuid, found.label, names=names)
+
+    def _unlock(self, volume: GuestFilesystem, name: str) -> None:
+        if self._keys is None or _MAPPER + name in self._opened.values():
+            return
+        keys = self._keys.keys(volume.uuid)
+        for key in keys:
+            try:
+                self._appliance.open_encrypted(volume.device.encode(), key, name.encode())
+            except OSError as error:
+                if _WRONG_KEY not in str(error):
+                    raise
+            else:
+                self._opened[volume.device] = _MAPPER + name
+                return
+        if keys:
+            raise LuksKeyRefused(volume=where(volume))
+
+
+def _name(volume: GuestFilesystem, called: Mapping[str, str]) -> str:
+    """Return what to call an opened volume: systemd's name for one of which it knows no other, by default."""
+    name = called.get(volume.uuid, "")
+    return name if _NAME.fullmatch(name) else f"luks-{volume.uuid}"
