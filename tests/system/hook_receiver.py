@@ -70,9 +70,9 @@ class HookReceiver:
 def hook_receiver(folder: Path, port: int = 0) -> Iterator[HookReceiver]:
     """Listen on loopback until the end; *port* 0: any free one. The certificates in *folder* are made once."""
     server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
-    server.socket = _context(folder).wrap_socket(server.socket, server_side=True)
-    url = f"https://127.0.0.1:{server.server_address[1]}/in"
-    receiver = HookReceiver(url, folder / "authority.pem")
+    context, authority = certified(folder)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    receiver = HookReceiver(f"https://127.0.0.1:{server.server_address[1]}/in", authority)
     server.receiver = receiver  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -84,7 +84,8 @@ def hook_receiver(folder: Path, port: int = 0) -> Iterator[HookReceiver]:
         server.server_close()
 
 
-def _context(folder: Path) -> ssl.SSLContext:
+def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """Return the TLS context of a server on loopback, and the authority to trust; they're made in *folder* once."""
     folder.mkdir(exist_ok=True)
     chain = folder / "chain.pem"
     if not chain.exists():
@@ -94,7 +95,7 @@ def _context(folder: Path) -> ssl.SSLContext:
         chain.write_text(issued.certificate + issued.private_key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
-    return context
+    return context, folder / "authority.pem"
 
 
 class _Handler(BaseHTTPRequestHandler):
