@@ -131,7 +131,7 @@ def _migrate(described: Described, succeed: Any) -> None:
         succeed(operation)
     for operation in (
         *("UpdateTargetMachine", "ShowTargetMachine", "UpdateRehearsalSettings", "ShowRehearsalSettings"),
-        *("ShowLanding", "ListRehearsals"),
+        *("ShowLanding", "ListRehearsals", "ShowReport"),
     ):
         succeed(operation)
     for operation in ("BeginLanding", "OrderRehearsal", "LaunchTarget", "RollBackTarget", "RecordTarget"):

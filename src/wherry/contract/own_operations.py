@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wherry.contract import explanations, fleet, iam, landing, oversight, task_log, values, wherry
+from wherry.contract import explanations, fleet, iam, landing, oversight, report, task_log, values, wherry
 from wherry.contract.operations import OperationShape
 
 _TASK = "/wherry/v1/tasks/{task_id}"
@@ -44,6 +44,7 @@ WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
         "DownloadLog": OperationShape("GET", f"{_TASK}/log", None),
         "CloseLog": OperationShape("DELETE", f"{_TASK}/log"),
         "ListEvents": OperationShape("GET", f"{_TASK}/events", wherry.StateEvents),
+        "ShowReport": OperationShape("GET", f"{_TASK}/report", report.Report, query=report.ReportQuery),
         "SubmitSourceHalf": OperationShape("PUT", f"{_CHECKPOINT}/halves/source", body=wherry.ProofHalf),
         "SubmitReceiverHalf": OperationShape("PUT", f"{_CHECKPOINT}/halves/receiver", body=wherry.ProofHalf),
         "ShowProof": OperationShape("GET", f"{_CHECKPOINT}/proof", wherry.Proof),

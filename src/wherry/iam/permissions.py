@@ -136,6 +136,7 @@ WHERRY_OPERATIONS: Final = {
     "SubmitReceiverHalf": Operation("wherry:task:submitReceiverHalf", (), "task", receiver=True),
     "ShowProof": Operation("wherry:task:getProof", ("sms:server:getTask", QUERY), "task", agent=True, receiver=True),
     "ListEvents": Operation("wherry:task:listEvents", ("sms:server:getTask", QUERY), "task"),
+    "ShowReport": Operation("wherry:task:getReport", ("sms:server:getTask", QUERY), "task"),
     "ShowLanding": Operation(
         "wherry:task:getLanding", ("sms:server:getTask", QUERY), "task", agent=True, receiver=True
     ),

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from msgspec import convert, json, structs, to_builtins
 from sqlalchemy import Connection
@@ -19,6 +18,7 @@ from wherry.contract.wherry import (
     StateEvent,
     StateEvents,
 )
+from wherry.iam.proof_signatures import signed_document
 from wherry.ledger import channels, sources, state_changes
 from wherry.ledger.channels import ProofRow
 from wherry.ledger.tasks import TaskRow
@@ -188,9 +188,7 @@ def _prove(tx: Transaction, call: Call, task: TaskRow, halves: Mapping[ProofSide
 
 def _signed(services: Services, proof: Proof) -> Proof:
     """Return *proof* with the signature over its canonical JSON, which is sorted and has no signature in it."""
-    fields: dict[str, Any] = to_builtins(proof)
-    del fields["signature"]
-    signature = services.proofs.sign(json.encode(fields, order="sorted"))
+    signature = services.proofs.sign(signed_document(proof))
     return structs.replace(proof, signature=base64.b64encode(signature).decode("ascii"))
 
 

@@ -35,6 +35,7 @@ from wherry.server import (
 from wherry.server.access_routes import ACCESS, ECS, IAM
 from wherry.server.documentation import documentation_routes
 from wherry.server.notification_routes import NOTIFICATIONS
+from wherry.server.report.gathering import show_report
 from wherry.server.route import AuditName, ErrorShape, Route
 
 _LOGIN_BODY = 64 * 1024
@@ -293,6 +294,7 @@ WHERRY = (
     Route("DownloadLog", "GET", f"{_OWN_TASK}/log", task_logs.download_log),
     Route("CloseLog", "DELETE", f"{_OWN_TASK}/log", task_logs.close_log, AuditName("collectLog", "closeLog")),
     Route("ListEvents", "GET", f"{_OWN_TASK}/events", replication.list_events),
+    Route("ShowReport", "GET", f"{_OWN_TASK}/report", show_report),
     Route(
         "SubmitSourceHalf", "PUT", f"{_HALVES}/source", replication.submit_source_half, AuditName("proof", "submitHalf")
     ),
