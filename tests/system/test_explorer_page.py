@@ -17,20 +17,12 @@ import pytest
 from huaweicloudsdkcore.exceptions.exceptions import ServiceResponseException
 from huaweicloudsdksms import v3
 
+from tests.system.chromium import BROWSER, FOREIGN_NAME, running_browser
 from tests.system.serve_process import ServeProcess, launch, registration, start, task
 from wherry.contract.catalogue import CATALOGUE
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
 
-FOREIGN_NAME = "wherry.test"
-"""An http:// origin that isn't localhost: the browser lends it no cryptography."""
-
-SWITCHES = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", f"--host-resolver-rules=MAP {FOREIGN_NAME} 127.0.0.1"),
-)
 # Vector 1 of the protocol reference, 3.4, and the same in the words of the page.
 VECTOR = """async () => {
   const { authorization } = await import("/explorer/signing.js");
@@ -88,13 +80,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    home = tmp_path_factory.mktemp("home")
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(
-            executable_path=BROWSER, headless=True, args=list(SWITCHES), env={**os.environ, "HOME": str(home)}
-        )
+    with running_browser(tmp_path_factory.mktemp("home")) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

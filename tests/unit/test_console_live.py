@@ -114,6 +114,29 @@ def test_only_what_changed_is_sent(tmp_path: Path) -> None:
     run(tmp_path / "data", check)
 
 
+def test_a_list_without_rows_says_so_and_fills_later(tmp_path: Path) -> None:
+    async def check(plane: Harness) -> None:
+        stage = Stage(plane)
+        stage.content = {"head": "0", "rows": Rows({}, "nothing")}
+        async with aclosing(await stage.watch()) as pieces:
+            assert await told(pieces) == [("head", "0"), ("rows", "nothing")]
+            stage.change({"head": "1", "rows": Rows({"a": "A"}, "<a>")})
+            assert await told(pieces) == [("head", "1"), ("rows", "<a>")]
+
+    run(tmp_path / "data", check)
+
+
+def test_a_fault_ends_the_stream_instead_of_leaving_the_page_as_it_was(tmp_path: Path) -> None:
+    async def check(plane: Harness) -> None:
+        stage = Stage(plane)
+        async with aclosing(await stage.watch()) as pieces:
+            await told(pieces)
+            stage.change({"a": None})  # type: ignore[dict-item]
+            assert await last_of(pieces) == b"", "the browser comes again, and isn't told to load the page at once"
+
+    run(tmp_path / "data", check)
+
+
 def test_progress_of_which_nobody_tells_is_seen_all_the_same(tmp_path: Path) -> None:
     async def check(plane: Harness) -> None:
         stage = Stage(plane)

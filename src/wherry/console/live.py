@@ -71,6 +71,7 @@ class _Watch:
     number: int = 0
     pieces: dict[str, _Piece] = field(default_factory=dict)
     over: bool = False
+    faulty: bool = False
     task: "asyncio.Task[None] | None" = None
 
 
@@ -118,7 +119,8 @@ class Watchtower:
                     looked_at = loop.time()
                     if not await self._still_allowed(session):
                         break
-            if not waiters.closed:
+            # After a fault of ours the browser asks again in a while; a page loaded again would bring it at once.
+            if not waiters.closed and not watch.faulty:
                 yield b"event: over\ndata:\n\n"
         finally:
             self._leave(key, watch)
@@ -159,6 +161,8 @@ class Watchtower:
         """Make the page anew; tell whether anything has changed."""
         try:
             fragments = await watch.make(watch.visit.now())
+            watch.number += 1
+            return _take(watch, fragments)
         except (
             ApiError
         ) as error:  # it's gone, or isn't allowed any more: the page itself says so when it's loaded again
@@ -169,10 +173,8 @@ class Watchtower:
             return False
         except Exception:
             log.exception("live page ended in a fault", page=watch.visit.path)
-            watch.over = True
+            watch.over = watch.faulty = True
             return True
-        watch.number += 1
-        return _take(watch, fragments)
 
 
 def _take(watch: _Watch, fragments: Fragments) -> bool:
@@ -183,7 +185,7 @@ def _take(watch: _Watch, fragments: Fragments) -> bool:
             continue
         # The whole goes out when the rows are other ones, or in another order; then nobody is sent a single one.
         known = [other.removeprefix(f"{name} ") for other in watch.pieces if other.startswith(f"{name} ")]
-        if known != list(made.each):
+        if name not in watch.pieces or known != list(made.each):
             for other in known:
                 del watch.pieces[f"{name} {other}"]
             for other, html in made.each.items():
