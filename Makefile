@@ -10,7 +10,7 @@ READY := .venv/.ready
 # Options of the demo: `make demo STAY=1 CHAOS=1 SMALL=1 ARGS="--picture demo.svg"`.
 DEMO_OPTIONS := $(if $(STAY),--stay) $(if $(CHAOS),--chaos) $(if $(SMALL),--small) $(ARGS)
 
-.PHONY: help demo test lint format unit contract system test-vm agent-bundle test-keystone contract-long contract-postgresql soak bench docs lock changelog clean
+.PHONY: help demo test lint format unit contract system console test-vm agent-bundle test-keystone contract-long contract-postgresql soak bench docs lock changelog clean
 
 help: ## Show these targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,7 +27,7 @@ $(READY)-%: $(READY)
 demo: $(READY) ## Migrate a live disk from start to proof (STAY=1 CHAOS=1 SMALL=1).
 	@$(BIN)/python -m demo $(DEMO_OPTIONS)
 
-test: lint unit contract system ## Run the linters and all tests.
+test: lint unit contract system console ## Run the linters and all tests.
 
 lint: $(READY) ## Check format, lint, types and layers.
 	@$(BIN)/ruff format --check .
@@ -48,6 +48,9 @@ contract: $(READY)-test ## Run the vendor's SDK against a running server.
 
 system: $(READY)-test ## Run real processes on loop devices and filesystems.
 	@$(BIN)/pytest -q --durations=8 tests/system
+
+console: $(READY)-test ## Look at the web console in a real browser.
+	@$(BIN)/pytest -q tests/console
 
 test-vm: $(READY)-vm $(READY)-bundle ## Boot servers in virtual machines: rehearsals of sound and of broken copies (ARGS="-k ...").
 	@$(BIN)/pytest -q -rs --durations=8 --timeout 1200 $(ARGS) tests/vm
