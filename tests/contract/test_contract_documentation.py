@@ -126,12 +126,13 @@ def _migrate(described: Described, succeed: Any) -> None:
         "ListErrorServers",
         "UpdateReplication",
         "ShowReplication",
+        "ListReplicationSamples",
         "ListEvents",
     ):
         succeed(operation)
     for operation in (
         *("UpdateTargetMachine", "ShowTargetMachine", "UpdateRehearsalSettings", "ShowRehearsalSettings"),
-        *("ShowLanding", "ListRehearsals", "ShowReport"),
+        *("ShowLanding", "ListRehearsals", "ShowReport", "RecommendTargetMachine"),
     ):
         succeed(operation)
     for operation in ("BeginLanding", "OrderRehearsal", "LaunchTarget", "RollBackTarget", "RecordTarget"):

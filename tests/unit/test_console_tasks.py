@@ -66,6 +66,9 @@ def test_a_task_shows_its_figures_passes_and_history(tmp_path: Path) -> None:
         assert "action start" in page
         assert HOSTILE not in page
         assert f'data-live="/console/live/tasks/{made}"' in page
+        assert f'data-samples="/console/tasks/{made}/samples"' in page
+        (kept,) = (await visitor.get(f"/console/tasks/{made}/samples")).json()["samples"]
+        assert kept["wire_bytes"] == FIGURES["wire_bytes"]
 
     run(tmp_path / "data", check)
 

@@ -77,6 +77,12 @@ class TargetMachineWish(Wire, frozen=True, kw_only=True):
     clone_networks: NetworkNames | None = None
 
 
+class RecommendationQuery(Wire, frozen=True, kw_only=True):
+    """Query of GET /wherry/v1/sources/{id}/target-machine. `template_id`: of the server that is to be made, if any."""
+
+    template_id: Text | None = None
+
+
 class LandingError(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """Why something failed: code, what happened, its cause, its fix."""
 

@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wherry.contract import explanations, fleet, iam, landing, oversight, report, task_log, values, wherry
+from wherry.contract import (
+    explanations,
+    fleet,
+    iam,
+    landing,
+    oversight,
+    replication_history,
+    report,
+    task_log,
+    values,
+    wherry,
+)
 from wherry.contract.operations import OperationShape
 
 _TASK = "/wherry/v1/tasks/{task_id}"
@@ -40,6 +51,9 @@ WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
         "ShowRoute": OperationShape("GET", f"{_TASK}/route", wherry.Route),
         "UpdateReplication": OperationShape("PUT", f"{_TASK}/replication", body=wherry.ReplicationFigures),
         "ShowReplication": OperationShape("GET", f"{_TASK}/replication", wherry.ReplicationFigures),
+        "ListReplicationSamples": OperationShape(
+            "GET", f"{_TASK}/replication/samples", replication_history.ReplicationSamples
+        ),
         "StoreLog": OperationShape("PUT", f"{_TASK}/log", body=task_log.AgentLog),
         "DownloadLog": OperationShape("GET", f"{_TASK}/log", None),
         "CloseLog": OperationShape("DELETE", f"{_TASK}/log"),
@@ -57,6 +71,12 @@ WHERRY_OPERATIONS: Mapping[str, OperationShape] = MappingProxyType(
         "ShowTargetConsole": OperationShape("GET", f"{_TASK}/console", None),
         "ShowTargetScreenshot": OperationShape("GET", f"{_TASK}/screenshot", None),
         "ShowTargetMachine": OperationShape("GET", f"{_TASK}/target-machine", landing.TargetMachine),
+        "RecommendTargetMachine": OperationShape(
+            "GET",
+            "/wherry/v1/sources/{source_id}/target-machine",
+            landing.TargetMachine,
+            query=landing.RecommendationQuery,
+        ),
         "UpdateTargetMachine": OperationShape(
             "PUT", f"{_TASK}/target-machine", landing.TargetMachine, landing.TargetMachineWish
         ),

@@ -127,7 +127,7 @@ class ReceiverAnnouncement(Wire, frozen=True, kw_only=True):
 
 
 class Receiver(Wire, frozen=True, kw_only=True):
-    """A receiver as users see it. `last_contact` 0 = never."""
+    """A receiver as users see it. `last_contact` 0 = never. `servers`: those that a task may name as its target."""
 
     id: str
     name: str
@@ -138,6 +138,7 @@ class Receiver(Wire, frozen=True, kw_only=True):
     version: str
     connected: bool
     last_contact: int
+    servers: list[AnnouncedServer] = field(default_factory=list)
 
 
 class ReceiverList(Wire, frozen=True, kw_only=True):

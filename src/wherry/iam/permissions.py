@@ -129,6 +129,7 @@ WHERRY_OPERATIONS: Final = {
     "ShowRoute": Operation("wherry:task:getRoute", ("sms:server:getTask", QUERY), "task", agent=True),
     "UpdateReplication": Operation("wherry:task:updateReplication", (), "task", agent=True),
     "ShowReplication": Operation("wherry:task:getReplication", ("sms:server:getTask", QUERY), "task", agent=True),
+    "ListReplicationSamples": Operation("wherry:task:listReplicationSamples", ("sms:server:getTask", QUERY), "task"),
     "StoreLog": Operation("wherry:task:storeLog", (), "task", agent=True),
     "DownloadLog": Operation("wherry:task:getLog", ("sms:server:getTask", QUERY), "task"),
     "CloseLog": Operation("wherry:task:closeLog", ("sms:server:collectLog", MIGRATE), "task"),
@@ -147,6 +148,7 @@ WHERRY_OPERATIONS: Final = {
     "ShowTargetConsole": Operation("wherry:task:getConsole", ("sms:server:getTask", QUERY), "task"),
     "ShowTargetScreenshot": Operation("wherry:task:getScreenshot", ("sms:server:getTask", QUERY), "task"),
     "ShowTargetMachine": Operation("wherry:task:getTargetMachine", ("sms:server:getTask", QUERY), "task"),
+    "RecommendTargetMachine": Operation("wherry:server:recommendTargetMachine", ("sms:server:get", QUERY)),
     "UpdateTargetMachine": Operation("wherry:task:updateTargetMachine", ("sms:server:updateTask", MIGRATE), "task"),
     "ShowRehearsalSettings": Operation("wherry:task:getRehearsalSettings", ("sms:server:getTask", QUERY), "task"),
     "UpdateRehearsalSettings": Operation(

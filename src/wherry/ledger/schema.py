@@ -360,6 +360,18 @@ replication = Table(
     Column("document", JsonText, nullable=False),
 )
 
+replication_sample = Table(
+    "replication_sample",
+    METADATA,
+    Column("task_id", ID, ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", MS, primary_key=True, autoincrement=False),
+    Column("spacing_ms", MS, nullable=False),
+    Column("pass_number", Integer, nullable=False),
+    Column("wire_bytes", BigInteger, nullable=False),
+    Column("changed_bytes", BigInteger, nullable=False),
+    Column("remaining_bytes", BigInteger),
+)
+
 task_log = Table(
     "task_log",
     METADATA,

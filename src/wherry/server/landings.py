@@ -14,6 +14,7 @@ from wherry.contract.landing import (
     LandingQuery,
     LandingRequest,
     OrderSummary,
+    RecommendationQuery,
     TargetMachine,
     TargetMachineWish,
 )
@@ -25,6 +26,7 @@ from wherry.ledger.tasks import TaskRow
 from wherry.ledger.transaction import Transaction
 from wherry.migration import landing as rules
 from wherry.migration import target_machine
+from wherry.server import access
 from wherry.server.access import heard_of, record_of, task_of
 from wherry.server.answers import EMPTY, Answer, json_answer
 from wherry.server.call import Call
@@ -95,6 +97,21 @@ async def show_target_machine(call: Call) -> Answer:
     def read(connection: Connection) -> TargetMachine:
         task = task_of(connection, call, call.parameters["task_id"])
         return machine_of(connection, task, source_of(connection, task), task.template_id)
+
+    return json_answer(await call.services.ledger.read(read))
+
+
+async def recommend_target_machine(call: Call) -> Answer:
+    """Return the machine that a task of the source would be made for: by a template, or as the source is."""
+    template_id = call.query(RecommendationQuery).template_id or ""
+
+    def read(connection: Connection) -> TargetMachine:
+        source = access.source_of(connection, call, call.parameters["source_id"])
+        template = templates.find(connection, call.account_id, template_id) if template_id else None
+        if template_id and template is None:
+            raise ApiError("SMS.7101", template_id, status=404)
+        flavor = "" if template is None else template.document.get("flavor") or ""
+        return target_machine.recommend(convert(source.document, Registration), flavor, TargetMachineWish())
 
     return json_answer(await call.services.ledger.read(read))
 

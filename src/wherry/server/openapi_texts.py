@@ -66,6 +66,7 @@ _TAGS_BY_PATH: Sequence[tuple[str, str]] = (
     ("/wherry/v1/tasks/{task_id}/rehearsal", "Landing"),
     ("/wherry/v1/subscriptions", "Notifications"),
     ("/wherry/v1/deliveries", "Notifications"),
+    ("/wherry/v1/sources/{source_id}/target-machine", "Landing"),
     ("/wherry/v1/join", "Receivers"),
     ("/wherry/v1/agent", "Receivers"),
     ("/wherry/v1/tasks", "Replication"),

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import to_builtins
+from msgspec import convert, to_builtins
 from sqlalchemy import Connection
 
 from wherry.contract.errors import ApiError
 from wherry.contract.wherry import (
+    AnnouncedServer,
     Assignment,
     Assignments,
     AssignmentsQuery,
@@ -181,4 +182,5 @@ def _shown(row: ReceiverRow, call: Call) -> Receiver:
         version=row.version,
         connected=call.services.receivers.connected(row, call.at),
         last_contact=row.last_contact,
+        servers=convert(row.servers, list[AnnouncedServer]),
     )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from wherry.contract.decoding import decode
 from wherry.contract.enumerations import ProofSide
 from wherry.contract.errors import ApiError
+from wherry.contract.replication_history import ReplicationSample, ReplicationSamples
 from wherry.contract.wherry import (
     DiskRoot,
     ForecastFigures,
@@ -19,7 +20,7 @@ from wherry.contract.wherry import (
     StateEvents,
 )
 from wherry.iam.proof_signatures import signed_document
-from wherry.ledger import channels, sources, state_changes
+from wherry.ledger import channels, replication_samples, sources, state_changes
 from wherry.ledger.channels import ProofRow
 from wherry.ledger.tasks import TaskRow
 from wherry.ledger.transaction import Transaction
@@ -37,11 +38,19 @@ _TOLD_WRITERS = 5
 async def update_replication(call: Call) -> Answer:
     """Keep the figures that an agent sends, as they were sent."""
     figures = call.decode(ReplicationFigures)
+    sample = ReplicationSample(
+        at=call.at,
+        pass_number=figures.pass_number,
+        wire_bytes=figures.wire_bytes,
+        changed_bytes=figures.changed_bytes,
+        remaining_bytes=figures.remaining_bytes,
+    )
 
     def unit(tx: Transaction) -> str:
         task = task_of(tx.connection, call, call.parameters["task_id"])
         _tell_of_forecast(tx, task, figures.forecast, at=call.at)
         channels.put_figures(tx.connection, task.id, call.body, at=call.at)
+        replication_samples.note(tx.connection, task.id, sample)
         return task.source_id
 
     await heard_of(call, await call.services.ledger.write(unit, own_scope(call)))
@@ -70,6 +79,17 @@ async def show_replication(call: Call) -> Answer:
     if figures is None:
         raise ApiError("WHERRY.5510")
     return Answer(figures)
+
+
+async def list_samples(call: Call) -> Answer:
+    """Return how a task's replication went: samples of its counters over all of its time."""
+
+    def read(connection: Connection) -> ReplicationSamples:
+        task = task_of(connection, call, call.parameters["task_id"])
+        spacing_ms, samples = replication_samples.of_task(connection, task.id)
+        return ReplicationSamples(task_id=task.id, spacing_ms=spacing_ms, samples=list(samples))
+
+    return json_answer(await call.services.ledger.read(read))
 
 
 async def list_events(call: Call) -> Answer:

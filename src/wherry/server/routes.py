@@ -290,6 +290,7 @@ WHERRY = (
     Route("ShowRoute", "GET", f"{_OWN_TASK}/route", receivers.show_route, AuditName("Task", "assignReceiver")),
     Route("UpdateReplication", "PUT", f"{_OWN_TASK}/replication", replication.update_replication),
     Route("ShowReplication", "GET", f"{_OWN_TASK}/replication", replication.show_replication),
+    Route("ListReplicationSamples", "GET", f"{_OWN_TASK}/replication/samples", replication.list_samples),
     Route("StoreLog", "PUT", f"{_OWN_TASK}/log", task_logs.store_log, AuditName("collectLog", "storeLog")),
     Route("DownloadLog", "GET", f"{_OWN_TASK}/log", task_logs.download_log),
     Route("CloseLog", "DELETE", f"{_OWN_TASK}/log", task_logs.close_log, AuditName("collectLog", "closeLog")),
@@ -325,6 +326,12 @@ LANDING = (
     ),
     Route("ShowTargetConsole", "GET", f"{_OWN_TASK}/console", recordings.show_console),
     Route("ShowTargetScreenshot", "GET", f"{_OWN_TASK}/screenshot", recordings.show_screenshot),
+    Route(
+        "RecommendTargetMachine",
+        "GET",
+        "/wherry/v1/sources/{source_id}/target-machine",
+        landings.recommend_target_machine,
+    ),
     Route("ShowTargetMachine", "GET", f"{_OWN_TASK}/target-machine", landings.show_target_machine),
     Route(
         "UpdateTargetMachine",

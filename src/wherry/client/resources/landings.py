@@ -42,6 +42,11 @@ class LandingOperations(Caller):
         """Replace what the rehearsals of the task's cutover and drill ask."""
         self._put(path_of("wherry", "v1", "tasks", task_id, "rehearsal-settings"), settings)
 
+    def recommend_target_machine(self, source_id: str, **filters: object) -> landing.TargetMachine:
+        """Return the machine that a task of the source would be made for; *filters* are the query parameters."""
+        path = path_of("wherry", "v1", "sources", source_id, "target-machine")
+        return self._get("RecommendTargetMachine", path, landing.TargetMachine, filters)
+
     def update_target_machine(self, task_id: str, wish: landing.TargetMachineWish) -> None:
         """Replace what is wished of the task's target machine."""
         self._put(path_of("wherry", "v1", "tasks", task_id, "target-machine"), wish)

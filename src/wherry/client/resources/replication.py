@@ -4,6 +4,7 @@ from wherry.client.calling import Caller
 from wherry.client.transport import path_of
 from wherry.contract import wherry
 from wherry.contract.enumerations import ProofSide
+from wherry.contract.replication_history import ReplicationSamples
 from wherry.contract.task_log import AgentLog
 
 
@@ -18,6 +19,11 @@ class ReplicationOperations(Caller):
         """Return the figures of a task's replication."""
         path = path_of("wherry", "v1", "tasks", task_id, "replication")
         return self._get("ShowReplication", path, wherry.ReplicationFigures)
+
+    def list_replication_samples(self, task_id: str) -> ReplicationSamples:
+        """Return how a task's replication went, as samples of its counters."""
+        path = path_of("wherry", "v1", "tasks", task_id, "replication", "samples")
+        return self._get("ListReplicationSamples", path, ReplicationSamples)
 
     def store_log(self, task_id: str, log: AgentLog) -> None:
         """Hand the log of a task's agent in. Repeating it is harmless."""

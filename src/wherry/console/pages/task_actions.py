@@ -61,6 +61,11 @@ async def download_log(visit: Visit) -> Answer:
     return await visit.perform("DownloadLog", _parameters(visit))
 
 
+async def show_samples(visit: Visit) -> Answer:
+    """Return the samples that the plots are drawn from."""
+    return await visit.perform("ListReplicationSamples", _parameters(visit))
+
+
 async def download_proof(visit: Visit) -> Answer:
     """Return the newest proof as a file for ``wherry verify``."""
     answer = await visit.perform("ShowProof", _parameters(visit))
@@ -77,6 +82,7 @@ PAGES = (
     Page("ConsoleTaskLogCollect", "POST", f"{PATH}/log", collect_log, max_body=_SMALL),
     Page("ConsoleTaskLogClose", "POST", f"{PATH}/log/close", close_log, max_body=_SMALL),
     Page("ConsoleTaskLog", "GET", f"{PATH}/log", download_log),
+    Page("ConsoleTaskSamples", "GET", f"{PATH}/samples", show_samples),
     Page("ConsoleTaskProof", "GET", f"{PATH}/proof", download_proof),
 )
 

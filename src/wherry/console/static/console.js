@@ -5,11 +5,13 @@ import { watchOpeners } from "./dialogs.js";
 import { follow } from "./live.js";
 import { watchTables } from "./tables.js";
 import { watchForms } from "./forms.js";
+import { watchPlots } from "./plots.js";
 
 showTimes(document);
 watchOpeners();
 watchForms();
 watchTables();
+watchPlots();
 follow();
 
 document.addEventListener("htmx:afterSwap", () => showTimes(document));
