@@ -41,7 +41,8 @@ def server(tmp_path: Path) -> Iterator[ServeProcess]:
         add_reader(running)
         yield running
     finally:
-        running.stop()
+        if running.process.poll() is None:
+            running.stop()
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from huaweicloudsdksms import v3
 
 from tests.console.conftest import NAMES, READER, READERS_PASSWORD
 from tests.console.visitor import Visitor, visiting
-from tests.system.serve_process import ServeProcess
+from tests.system.serve_process import ServeProcess, registration, start
 from wherry.console.words import SOURCE_STATES
 
 Visit = Callable[..., Visitor]
@@ -239,3 +241,19 @@ def test_a_session_that_is_revoked_ends_on_open_pages_too(visit: Visit, server: 
         headers = {"X-Auth-Token": token, "X-Subject-Token": token}
         assert http.delete("/v3/auth/tokens", headers=headers).status_code == 204
     page.wait_for_selector("form.sign-in")
+
+
+def test_open_pages_hold_up_no_end_and_go_on_after_a_restart(visit: Visit, server: ServeProcess) -> None:
+    visitor = visit()
+    page = visitor.open("/console/sources")
+    visitor.follows()
+    assert server.stop() == 0
+    page.wait_for_selector("#live[data-state=waiting]", state="attached")
+    again = start(server.data, listen=urlsplit(server.admin["endpoint"]).netloc)
+    try:
+        visitor.follows()
+        again.client().register_server(v3.RegisterServerRequest(body=registration("late")))
+        page.locator(LISTED, has_text="late").wait_for()
+        visitor.complaints.clear()  # the browser tells that it found nobody for a while
+    finally:
+        again.stop()

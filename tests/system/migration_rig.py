@@ -112,6 +112,10 @@ class Rig:
 
     def start(self) -> None:
         self.start_home()
+        self.start_agent()
+
+    def start_agent(self) -> None:
+        """Start the agent, and wait until it has registered its server."""
         self._add(
             "agent",
             [*self._joining("agent"), "--disk", str(self.disk), "--sync-interval", "0.5", *self.agent_options],

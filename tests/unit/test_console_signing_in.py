@@ -1,11 +1,19 @@
 """Who visits the console: signing in and out, other sites, refusals as pages."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.unit import server_harness
 from tests.unit.console_visitor import browser, run, signed_in
 from tests.unit.server_harness import Harness
+from wherry.console.mounting import with_console
+from wherry.server.answers import Answer, json_answer
+from wherry.server.call import Call
+from wherry.server.route import Route
+from wherry.server.services import Services
 
 
 def test_the_front_is_for_browsers_and_for_programs(tmp_path: Path) -> None:
@@ -145,6 +153,23 @@ def test_pages_allow_nothing_but_their_own_files(tmp_path: Path) -> None:
             assert " onclick=" not in answer.text
 
     run(tmp_path / "data", check)
+
+
+def test_a_refusal_of_keystone_is_told_as_well(tmp_path: Path) -> None:
+    async def refuse(_call: Call) -> Answer:
+        return json_answer({"error": {"code": 401, "message": "The password has expired", "title": "x"}}, status=401)
+
+    def surface(services: Services, routes: Sequence[Route]) -> list[Route]:
+        return with_console(
+            services, [replace(each, handler=refuse) if each.operation == "CreateToken" else each for each in routes]
+        )
+
+    async def check(plane: Harness) -> None:
+        answer = await browser(plane).post("/console/sign-in", data={"name": "anna", "password": "old"})
+        assert answer.status_code == 401
+        assert "The password has expired" in answer.text
+
+    server_harness.run(tmp_path / "data", check, surface)
 
 
 def test_files_are_kept_by_the_browser_for_as_long_as_they_are_the_same(tmp_path: Path) -> None:
