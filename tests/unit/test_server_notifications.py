@@ -12,8 +12,11 @@ import pytest
 
 from tests.unit.notification_doubles import RecordedWay, recorded, refused, settled
 from tests.unit.server_harness import Harness, created, registration, run, task
+from tests.unit.test_server_landing import landing
+from tests.unit.test_server_landings import ERROR, Scene, rehearsed
 from wherry.ledger import deliveries, subscriptions
 from wherry.ledger.transaction import Transaction
+from wherry.server.contacts import note_connected
 from wherry.server.notifications.errors import WebhookGone
 from wherry.server.notifications.signing import is_secret
 
@@ -254,6 +257,77 @@ def test_what_was_cut_short_is_delivered_after_the_restart(tmp_path: Path) -> No
     assert hanging.told == []
     run(tmp_path / "data", go_on, notifications=recorded(way))
     assert [message.id for message in (*hanging.tried, *way.tried)] == left * 2, "under the same id"
+
+
+def test_a_rehearsal_and_a_launch_are_told(within: Callable[[Check], None]) -> None:
+    async def check(harness: Harness, admin: httpx.AsyncClient, way: RecordedWay) -> None:
+        kinds = ["wherry.rehearsal.passed", "wherry.target.launched", "wherry.target.launch-failed"]
+        await subscribed(admin, event_types=kinds)
+        scene = await Scene.set_up(harness)
+        await scene.cut_over()
+        await scene.begin()
+        await scene.report("done", rehearsal=rehearsed())
+        await scene.report("failed", error=ERROR)
+        await way.until(lambda: len(way.told) == 2)
+        passed, failed = (message for message, _, _ in way.told)
+        assert passed.data["rehearsal"]["verdict"] == "passed"
+        assert (failed.type, failed.data["landing"]) == ("wherry.target.launch-failed", "launch_failed")
+        assert failed.data["error"] == ERROR
+        assert {message.subject for message in (passed, failed)} == {f"tasks/{scene.task_id}"}
+
+    within(check)
+
+
+def test_a_forecast_that_turns_is_told_once(within: Callable[[Check], None]) -> None:
+    async def check(harness: Harness, admin: httpx.AsyncClient, way: RecordedWay) -> None:
+        await subscribed(admin, event_types=["wherry.replication.not-converging", "wherry.task.stopped"])
+        scene = await Scene.set_up(harness)
+        await scene.act("start")
+        writer = {"pid": 7, "name": "postgres", "bytes_per_s": 10**8}
+        bad = {"converges": False, "needed_mbit": 950.0, "writers": [writer]}
+        for forecast in ({"converges": True, "seconds": 5.0}, bad, bad, None, bad):
+            figures = {"phase": "syncing", "forecast": forecast}
+            assert (await admin.put(f"{scene.own}/replication", json=figures)).status_code == 200
+        await way.until(lambda: len(way.told) == 2)
+        assert way.types() == ["wherry.replication.not-converging"] * 2, "again after it was not known any more"
+        assert way.told[0][0].data["forecast"] == {"needed_mbit": 950.0, "writers": [writer]}
+
+    within(check)
+
+
+def test_a_receiver_low_on_space_is_told(within: Callable[[Check], None]) -> None:
+    async def check(harness: Harness, admin: httpx.AsyncClient, way: RecordedWay) -> None:
+        await subscribed(admin)
+        receiver = await landing(harness, admin, free_bytes=10**12)
+        path = f"/wherry/v1/receivers/{receiver}"
+        shown = (await admin.get("/wherry/v1/receivers")).json()["receivers"][0]
+        kept = {name: shown[name] for name in ("name", "data_host", "data_port", "drivers", "version")}
+        for free_bytes in (1 << 30, 1 << 29):
+            assert (await admin.put(path, json={**kept, "free_bytes": free_bytes})).status_code == 200
+        await created(admin, "/v3/sources", registration())
+        await way.until(lambda: len(way.told) == 2)
+        low = next(message for message, _, _ in way.told if message.subject.startswith("receivers/"))
+        assert low.subject == f"receivers/{receiver}"
+        assert low.data["free_bytes"] == 1 << 30
+        assert sorted(way.types()) == ["wherry.receiver.low-on-space", "wherry.source.registered"]
+
+    within(check)
+
+
+def test_an_agent_that_falls_silent_and_comes_back_is_told(within: Callable[[Check], None]) -> None:
+    async def check(harness: Harness, admin: httpx.AsyncClient, way: RecordedWay) -> None:
+        source = await created(admin, "/v3/sources", registration())
+        await subscribed(admin, source_id=source)
+        for connected in (False, False, True, True):
+            await harness.services.ledger.write(partial(_turn, source=source, connected=connected))
+        await way.until(lambda: len(way.told) == 2)
+        assert way.types() == ["wherry.source.disconnected", "wherry.source.connected"]
+
+    within(check)
+
+
+def _turn(tx: Transaction, source: str, *, connected: bool) -> None:
+    note_connected(tx, source, connected=connected, at=2_000_000_000_000)
 
 
 def test_others_see_and_change_nothing(within: Callable[[Check], None]) -> None:

@@ -11,6 +11,7 @@ from typing import Self
 from wherry.client.resources.access import AccessOperations
 from wherry.client.resources.identity import IdentityOperations
 from wherry.client.resources.landings import LandingOperations
+from wherry.client.resources.notifications import NotificationOperations
 from wherry.client.resources.oversight import OversightOperations
 from wherry.client.resources.projects import ProjectOperations
 from wherry.client.resources.receivers import ReceiverOperations
@@ -34,6 +35,7 @@ class ControlPlane(
     AccessOperations,
     IdentityOperations,
     OversightOperations,
+    NotificationOperations,
 ):
     """A control plane, called with an access key.
 
