@@ -28,7 +28,7 @@ from wherry.ledger import columns, notification_tables
 from wherry.ledger.columns import ID, MS, NAME, SEQUENCE, account_reference
 from wherry.ledger.documents import Document, JsonText
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest script in `migrations/versions`: what a database with this schema is at."""
 
 METADATA = columns.METADATA
