@@ -1,5 +1,6 @@
 """Several workers on one PostgreSQL: what one has seen or changed of keys, tokens and signatures counts in all."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,3 +68,19 @@ def test_no_worker_lets_in_whom_another_has_shut_out(server: Server, raw: Raw) -
         for client in clients:
             assert client.by_token(token, "GET", "/v3/sources").status_code == 401
             assert client.signed("GET", "/v3/sources", key=person.key).status_code == 401
+
+
+def test_every_worker_has_the_console_and_knows_who_has_signed_in(server: Server, raw: Raw) -> None:
+    browser = {"accept": "text/html", "sec-fetch-site": "same-origin"}
+    password = json.loads((server.data / "admin.json").read_text())["password"]
+    form = {"name": "admin", "password": password}
+    answer = raw.bare("POST", "/console/sign-in", headers=browser, data=form)
+    assert answer.status_code == 303, answer.text
+    cookie = {"cookie": answer.headers["set-cookie"].partition(";")[0]}
+    with connections(server) as clients:
+        for client in clients:
+            assert client.bare("GET", "/console/sources", headers=browser | cookie).status_code == 200
+        assert raw.bare("POST", "/console/sign-out", headers=browser | cookie).status_code == 303
+        time.sleep(NOTICED_S)
+        for client in clients:
+            assert client.bare("GET", "/console/sources", headers=browser | cookie).status_code == 303

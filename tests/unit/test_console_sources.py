@@ -130,6 +130,26 @@ def test_the_file_holds_what_the_filters_let_through(tmp_path: Path) -> None:
     run(tmp_path / "data", check)
 
 
+def test_a_long_list_has_pages(tmp_path: Path) -> None:
+    async def check(plane: Harness) -> None:
+        admin = await plane.admin()
+        for number in range(51):
+            await created(admin, "/v3/sources", registration(f"s{number:02}", ip=f"10.0.0.{number}"))
+        visitor = await signed_in(plane)
+        first = (await visitor.get("/console/sources?sort=name")).text
+        assert "Page 1 of 2" in first
+        assert 'rel="next" href="/console/sources?sort=name&amp;descending=false&amp;page=2"' in first
+        second = (await visitor.get("/console/sources?sort=name&page=2")).text
+        assert second.count('<tr id="source-') == 1
+        assert "s50" in second
+        assert 'rel="next"' not in second
+        everything = (await visitor.get("/console/sources?size=200&search=s")).text
+        assert everything.count('<tr id="source-') == 51
+        assert "Page 1" not in everything
+
+    run(tmp_path / "data", check)
+
+
 def test_what_the_address_says_wrongly_is_told_or_left_out(tmp_path: Path) -> None:
     async def check(plane: Harness) -> None:
         ids = await sources(plane)

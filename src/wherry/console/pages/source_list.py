@@ -101,6 +101,10 @@ class Listing:
         """Return another page of it."""
         return replace(self, page=page)
 
+    def of_size(self, size: int) -> "Listing":
+        """Return it with *size* sources a page, from the first one."""
+        return replace(self, size=size, page=1)
+
     def pages(self, count: int) -> int:
         """Return how many pages *count* sources take."""
         return max(1, -(-count // self.size))
@@ -205,6 +209,7 @@ async def _facts(visit: Visit) -> dict[str, Any]:
         "batch_actions": BATCH_ACTIONS if visit.may("UpdateTaskStatus") else (),
         "path": PATH,
         "orders": FleetOrder,
+        "sizes": PAGE_SIZES,
     }
 
 
