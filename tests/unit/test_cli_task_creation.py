@@ -3,12 +3,13 @@
 import pytest
 
 from wherry.cli.errors import ValueUnreadable
-from wherry.cli.task_creation import PLACEHOLDER, Wish, creation, usual_name
+from wherry.cli.task_creation import Wish, creation
 from wherry.cli.task_speed import read_period
 from wherry.contract.disk_choice import InitTargetServer, RecommendedDisk
 from wherry.contract.enumerations import SourceState
 from wherry.contract.iam import PageLinks, Project
 from wherry.contract.sources import SourceDetail
+from wherry.migration.wanted_task import PLACEHOLDER, usual_name
 
 PROJECT = Project(
     id="p-1", name="here", domain_id="d", parent_id="d", is_domain=False, enabled=True, description="",

@@ -5,13 +5,23 @@ from collections.abc import Mapping, Sequence
 from wherry.console import signing_in
 from wherry.console.live import Live
 from wherry.console.navigation import Entry
-from wherry.console.pages import overview, rehearsal, source_detail, source_list, task, task_actions, task_list
+from wherry.console.pages import (
+    overview,
+    rehearsal,
+    source_detail,
+    source_list,
+    target_wizard,
+    task,
+    task_actions,
+    task_list,
+)
 from wherry.console.visit import Page
 
 PAGES: Sequence[Page] = (
     *signing_in.PAGES,
     *source_list.PAGES,
     *source_detail.PAGES,
+    *target_wizard.PAGES,
     *task_list.PAGES,
     *task.PAGES,
     *task_actions.PAGES,
