@@ -1,5 +1,6 @@
 """A mail server on loopback that keeps what it's given, with STARTTLS and a login where a test wants them."""
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ class Mailbox:
     letters: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     logins: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
+    slowness_s: float = 0.0
     _came: Condition = field(default_factory=Condition)
 
     def until(self, count: int) -> list[tuple[list[str], EmailMessage]]:
@@ -37,6 +39,7 @@ class Mailbox:
     async def handle_RCPT(  # noqa: N802
         self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        await asyncio.sleep(self.slowness_s)
         if address in self.unknown:
             return "550 nobody of this name"
         envelope.rcpt_tos.append(address)

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,15 +13,15 @@ from tests.system.hook_receiver import certified, hook_receiver
 from tests.system.mail_server import Mailbox, mail_server
 from tests.unit.server_harness import registration
 from tests.unit.test_server_webhooks import message
-from wherry.server.notifications.errors import MailRefused, MailServerUnreachable
+from wherry.server.notifications.errors import DeliveryTooSlow, MailRefused, MailServerUnreachable
 from wherry.server.notifications.mail import Mail, MailSecurity, MailServer
 from wherry.server.notifications.settings import read_authorities
 
 ANNA, BEN = "anna@example.org", "ben@example.org"
 
 
-def send(box: Mailbox, *addresses: str, **changes: object) -> None:
-    values = {
+def send(box: Mailbox, *addresses: str, whole_s: float = 30.0, **changes: Any) -> None:
+    values: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": box.port,
         "security": MailSecurity.NONE,
@@ -28,7 +29,7 @@ def send(box: Mailbox, *addresses: str, **changes: object) -> None:
         "trusted": ssl.create_default_context(),
         **changes,
     }
-    mail = Mail(MailServer(**values), limit_s=10)  # type: ignore[arg-type]
+    mail = Mail(MailServer(**values), limit_s=10, whole_s=whole_s)
     asyncio.run(mail.tell(message(), {"addresses": list(addresses)}, ""))
 
 
@@ -44,7 +45,11 @@ def test_a_letter_reaches_all_its_addresses() -> None:
 def test_the_mail_server_is_asked_for_its_certificate_and_told_the_password(tmp_path: Path) -> None:
     server, authority = certified(tmp_path / "mail")
     with mail_server(trusted=server, login=("wherry", "word")) as box:
-        secured = {"security": MailSecurity.STARTTLS, "trusted": read_authorities(authority), "user": "wherry"}
+        secured: dict[str, Any] = {
+            "security": MailSecurity.STARTTLS,
+            "trusted": read_authorities(authority),
+            "user": "wherry",
+        }
         send(box, ANNA, **secured, password="word")
         assert len(box.until(1)) == 1
         with pytest.raises(MailRefused, match="535"):
@@ -71,6 +76,17 @@ def test_who_is_not_known_there_keeps_nobody_else_from_it() -> None:
         assert [recipients for recipients, _ in box.until(1)] == [[ANNA]]
         with pytest.raises(MailRefused, match="550"):
             send(box, BEN)
+
+
+def test_a_mail_server_that_dawdles_is_left_and_takes_nothing() -> None:
+    with mail_server() as box:
+        box.slowness_s = 0.3
+        addresses = [f"{number}@example.org" for number in range(20)]
+        with pytest.raises(DeliveryTooSlow):
+            send(box, *addresses, whole_s=1.0)
+        box.slowness_s = 0.0
+        send(box, BEN)
+        assert [recipients for recipients, _ in box.until(1)] == [[BEN]], "the line was cut before the letter was told"
 
 
 def test_a_mail_server_that_is_away_is_told_as_such() -> None:

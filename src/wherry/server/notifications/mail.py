@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from typing import Any, Final
 
 import structlog
 
-from wherry.server.notifications.errors import MailRefused, MailServerUnreachable
+from wherry.server.notifications.errors import DeliveryTooSlow, MailRefused, MailServerUnreachable
 from wherry.server.notifications.message import Message
 from wherry.server.notifications.way import LIMIT_S
 from wherry.server.notifications.words import headline, text_of
+
+_WHOLE_S: Final = 45.0
 
 log = structlog.get_logger(__name__)
 
@@ -46,24 +49,36 @@ class MailServer:
 
 
 class Mail:
-    """Sends events to addresses."""
+    """Sends events to addresses.
 
-    def __init__(self, server: MailServer, *, limit_s: float = LIMIT_S) -> None:
+    Args:
+        limit_s: how long each answer of the mail server may take, in seconds.
+        whole_s: the same for the whole conversation; less than claims of deliveries hold, or two would have it.
+    """
+
+    def __init__(self, server: MailServer, *, limit_s: float = LIMIT_S, whole_s: float = _WHOLE_S) -> None:
         self._server = server
         self._limit_s = limit_s
+        self._whole_s = whole_s
 
     async def tell(self, message: Message, target: Mapping[str, Any], secret: str) -> None:  # noqa: ARG002 - there's none
         """Send *message* to the addresses of *target*. Raises Undeliverable where nobody gets it."""
         letter = compose(message, self._server.sender, target["addresses"])
-        refused = await asyncio.to_thread(self._send, letter)
+        line = _Line()
+        try:
+            async with asyncio.timeout(self._whole_s):
+                refused = await asyncio.to_thread(self._send, letter, line)
+        except TimeoutError as error:
+            line.cut()
+            raise DeliveryTooSlow(host=self._server.host, limit_s=self._whole_s) from error
         if refused:  # the others have it: sending it again would give it to them twice
             log.warning("mail not taken for all addresses", delivery=message.id, refused=len(refused))
 
-    def _send(self, letter: EmailMessage) -> Mapping[str, Any]:
+    def _send(self, letter: EmailMessage, line: "_Line") -> Mapping[str, Any]:
         """Hand *letter* to the mail server; return which addresses it doesn't take."""
         host = self._server.host
         try:
-            with self._connected() as session:
+            with self._connected(line) as session:
                 return session.send_message(letter)
         except smtplib.SMTPRecipientsRefused as error:
             code, words = next(iter(error.recipients.values()))
@@ -74,7 +89,7 @@ class Mail:
             raise MailServerUnreachable(host=host, reason=str(error) or type(error).__name__) from error
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
+    def _connected(self, line: "_Line") -> Iterator[smtplib.SMTP]:
         server = self._server
         if server.security is MailSecurity.TLS:
             opened: smtplib.SMTP = smtplib.SMTP_SSL(
@@ -83,11 +98,26 @@ class Mail:
         else:
             opened = smtplib.SMTP(server.host, server.port, timeout=self._limit_s)
         with opened as session:
+            line.session = session
             if server.security is MailSecurity.STARTTLS:
                 session.starttls(context=server.trusted)
             if server.user:
                 session.login(server.user, server.password)
             yield session
+
+
+class _Line:
+    """The connection of a conversation that runs in a thread, which nobody can cancel."""
+
+    def __init__(self) -> None:
+        self.session: smtplib.SMTP | None = None
+
+    def cut(self) -> None:
+        """End the conversation: what waits for an answer fails."""
+        opened = None if self.session is None else self.session.sock
+        if opened is not None:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
 
 
 def compose(message: Message, sender: str, addresses: Sequence[str]) -> EmailMessage:
