@@ -107,9 +107,11 @@ class Dispatcher:
         room = MOST - len(self._tasks)
         if due_at is not None and room and not deliveries.is_later(due_at, now):
             claim = partial(deliveries.claim, now=now, most=room, most_each=MOST_EACH, under_way=dict(self._under_way))
-            for each in await self._ledger.write(lambda tx: claim(tx.connection), SCOPE):
+            claimed = await self._ledger.write(lambda tx: claim(tx.connection), SCOPE)
+            for each in claimed:
                 self._start(each)
-            due_at = await self._ledger.read(deliveries.next_due)
+            if claimed:
+                return _SHORTEST_WAIT_S  # the end of one wakes the loop too
         return _IDLE_S if due_at is None else min(max((due_at - now) / 1000, _SHORTEST_WAIT_S), _IDLE_S)
 
     def _start(self, claimed: Claimed) -> None:
