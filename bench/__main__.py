@@ -1,9 +1,9 @@
-"""`python -m bench [copy|scale|tracking|api|agents] [options]`: measure Wherry, print Markdown; copy by default."""
+"""`python -m bench [copy|scale|tracking|api|agents|console] [options]`: measure Wherry, print Markdown; copy by default."""
 
 import argparse
 import sys
 
-from bench import agents, api, replication, scale, tracking
+from bench import agents, api, console, replication, scale, tracking
 
 RACES = {
     "copy": (replication, "copy a disk against qemu-img, nbdcopy, rsync, dd and partclone"),
@@ -11,6 +11,7 @@ RACES = {
     "tracking": (tracking, "write with a tracker and without"),
     "api": (api, "answer requests against OpenStack Keystone and moto server"),
     "agents": (agents, "hold many agents in long poll, and measure what each costs"),
+    "console": (console, "ask for pages of the console with a large fleet, and follow live ones"),
 }
 
 
