@@ -1,4 +1,7 @@
-"""`python -m bench [copy|scale|tracking|api|agents|console] [options]`: measure Wherry, print Markdown; copy by default."""
+"""`python -m bench [copy|scale|tracking|api|agents|console] [options]`: measure Wherry; copy by default.
+
+The results are Markdown.
+"""
 
 import argparse
 import sys
