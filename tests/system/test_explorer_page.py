@@ -298,6 +298,7 @@ def test_every_python_sample_runs(page: Any, server: ServeProcess, monkeypatch: 
     # The ids are unknown, the login and the join token are made up; a malformed request would be SMS.9001.
     unknown = {"SMS.7602", "SMS.7703", "SMS.7101", "WHERRY.5505", "WHERRY.5504", "Unauthorized", "Not Found"}
     unknown |= {"WHERRY.5512", "WHERRY.5608"}  # no agent to hand out, no such rehearsal
+    unknown |= {"WHERRY.5515", "WHERRY.5530", "WHERRY.5531"}  # no such join token, subscription, delivery
     unknown |= {"WHERRY.5810", "WHERRY.5813"}  # a made-up message; the policy of the example is the system's
     unknown |= {code for code, entry in CATALOGUE.items() if code.startswith("WHERRY.58") and entry.status == 404}
     expected = {name: unknown | {"SMS.9001"} if name.endswith("Migproject") else unknown for name in refused}
