@@ -45,9 +45,11 @@ class Volumes:
 
     def __init__(self, appliance: Appliance, names: Sequence[bytes], keys: KeyFolder | None) -> None:
         self._appliance = appliance
-        self._names = names
         self._keys = keys
+        self._disks, self._on_disks = scan([device(appliance, name) for name in names])
+        self._on_volumes: dict[bytes, list[GuestFilesystem]] = {}
         self._opened: dict[str, str] = {}
+        """The device of what is in it, by that of an encrypted volume."""
 
     def open(self, called: Mapping[str, str]) -> Blocks:
         """Open what is encrypted and has a key; return all that is found then.
@@ -76,27 +78,35 @@ class Volumes:
                 self._appliance.do("vg_activate_all", 0)
             self._appliance.do("cryptsetup_close", opened.encode())
         self._opened.clear()
+        self._on_volumes.clear()
         self._appliance.do("lvm_scan", 1)
 
     def _found(self) -> Blocks:
-        appliance = self._appliance
-        disks, filesystems = scan([device(appliance, name) for name in self._names])
-        members = {digits(each.uuid): each.label for each in filesystems if each.type == "linux_raid_member"}
-        for name in (*appliance.texts("lvs"), *(opened.encode() for opened in self._opened.values())):
-            filesystems += self._on_volume(name, ())
-        for name in appliance.texts("list_md_devices"):
-            details = appliance.texts("md_detail", name)
-            identity = dict(zip(details[::2], details[1::2], strict=True)).get(b"uuid", b"").decode()
-            filesystems += self._on_volume(
-                name, (array_identity(identity), *names_of(members.get(digits(identity), "")))
-            )
-        return Blocks(disks, [replace(each, opened_as=self._opened.get(each.device, "")) for each in filesystems])
+        """Return what is there now. A volume is read once, as long as it's there: emulated machines are slow."""
+        opened = [name.encode() for name in self._opened.values()]
+        arrays = self._appliance.texts("list_md_devices")
+        volumes = [*self._appliance.texts("lvs"), *arrays, *opened]
+        for name in volumes:
+            if name not in self._on_volumes:
+                self._on_volumes[name] = list(self._on_volume(name, self._array_names(name) if name in arrays else ()))
+        found = [*self._on_disks, *(each for name in volumes for each in self._on_volumes[name])]
+        return Blocks(self._disks, [replace(each, opened_as=self._opened.get(each.device, "")) for each in found])
 
     def _on_volume(self, name: bytes, names: tuple[str, ...]) -> Iterator[GuestFilesystem]:
         volume = device(self._appliance, name)
         found = read_superblock(volume.read, volume.size)
         if found is not None:
             yield GuestFilesystem(volume.path, found.type, found.uuid, found.label, names=names)
+
+    def _array_names(self, name: bytes) -> tuple[str, ...]:
+        try:
+            details = self._appliance.texts("md_detail", name)
+        except OSError:
+            return ()  # it lacks members, and doesn't run
+        identity = dict(zip(details[::2], details[1::2], strict=True)).get(b"uuid", b"").decode()
+        members = (each for each in self._on_disks if each.type == "linux_raid_member")
+        label = next((each.label for each in members if digits(each.uuid) == digits(identity)), "")
+        return (array_identity(identity), *names_of(label))
 
     def _unlock(self, volume: GuestFilesystem, name: str) -> None:
         if self._keys is None or _MAPPER + name in self._opened.values():
