@@ -90,6 +90,17 @@ def test_what_a_disk_lies_over_is_told_and_only_read() -> None:
     assert "backing" not in landed["backing"]
 
 
+def test_a_block_device_beneath_is_opened_as_one() -> None:
+    beneath = (Layer(Path("/dev/sdb"), DiskFormat.RAW, is_device=True),)
+    (top,) = [
+        json.loads(each)
+        for each in values(
+            command_of(spec(disks=(Disk(Path("/top.qcow2"), DiskFormat.QCOW2, beneath=beneath),))), "-blockdev"
+        )
+    ]
+    assert (top["file"]["driver"], top["backing"]["file"]["driver"]) == ("file", "host_device")
+
+
 def test_a_chain_that_is_not_told_to_its_end_is_not_followed() -> None:
     disk = Disk(Path("/top.qcow2"), DiskFormat.QCOW2, beneath=(Layer(Path("/landed.qcow2"), DiskFormat.QCOW2),))
     (top,) = [json.loads(each) for each in values(command_of(spec(disks=(disk,))), "-blockdev")]

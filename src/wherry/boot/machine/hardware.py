@@ -43,10 +43,11 @@ class DiskFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A file that an overlay lies over."""
+    """A file that an overlay lies over, or a block device."""
 
     path: Path
     format: DiskFormat
+    is_device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,9 @@ def _disk(spec: MachineSpec, number: int, disk: Disk, files: _Files) -> Iterator
     top = _node(disk.format, files.name(disk.path, Access.CHANGE), cache=cache, discard="unmap")
     above = top
     for layer in disk.beneath:
-        above["backing"] = _node(layer.format, files.name(layer.path, Access.READ), read_only=True)
+        above["backing"] = _node(
+            layer.format, files.name(layer.path, Access.READ), is_device=layer.is_device, read_only=True
+        )
         above = above["backing"]
     if disk.beneath and above["driver"] == DiskFormat.QCOW2:
         above["backing"] = None
@@ -291,8 +294,14 @@ def _nic(number: int, nic: Nic) -> Iterator[str]:
 Options = dict[str, Any]
 
 
-def _node(driver: DiskFormat, file: str, *, read_only: bool = False, **options: object) -> Options:
-    """Return a block node of QEMU over a file, which has the same options."""
+def _node(
+    driver: DiskFormat, file: str, *, is_device: bool = False, read_only: bool = False, **options: object
+) -> Options:
+    """Return a block node of QEMU over a file or a device, which has the same options."""
     if read_only:
         options["read-only"] = True
-    return {"driver": driver, "file": {"driver": "file", "filename": file, **options}, **options}
+    return {
+        "driver": driver,
+        "file": {"driver": "host_device" if is_device else "file", "filename": file, **options},
+        **options,
+    }
