@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wherry.replication.errors import AdoptionRefused, DisksDiffer
+from wherry.replication.errors import AdoptionRefused, DisksDiffer, ReplicaBusy
 from wherry.replication.granules import GRANULE_SIZE
 from wherry.replication.growing import growth
 from wherry.replication.medium import resolve_unknown
@@ -69,7 +69,7 @@ def adopt(
     DiskInUse for a device that others have.
     """
     storage = FileStorage() if storage is None else storage
-    lock = DirectoryLock(directory)
+    lock = _locked(directory)
     try:
         record = _recorded(storage, directory)
         if record is None:
@@ -85,6 +85,18 @@ def adopt(
     finally:
         lock.release()
     return Adoption(record.disks, begun=False)
+
+
+def _locked(directory: Path) -> DirectoryLock:
+    try:
+        return DirectoryLock(directory)
+    except ReplicaBusy as error:
+        raise ReplicaBusy(
+            directory=directory,
+            reason="the receiver has it open, or another adoption runs",
+            cause="An agent has connected for this task; or the command was given twice.",
+            fix="To have disks read again, stop the receiver, adopt them, and start it; else there's nothing to do.",
+        ) from error
 
 
 def _recorded(storage: Storage, directory: Path) -> ReplicaRecord | None:
