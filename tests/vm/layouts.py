@@ -62,7 +62,7 @@ def luks_in_lvm(folder: Path, key: bytes) -> LayeredSystem:
 
 
 def luks_on_md(folder: Path, key: bytes) -> LayeredSystem:
-    """An encrypted mirror of two disks, and /srv on another mirror, by the name that mdadm.conf gives that."""
+    """An encrypted mirror of two disks, and /srv on a partition of another, by the name that mdadm.conf gives that."""
     disks = tuple(_blank(folder / f"disk-{number}.raw", _SIZE) for number in range(4))
     mirrors = [Mirror(uuid.uuid4(), (Volume(a, 0, _SIZE), Volume(b, 0, _SIZE))) for a, b in (disks[:2], disks[2:])]
     inner = _blank(folder / "inner.raw", mirrors[0].data.size - _HEADER)
@@ -71,13 +71,13 @@ def luks_on_md(folder: Path, key: bytes) -> LayeredSystem:
         files = {
             **_SYSTEM,
             "etc/crypttab": f"root UUID={identity} none luks\n",
-            "etc/fstab": "/dev/mapper/root / ext4 rw 0 1\n/dev/md7 /srv ext4 rw 0 2\n",
+            "etc/fstab": "/dev/mapper/root / ext4 rw 0 1\n/dev/md7p1 /srv ext4 rw 0 2\n",
             "etc/mdadm/mdadm.conf": mirrors[1].line.replace("/dev/md0", "/dev/md7") + "\n",
             "srv/below": "",
         }
         _fill(Volume(inner, 0, mirrors[0].data.size - _HEADER), files)
         fill_luks(mirrors[0].data, inner, file)
-    _fill(mirrors[1].data, {"served": "yes\n"})
+    _fill(_partition(mirrors[1].data), {"served": "yes\n"})
     for mirror in mirrors:
         first, second = mirror.partitions
         run(["cp", "--sparse=always", str(first.image), str(second.image)])
@@ -94,6 +94,14 @@ def _blank(path: Path, size: int) -> Path:
     with path.open("wb") as file:
         file.truncate(size)
     return path
+
+
+def _partition(volume: Volume) -> Volume:
+    """Make a partition table in *volume*; return its only partition."""
+    with attached(volume.image, offset=volume.offset, size=volume.size) as device:
+        table = f"label: gpt\nstart={MIB // 512}, size={(volume.size - 2 * MIB) // 512}\n"
+        run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", str(device)], stdin=table.encode())
+    return Volume(volume.image, volume.offset + MIB, volume.size - 2 * MIB)
 
 
 @contextlib.contextmanager

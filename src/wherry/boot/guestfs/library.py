@@ -37,6 +37,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "list_devices": (_LIST, ()),
     "lvs": (_LIST, ()),
     "list_md_devices": (_LIST, ()),
+    "list_partitions": (_LIST, ()),
     "md_detail": (_LIST, (c_char_p,)),
     "lvm_scan": (_STATUS, (c_int,)),
     "vg_activate_all": (_STATUS, (c_int,)),

@@ -17,7 +17,7 @@ from wherry.boot.guest import GuestFilesystem
 from wherry.boot.guestfs.library import Appliance
 from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.parsing.mdadm import digits, names_of
-from wherry.boot.places import LUKS, Blocks, array_identity, where
+from wherry.boot.places import LUKS, Blocks, array_identity, array_partition, where
 from wherry.disks.superblocks import read_superblock
 
 MOST_AT_ONCE: Final = 2 << 20
@@ -84,13 +84,23 @@ class Volumes:
     def _found(self) -> Blocks:
         """Return what is there now. A volume is read once, as long as it's there: emulated machines are slow."""
         opened = [name.encode() for name in self._opened.values()]
-        arrays = self._appliance.texts("list_md_devices")
-        volumes = [*self._appliance.texts("lvs"), *arrays, *opened]
-        for name in volumes:
+        volumes = [*((name, ()) for name in (*self._appliance.texts("lvs"), *opened)), *self._arrays()]
+        for name, names in volumes:
             if name not in self._on_volumes:
-                self._on_volumes[name] = list(self._on_volume(name, self._array_names(name) if name in arrays else ()))
-        found = [*self._on_disks, *(each for name in volumes for each in self._on_volumes[name])]
+                self._on_volumes[name] = list(self._on_volume(name, names))
+        found = [*self._on_disks, *(each for name, _ in volumes for each in self._on_volumes[name])]
         return Blocks(self._disks, [replace(each, opened_as=self._opened.get(each.device, "")) for each in found])
+
+    def _arrays(self) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+        """Yield arrays of md and their partitions, each with further names."""
+        partitions = self._appliance.texts("list_partitions")
+        for array in self._appliance.texts("list_md_devices"):
+            names = self._array_names(array)
+            yield array, names
+            for partition in partitions:
+                number = partition.removeprefix(array + b"p").decode()
+                if number.isdecimal():
+                    yield partition, tuple(array_partition(name, int(number)) for name in names)
 
     def _on_volume(self, name: bytes, names: tuple[str, ...]) -> Iterator[GuestFilesystem]:
         volume = device(self._appliance, name)
