@@ -9,12 +9,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 from wherry.boot.blocks import BlockDevice, scan
 from wherry.boot.errors import LuksKeyRefused
 from wherry.boot.guest import GuestFilesystem
-from wherry.boot.guestfs.library import Appliance
 from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.parsing.mdadm import digits, names_of
 from wherry.boot.places import LUKS, Blocks, array_identity, array_partition, where
@@ -29,7 +28,26 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _WRONG_KEY: Final = "No key available"
 
 
-def device(appliance: Appliance, name: bytes) -> BlockDevice:
+class Devices(Protocol):
+    """What this needs of an appliance; see `wherry.boot.guestfs.library`. A refusal is an OSError."""
+
+    def do(self, name: str, *arguments: bytes | int) -> None:
+        """Call a function that returns nothing."""
+
+    def number(self, name: str, *arguments: bytes | int) -> int:
+        """Call a function that returns a number."""
+
+    def texts(self, name: str, *arguments: bytes) -> list[bytes]:
+        """Call a function that returns a list of texts."""
+
+    def read_device(self, device: bytes, offset: int, size: int) -> bytes:
+        """Return bytes of a block device."""
+
+    def open_encrypted(self, device: bytes, key: bytes, name: bytes) -> None:
+        """Open what LUKS has encrypted as /dev/mapper/*name*."""
+
+
+def device(appliance: Devices, name: bytes) -> BlockDevice:
     """Return the block device *name* of the appliance."""
     size = appliance.number("blockdev_getsize64", name)
 
@@ -59,7 +77,7 @@ def _kept(disk: BlockDevice) -> BlockDevice:
 class Volumes:
     """The disks *names* of an appliance, and all that is found on them."""
 
-    def __init__(self, appliance: Appliance, names: Sequence[bytes], keys: KeyFolder | None) -> None:
+    def __init__(self, appliance: Devices, names: Sequence[bytes], keys: KeyFolder | None) -> None:
         self._appliance = appliance
         self._keys = keys
         self._disks, self._on_disks = scan([_kept(device(appliance, name)) for name in names])
