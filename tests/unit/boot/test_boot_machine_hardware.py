@@ -20,6 +20,7 @@ from wherry.boot.machine.hardware import (
     describe,
     filled_in,
     port_file,
+    reaches_out,
 )
 from wherry.boot.machine.uefi import UefiFirmware
 from wherry.contract.enumerations import DiskBus, NicModel
@@ -184,3 +185,11 @@ def test_what_a_port_is_told_goes_into_its_file() -> None:
 def test_what_would_be_read_as_something_else_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"not a name|there's room|ports"):
         spec(**wrong)  # type: ignore[arg-type]
+
+
+def test_qemu_itself_needs_the_network_only_to_lend_a_way_out() -> None:
+    mac = "52:54:00:00:00:01"
+    alone = (Nic(mac, BridgeNetwork("br0")), Nic(mac, UserNetwork(isolated=True)))
+    assert not reaches_out(spec())
+    assert not reaches_out(spec(nics=alone))
+    assert reaches_out(spec(nics=(*alone, Nic(mac, UserNetwork()))))

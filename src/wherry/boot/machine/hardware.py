@@ -131,6 +131,11 @@ class MachineSpec:
             raise ValueError(f"{len(self.nics)} network cards: there's room for {_MOST_NICS}")
 
 
+def reaches_out(spec: MachineSpec) -> bool:
+    """Whether QEMU itself needs this host's network: a card's tap device and an isolated network don't."""
+    return any(isinstance(nic.network, UserNetwork) and not nic.network.isolated for nic in spec.nics)
+
+
 def port_file(port: str) -> str:
     """Return the name of the file, in the machine's folder, that takes what the guest writes to *port*."""
     return f"port-{port}.log"
