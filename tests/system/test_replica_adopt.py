@@ -92,6 +92,13 @@ def test_killed_in_the_middle_it_s_repeated_and_knows_the_disk(image: Path, tmp_
 
 
 @pytest.mark.root
+def test_a_disk_that_can_only_be_read_is_refused(image: Path, tmp_path: Path) -> None:
+    with attached(image, read_only=True) as device:
+        assert_refused(adopted(tmp_path, device), "WHERRY.1001", "it can't be written")
+    assert not (tmp_path / "images" / TASK).exists()
+
+
+@pytest.mark.root
 def test_a_disk_that_somebody_else_has_is_refused(image: Path, tmp_path: Path) -> None:
     run(["sfdisk", "--quiet", str(image)], stdin=b"label: gpt\nstart=2048, type=linux\n")
     with attached(image) as device:
