@@ -23,7 +23,8 @@ case "${1:-}" in
   vm)
     NEEDED+=(
       qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils "/usr/share/OVMF/OVMF_CODE*.fd:ovmf" mmdebstrap:mmdebstrap
-      mformat:mtools ssh:openssh-client ssh-keygen:openssh-client tar:tar lvcreate:lvm2 cryptsetup:cryptsetup-bin
+      mformat:mtools ssh:openssh-client ssh-keygen:openssh-client tar:tar lvcreate:lvm2
+      thin_restore:thin-provisioning-tools cryptsetup:cryptsetup-bin
       qemu-storage-daemon:qemu-system-common "/usr/lib/*/libguestfs.so.0:libguestfs0"
     )
     ;;

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.mounting import attached
 from tests.system.landed_disk import FSTAB, ROOT_UUID, TOOLS, content, make_landed_disk
 from wherry.boot.chroot.workbench import ChrootWorkbench
 
@@ -53,6 +54,19 @@ def test_a_copy_is_looked_at_changed_and_put_back(tmp_path: Path) -> None:
     assert fstab_in(overlay) == FSTAB
     assert boot("undo", overlay).returncode == 2
     assert content(image) == before
+
+
+def test_a_disk_that_is_a_device_is_looked_at_and_changed_above_too(tmp_path: Path) -> None:
+    make_landed_disk(tmp_path)
+    bootable, overlay = with_a_kernel(tmp_path), tmp_path / "overlay"
+    before = content(bootable)
+    with attached(bootable) as device:
+        inspected = boot("inspect", device)
+        assert "Made up 1, host name landed" in inspected.stdout
+        assert boot("apply", device, "--output", overlay).returncode == 0
+        assert fstab_in(overlay) == FSTAB.replace("/dev/sda2", f"UUID={ROOT_UUID}")
+    assert content(bootable) == before
+    assert "no such file or block device" in boot("inspect", tmp_path).stderr
 
 
 def with_a_kernel(folder: Path) -> Path:

@@ -8,7 +8,8 @@ import pytest
 
 from demo.mounting import attached
 from tests.system.failing_back import MIB, adopt, home, judged_equal, make_old_disk, move, work_on
-from tests.system.migration_rig import Rig
+from tests.system.faulty_folder import FaultyFolder, Rule, obstacle
+from tests.system.migration_rig import PATIENCE_S, Rig
 from tests.system.remnants import assert_nothing_left
 from wherry.process import run
 
@@ -99,6 +100,35 @@ def test_a_launched_target_goes_back_to_a_block_device(launched: Path, old: Path
         run(["e2fsck", "-fn", str(device)], timeout_s=60)
     assert old.read_bytes()[SIZE:] == b"beyond the end ".ljust(512, b"!")
     assert_nothing_left(tmp_path / "second", rig.images / task_id, tmp_path / "nothing")
+
+
+@pytest.mark.skipif(bool(obstacle()), reason=obstacle())
+def test_a_receiver_that_dies_while_it_applies_goes_on_to_the_new_state(
+    launched: Path, old: Path, tmp_path: Path
+) -> None:
+    with FaultyFolder(tmp_path) as place, home(tmp_path / "second", launched) as rig:
+        before = old.read_bytes()
+        old.rename(place.backing / old.name)
+        task_id = rig.create_task(syncing=False)
+        assert adopt(rig, task_id, place.path / old.name).returncode == 0
+        place.strike(Rule("write", old.name, "HOLD", after=2))
+        rig.plane.update_task_status(task_id, "start")
+        rig.until("the log being applied", lambda: place.has_fired)
+        receiver = rig.programs["receiver"]
+        rig.without = {"receiver"}
+        assert receiver.process is not None
+        receiver.process.kill()
+        place.heal()  # a call that is held holds its process
+        receiver.process.wait(PATIENCE_S)
+        assert (place.backing / old.name).read_bytes() not in {before, launched.read_bytes()}
+        receiver.start()
+        rig.without = set()
+        rig.until("the end", lambda: rig.state(task_id) == "MIGRATE_SUCCESS")
+        assert_little_was_sent(rig, task_id)
+        assert (place.backing / old.name).read_bytes() == launched.read_bytes()
+        assert judged_equal(rig, task_id, place.path / old.name)
+        rig.stop_all()
+        assert_nothing_left(tmp_path / "second", rig.images / task_id, tmp_path / "nothing")
 
 
 def test_in_place_nothing_goes_through_a_log(launched: Path, old: Path, tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.vm.waiting import until
 from wherry.boot.machine.accelerator import Accelerator, boot_sector
-from wherry.boot.machine.hardware import DiskFormat, MachineSpec
+from wherry.boot.machine.hardware import DiskFormat, MachineSpec, Nic, UserNetwork
 from wherry.boot.machine.machine import Machine
 from wherry.boot.machine.users import MachineUsers
 from wherry.boot.overlay import machine_disks, make_overlay
@@ -66,6 +67,11 @@ def facts(pid: int) -> dict[str, list[str]]:
     return {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
 
 
+def network_of(process: str) -> Path:
+    """Return what stands for the network that a process sees."""
+    return Path("/proc", process, "ns/net").readlink()
+
+
 def test_qemu_is_nobody_and_does_its_work_all_the_same(folder: Path) -> None:
     spec = spec_in(folder)
     with Machine.start(spec, folder / "machine", with_owner=True) as machine:
@@ -75,7 +81,14 @@ def test_qemu_is_nobody_and_does_its_work_all_the_same(folder: Path) -> None:
         told = facts(int((folder / "machine/pid").read_text()))
         assert told["Uid"] == told["Gid"] == [str(spec.user)] * 4
         assert (told["Groups"], told["NoNewPrivs"], told["CapPrm"]) == ([], ["1"], ["0" * 16])
+        assert network_of(told["Pid"][0]) != network_of("self")
         assert {path.name for path in (folder / "machine").iterdir() if path.stat().st_uid == spec.user} == {"run"}
+
+
+def test_only_who_has_to_reach_the_network_sees_it(folder: Path) -> None:
+    nics = (Nic("52:54:00:00:00:01", UserNetwork()),)
+    with Machine.start(replace(spec_in(folder), nics=nics), folder / "machine", with_owner=True):
+        assert network_of((folder / "machine/pid").read_text().strip()) == network_of("self")
 
 
 def test_the_text_goes_on_when_the_starter_is_killed(folder: Path) -> None:

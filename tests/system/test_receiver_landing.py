@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from demo.loopdisk import MIB, obstacle
+from demo.mounting import attached
 from tests.contract.running import Raw
+from tests.system.failing_back import adopt
 from tests.system.landing_receiver import LINE
 from tests.system.migration_rig import Rig
 from tests.vm.waiting import until
@@ -89,6 +91,24 @@ def plain(tmp_path: Path) -> Iterator[Scene]:
     found = Scene(tmp_path)
     yield found
     found.end()
+
+
+def test_on_a_device_that_was_adopted_a_server_is_rehearsed_and_launched_too(plain: Scene, tmp_path: Path) -> None:
+    old = tmp_path / "old.raw"
+    old.write_bytes(bytes(512) + plain.disk.read_bytes()[512:])
+    with attached(old) as device:
+        task_id = plain.create(syncing=False)
+        assert adopt(plain.rig, task_id, device).returncode == 0
+        plain.rig.plane.update_task_status(task_id, "start")
+        plain.until_state(task_id, "MIGRATE_SUCCESS")
+        assert plain.landing(task_id) is LandingState.LAUNCHED
+        target = plain.machine()
+        assert target is not None
+        plain.rig.until("the target's line", lambda: LINE in target.console().read_bytes())
+        plain.rig.plane.roll_back_target(task_id)
+        plain.until_landing(task_id, LandingState.ROLLED_BACK)
+        assert device.read_bytes() == plain.disk.read_bytes()
+        assert plain.rig.plane.show_replication(task_id).sent_bytes < MIB
 
 
 def test_a_server_is_rehearsed_while_it_is_kept_in_sync_then_launched_and_rolled_back(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from demo.mounting import attached, mounted, partitioned
-from tests.system.failing_back import MIB, adopt
+from tests.system.failing_back import MIB, adopt, judged_equal
 from tests.system.migration_rig import PATIENCE_S, WHERRY, Rig
 from wherry.process import run
 from wherry.replication.granules import UNKNOWN_DIGEST, granule_digests
@@ -92,6 +92,13 @@ def test_killed_in_the_middle_it_s_repeated_and_knows_the_disk(image: Path, tmp_
 
 
 @pytest.mark.root
+def test_a_disk_that_can_only_be_read_is_refused(image: Path, tmp_path: Path) -> None:
+    with attached(image, read_only=True) as device:
+        assert_refused(adopted(tmp_path, device), "WHERRY.1001", "it can't be written")
+    assert not (tmp_path / "images" / TASK).exists()
+
+
+@pytest.mark.root
 def test_a_disk_that_somebody_else_has_is_refused(image: Path, tmp_path: Path) -> None:
     run(["sfdisk", "--quiet", str(image)], stdin=b"label: gpt\nstart=2048, type=linux\n")
     with attached(image) as device:
@@ -131,6 +138,33 @@ def rig(tmp_path: Path, image: Path) -> Iterator[Rig]:
         yield rig
     finally:
         rig.end()
+
+
+@pytest.mark.root
+def test_a_disk_that_was_mounted_after_it_was_adopted_fails_the_task_which_goes_on_once_it_is_free(
+    rig: Rig, image: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "old-server.raw"
+    with old.open("wb") as file:
+        file.truncate(SIZE)
+    run(["mkfs.ext4", "-q", "-F", str(old)])
+    with attached(old) as device:
+        task_id = rig.create_task(syncing=False)
+        assert adopt(rig, task_id, device).returncode == 0
+        with mounted(device, tmp_path / "place"):
+            rig.plane.update_task_status(task_id, "start")
+            rig.until("the failure", lambda: rig.state(task_id) == "MIGRATE_FAIL")
+        assert f"WHERRY.2031: {device} is in use on this machine" in rig.words_of(task_id)
+        # It has been written by who mounted it, so that it has to be read again.
+        assert_refused(adopt(rig, task_id, device), "WHERRY.2020", "stop the receiver, adopt them, and start it")
+        rig.without = {"receiver"}
+        assert rig.programs["receiver"].terminate() == 0
+        assert adopt(rig, task_id, device).returncode == 0
+        rig.programs["receiver"].start()
+        rig.without = set()
+        rig.plane.update_task_status(task_id, "start")
+        rig.until("the end", lambda: rig.state(task_id) == "MIGRATE_SUCCESS")
+        assert judged_equal(rig, task_id, device, image)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,31 @@ def test_a_report_has_every_field_that_the_reference_requires() -> None:
     assert body.agent_time == "now"
 
 
+@pytest.mark.parametrize(
+    ("read", "sent", "rate_mbit", "expected"),
+    [
+        (0, 0, 80.0, 60),  # nothing is known yet
+        (400_000_000, 400_000_000, 80.0, 60),
+        (400_000_000, 200_000_000, 80.0, 30),  # it can be packed
+        (400_000_000, 4_000_000, 0.8, 60),  # the receiver has nearly all of it
+        (400_000_000, 500_000_000, 80.0, 60),  # some was sent twice
+        (400_000_000, 4_000_000, 0.0, None),
+    ],
+)
+def test_the_time_that_remains_is_that_of_what_will_have_to_be_sent(
+    read: int, sent: int, rate_mbit: float, expected: int | None
+) -> None:
+    figures = ReplicationFigures(
+        phase=ReplicationPhase.COPYING,
+        used_bytes=1_000_000_000,
+        remaining_bytes=600_000_000,
+        read_bytes=read,
+        sent_bytes=sent,
+        rate_mbit=rate_mbit,
+    )
+    assert body_of(Stage(Subtask.MIGRATE_LINUX_BLOCK, None), figures, Load(), "now").remain_time == expected
+
+
 def test_a_report_stays_within_its_limits_whatever_is_measured() -> None:
     wild = ReplicationFigures(
         phase=ReplicationPhase.SYNCING, used_bytes=10, remaining_bytes=1 << 60, changed_bytes=1 << 60, sent_bytes=1,

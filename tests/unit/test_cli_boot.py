@@ -48,3 +48,12 @@ def test_disks_of_two_formats_arent_one_system(tmp_path: Path, capsys: pytest.Ca
 def test_an_overlay_without_a_record_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["boot", "undo", str(tmp_path)]) == 2
     assert "what was before" in capsys.readouterr().err
+
+
+def test_keys_that_others_can_read_are_told_before_a_disk_is_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "disk.raw").touch()
+    (tmp_path / "keys").mkdir(mode=0o755)
+    assert run(["boot", "inspect", str(tmp_path / "disk.raw"), "--luks-keys", str(tmp_path / "keys")]) != 0
+    assert "WHERRY.6114" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from tests.unit.replication_doubles import (
 )
 from wherry.errors import WherryError
 from wherry.replication.adopting import adopt
-from wherry.replication.errors import AdoptionRefused, DisksDiffer, ReplicaBusy, TargetTooSmall
+from wherry.replication.errors import AdoptionRefused, DiskExchanged, DisksDiffer, ReplicaBusy, TargetTooSmall
 from wherry.replication.granules import DIGEST_SIZE, GRANULE_SIZE, granule_count, granule_digests
 from wherry.replication.messages import CommitPass, Covered, DiskLine
 from wherry.replication.replica import Replica
@@ -235,6 +235,35 @@ def test_once_a_source_has_begun_to_send_nothing_is_read(tmp_path: Path) -> None
     replica.close()
     assert adopt(tmp_path, "task", DISKS, storage=storage).begun
     assert media(storage) == NEW
+
+
+def test_another_disk_under_the_same_name_is_never_written(tmp_path: Path) -> None:
+    storage = old_disks()
+    adopted(storage, tmp_path)
+    storage.files[DISKS[0]], storage.files[DISKS[1]] = storage.files[DISKS[1]], storage.files[DISKS[0]]
+    with pytest.raises(DiskExchanged, match="/dev/old-a isn't the disk"):
+        open_replica(storage, tmp_path)
+    assert media(storage) == (OLD[1], OLD[0])
+    storage.files[DISKS[0]], storage.files[DISKS[1]] = storage.files[DISKS[1]], storage.files[DISKS[0]]
+    replica = open_replica(storage, tmp_path)
+    assert run_pass(replica, NEW) == 6
+    replica.close()
+
+
+def test_another_disk_in_the_middle_of_an_adoption_is_read_from_the_start(tmp_path: Path) -> None:
+    storage = old_disks()
+
+    def killed(_done: int, _total: int) -> None:
+        raise PowerCut
+
+    with pytest.raises(PowerCut):
+        adopt(tmp_path, "task", DISKS, storage=storage, progress=killed)
+    storage.files[DISKS[0]] = SimulatedFile(bytearray(OLD[1]), OLD[1])
+    adopted(storage, tmp_path)
+    replica = open_replica(storage, tmp_path)
+    with replica.session(lambda: None):
+        assert replica.digests(0, 0, granule_count(SIZE)) == granule_digests(OLD[1])
+    replica.close()
 
 
 @pytest.mark.parametrize(

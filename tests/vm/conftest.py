@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.vm.appliance_kernel import appliance_environment
 from tests.vm.chrooted import ChrootedServer, chrooted_server
 from tests.vm.debian_root import debian_root
 from tests.vm.recipe import Initramfs, Recipe, Suite
@@ -20,6 +21,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("bundle") / "wherry-agent"
     run([sys.executable, "-m", "tools.agent_bundle", str(target)], timeout_s=600)
     return target
+
+
+@pytest.fixture
+def appliance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let libguestfs find a kernel where this machine has none of its own."""
+    for name, value in appliance_environment().items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import contextlib
 import os
 import stat
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -33,9 +33,13 @@ BIOS_BOOT_AT: Final = MIB
 ESP_AT: Final = BIOS_BOOT_AT + BIOS_BOOT_SIZE
 _THIRD_AT: Final = ESP_AT + ESP_SIZE
 _FOURTH_AT: Final = _THIRD_AT + _BOOT_SIZE
+_SWAP_SIZE: Final = 64 * MIB
+_DATA_SIZE: Final = 128 * MIB
 _THIRD: Final = 3
 """The number of the partition that GRUB reads: the root filesystem, or /boot where that has a partition of its own."""
 
+SWAP_FILE: Final = "swapfile"
+"""Of the layout that has one, in its root filesystem."""
 ROOT_SUBVOLUME: Final = "@rootfs"
 KEY_FILE: Final = "etc/keys/root.key"
 
@@ -49,7 +53,9 @@ _MAKERS: Final = {
 _TYPES: Final = {
     Layout.PLAIN: "linux",
     Layout.LVM: "lvm",
+    Layout.THIN: "lvm",
     Layout.MIRROR: "raid",
+    Layout.SPREAD: "linux",
     Layout.LUKS: "CA7D7CCB-63ED-4C53-861C-1742536059CC",
 }
 
@@ -163,23 +169,27 @@ def fill_esp(image: Path, files: Mapping[str, Path]) -> None:
 
 
 def _partition(image: Path, recipe: Recipe) -> None:
+    rest = _rest(image, recipe)
+    parts = [(BIOS_BOOT_AT, BIOS_BOOT_SIZE, "21686148-6449-6E6F-744E-656564454649"), (ESP_AT, ESP_SIZE, "uefi")]
+    if recipe.layout is not Layout.PLAIN:
+        parts.append((_THIRD_AT, _BOOT_SIZE, "linux"))
+    if recipe.layout is Layout.SPREAD:
+        parts.append((_FOURTH_AT, _SWAP_SIZE, "swap"))
+    parts.append((rest.offset, rest.size, _TYPES[recipe.layout]))
+    _write_table(image, recipe.disk_size, parts)
+
+
+def _write_table(image: Path, size: int, parts: Sequence[tuple[int, int, str]]) -> None:
+    """Make an image of *size* bytes with partitions: begin and size in bytes, and the type of each."""
     with image.open("wb") as file:
-        file.truncate(recipe.disk_size)
-    plain = recipe.layout is Layout.PLAIN
-    last_at = _THIRD_AT if plain else _FOURTH_AT
-    lines = [
-        "label: gpt",
-        f"start={BIOS_BOOT_AT // 512}, size={BIOS_BOOT_SIZE // 512}, type=21686148-6449-6E6F-744E-656564454649",
-        f"start={ESP_AT // 512}, size={ESP_SIZE // 512}, type=uefi",
-        *([] if plain else [f"start={_THIRD_AT // 512}, size={_BOOT_SIZE // 512}, type=linux"]),
-        f"start={last_at // 512}, size={(recipe.disk_size - MIB - last_at) // 512}, type={_TYPES[recipe.layout]}",
-    ]
+        file.truncate(size)
+    lines = ["label: gpt", *(f"start={at // 512}, size={length // 512}, type={kind}" for at, length, kind in parts)]
     run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", str(image)], stdin="\n".join(lines).encode())
 
 
 def _rest(image: Path, recipe: Recipe) -> Volume:
     """Return the last partition."""
-    begin = _THIRD_AT if recipe.layout is Layout.PLAIN else _FOURTH_AT
+    begin = {Layout.PLAIN: _THIRD_AT, Layout.SPREAD: _FOURTH_AT + _SWAP_SIZE}.get(recipe.layout, _FOURTH_AT)
     return Volume(image, begin, recipe.disk_size - MIB - begin)
 
 
@@ -189,8 +199,8 @@ def _laid_out(image: Path, recipe: Recipe, root_uuid: str, esp_uuid: str) -> Ser
     match recipe.layout:
         case Layout.PLAIN:
             return ServerDisks((image,), recipe, rest, root_uuid, esp_uuid)
-        case Layout.LVM:
-            root, swap = make_volume_group(rest)
+        case Layout.LVM | Layout.THIN:
+            root, swap = make_volume_group(rest, thin=recipe.layout is Layout.THIN)
             with attached(swap.image, offset=swap.offset, size=swap.size) as device:
                 run(["mkswap", "-q", str(device)])
             fstab = (f"/dev/mapper/{VOLUME_GROUP}-swap none swap sw 0 0",)
@@ -204,6 +214,20 @@ def _laid_out(image: Path, recipe: Recipe, root_uuid: str, esp_uuid: str) -> Ser
             return ServerDisks(
                 (image, other), recipe, mirror.data, root_uuid, esp_uuid, boot_uuid, files=files, mirror=mirror
             )
+        case Layout.SPREAD:
+            swap = Volume(image, _FOURTH_AT, _SWAP_SIZE)
+            swap_uuid, data_uuid = str(uuid.uuid4()), str(uuid.uuid4())
+            with attached(swap.image, offset=swap.offset, size=swap.size) as device:
+                run(["mkswap", "-q", "-U", swap_uuid, str(device)])
+            data = image.with_name("disk-1.raw")
+            _write_table(data, _DATA_SIZE, [(MIB, _DATA_SIZE - 2 * MIB, "linux")])
+            _make_filesystem(RootFilesystem.EXT4, Volume(data, MIB, _DATA_SIZE - 2 * MIB), data_uuid)
+            lines = (
+                f"UUID={swap_uuid} none swap sw 0 0",
+                f"/{SWAP_FILE} none swap sw 0 0",
+                f"UUID={data_uuid} /srv ext4 defaults 0 2",
+            )
+            return ServerDisks((image, data), recipe, rest, root_uuid, esp_uuid, boot_uuid, fstab=lines)
         case Layout.LUKS:
             return _encrypted(rest, recipe, root_uuid, esp_uuid, boot_uuid)
 

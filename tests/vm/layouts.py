@@ -16,7 +16,8 @@ from wherry.process import run
 _SIZE: Final = 160 * MIB
 _HEADER: Final = 2 * MIB
 """Of LUKS, in bytes."""
-_MD_HEADER: Final = MIB
+_SYSTEM: Final = {"etc/os-release": "ID=debian\n", "etc/hostname": "layered\n", "sbin/init": "", "etc/fstab": ""}
+"""The signs of a root filesystem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,14 @@ def lvm_in_luks2(folder: Path, key: bytes) -> LayeredSystem:
     root, _swap = make_volume_group(Volume(inner, 0, _SIZE))
     with _key_file(folder, key) as file:
         identity = format_luks(Volume(disk, 0, _SIZE + _HEADER), file)
-        _fill(root, {"etc/crypttab": f"pv0 UUID={identity} none luks\n", "etc/fstab": "/dev/vg0/root / ext4 rw 0 1\n"})
+        _fill(
+            root,
+            {
+                **_SYSTEM,
+                "etc/crypttab": f"pv0 UUID={identity} none luks\n",
+                "etc/fstab": "/dev/vg0/root / ext4 rw 0 1\n",
+            },
+        )
         fill_luks(Volume(disk, 0, _SIZE + _HEADER), inner, file)
     with attached(disk) as device:
         run(["cryptsetup", "convert", "--batch-mode", "--type", "luks2", str(device)])
@@ -48,27 +56,28 @@ def luks_in_lvm(folder: Path, key: bytes) -> LayeredSystem:
     with _key_file(folder, key) as file:
         identity = format_luks(volume, file)
         table = f"root /dev/disk/by-uuid/{identity} none luks\n"
-        _fill(Volume(inner, 0, volume.size - _HEADER), {"etc/crypttab": table})
+        _fill(Volume(inner, 0, volume.size - _HEADER), {**_SYSTEM, "etc/crypttab": table})
         fill_luks(volume, inner, file)
     return LayeredSystem((disk,), {identity: key})
 
 
 def luks_on_md(folder: Path, key: bytes) -> LayeredSystem:
-    """An encrypted mirror of two disks, and /srv on another mirror, by the name that mdadm.conf gives that."""
+    """An encrypted mirror of two disks, and /srv on a partition of another, by the name that mdadm.conf gives that."""
     disks = tuple(_blank(folder / f"disk-{number}.raw", _SIZE) for number in range(4))
     mirrors = [Mirror(uuid.uuid4(), (Volume(a, 0, _SIZE), Volume(b, 0, _SIZE))) for a, b in (disks[:2], disks[2:])]
     inner = _blank(folder / "inner.raw", mirrors[0].data.size - _HEADER)
     with _key_file(folder, key) as file:
         identity = format_luks(mirrors[0].data, file)
         files = {
+            **_SYSTEM,
             "etc/crypttab": f"root UUID={identity} none luks\n",
-            "etc/fstab": "/dev/mapper/root / ext4 rw 0 1\n/dev/md7 /srv ext4 rw 0 2\n",
+            "etc/fstab": "/dev/mapper/root / ext4 rw 0 1\n/dev/md7p1 /srv ext4 rw 0 2\n",
             "etc/mdadm/mdadm.conf": mirrors[1].line.replace("/dev/md0", "/dev/md7") + "\n",
             "srv/below": "",
         }
         _fill(Volume(inner, 0, mirrors[0].data.size - _HEADER), files)
         fill_luks(mirrors[0].data, inner, file)
-    _fill(mirrors[1].data, {"served": "yes\n"})
+    _fill(_partition(mirrors[1].data), {"served": "yes\n"})
     for mirror in mirrors:
         first, second = mirror.partitions
         run(["cp", "--sparse=always", str(first.image), str(second.image)])
@@ -87,6 +96,14 @@ def _blank(path: Path, size: int) -> Path:
     return path
 
 
+def _partition(volume: Volume) -> Volume:
+    """Make a partition table in *volume*; return its only partition."""
+    with attached(volume.image, offset=volume.offset, size=volume.size) as device:
+        table = f"label: gpt\nstart={MIB // 512}, size={(volume.size - 2 * MIB) // 512}\n"
+        run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", str(device)], stdin=table.encode())
+    return Volume(volume.image, volume.offset + MIB, volume.size - 2 * MIB)
+
+
 @contextlib.contextmanager
 def _key_file(folder: Path, key: bytes) -> Iterator[Path]:
     path = folder / "key"
@@ -96,10 +113,9 @@ def _key_file(folder: Path, key: bytes) -> Iterator[Path]:
 
 
 def _fill(volume: Volume, files: Mapping[str, str]) -> None:
-    """Make a filesystem in *volume* with a system's first signs, and *files*."""
-    signs = {"etc/os-release": "ID=debian\n", "etc/hostname": "layered\n", "sbin/init": ""}
+    """Make a filesystem with *files* in *volume*."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in {**signs, **files}.items():
+        for name, text in files.items():
             path = Path(folder) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

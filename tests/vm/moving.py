@@ -1,6 +1,6 @@
 """What the tests of moving servers need: the source as a running machine, and its new home."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -28,17 +28,24 @@ SLOW_S: Final = 900.0
 def running(recipe: Recipe, folder: Path, firmware: Firmware = Firmware.BIOS) -> Iterator[Shell]:
     """Run a server built by *recipe*, on overlays in *folder*, and lend a shell on it."""
     image = source_image(recipe)
+    with running_on(image.disks, image.key, folder, firmware) as shell:
+        yield shell
+
+
+@contextmanager
+def running_on(disks: Sequence[Path], key: Path, folder: Path, firmware: Firmware = Firmware.BIOS) -> Iterator[Shell]:
+    """Run the server on *disks*, by overlays in *folder*, and lend a shell on it, which *key* opens."""
     port = free_port()
     spec = MachineSpec(
         "source",
         accelerator_of_this_process(),
-        tuple(Disk(path, DiskFormat.QCOW2) for path in make_overlay(image.disks, folder / "overlay")),
+        tuple(Disk(path, DiskFormat.QCOW2) for path in make_overlay(disks, folder / "overlay")),
         uefi=find_uefi_firmware() if firmware is Firmware.UEFI else None,
         nics=(Nic(MAC, UserNetwork(forwards=((port, 22),))),),
         disposable=True,
     )
     with Machine.start(spec, folder / "machine", with_owner=True):
-        shell = Shell(port, image.key)
+        shell = Shell(port, key)
         shell.wait()
         yield shell
 

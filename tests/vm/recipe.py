@@ -32,11 +32,15 @@ class Layout(StrEnum):
 
     PLAIN = "plain"
     LVM = "lvm"
-    """A volume group with root and swap; /boot has a partition of its own, as in the next two."""
+    """A volume group with root and swap; /boot has a partition of its own, as in all that follow."""
+    THIN = "thin"
+    """The same with the root in a thin pool."""
     MIRROR = "mirror"
     """md RAID 1 over two disks."""
     LUKS = "luks"
     """An encrypted partition that the initramfs opens with a key of its own."""
+    SPREAD = "spread"
+    """A swap partition and a swap file, and /srv on a second disk."""
 
 
 class Initramfs(StrEnum):
@@ -60,6 +64,7 @@ _OF_FILESYSTEM: Final = {RootFilesystem.XFS: ("xfsprogs",), RootFilesystem.BTRFS
 
 _OF_LAYOUT: Final = {
     Layout.LVM: ("lvm2",),
+    Layout.THIN: ("lvm2", "thin-provisioning-tools"),
     Layout.MIRROR: ("mdadm",),
     Layout.LUKS: ("cryptsetup-initramfs", "busybox"),
 }

@@ -6,6 +6,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -16,7 +17,16 @@ from typing import Final
 
 from demo.mounting import unmount
 from tests.vm.debian_root import debian_root
-from tests.vm.disk import ROOT_SUBVOLUME, Devices, ServerDisks, fill_esp, finish_disks, make_disks, mounted_server
+from tests.vm.disk import (
+    ROOT_SUBVOLUME,
+    SWAP_FILE,
+    Devices,
+    ServerDisks,
+    fill_esp,
+    finish_disks,
+    make_disks,
+    mounted_server,
+)
 from tests.vm.recipe import Initramfs, Layout, Recipe, RootFilesystem, digest, recipe_digest
 from wherry.process import run
 
@@ -27,7 +37,13 @@ USER: Final = "ferry"
 INTERFACE: Final = "enp0s16"
 """The name of the first card of our machines, which the server configures by DHCP."""
 
-_TOOLS: Final = {Layout.LVM: ["lvcreate"], Layout.LUKS: ["cryptsetup", "qemu-img"]}
+_TOOLS: Final = {
+    Layout.LVM: ["lvcreate"],
+    Layout.THIN: ["lvcreate", "thin_restore"],
+    Layout.LUKS: ["cryptsetup", "qemu-img"],
+}
+_KERNEL_ROOT: Final = re.compile(r"^(\s*linux\s.*\sroot=)\S+", re.MULTILINE)
+_SWAP_FILE_SIZE: Final = 16 << 20
 _STEP_S: Final = 900.0
 _SATA_DRIVERS: Final = ("ahci", "sd_mod", "ext4", "xfs", "btrfs")
 
@@ -108,9 +124,18 @@ def _configure(root: Path, disks: ServerDisks, public_key: str) -> None:
         listed.unlink()
     (root / "etc/machine-id").write_text(f"{os.urandom(16).hex()}\n")
     (root / "boot/efi").mkdir(exist_ok=True)
+    if recipe.layout is Layout.SPREAD:
+        _make_swap_file(root / SWAP_FILE)
     run(["chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", USER])
     passwords = f"root:{PASSWORD}\n{USER}:{PASSWORD}\n"
     run(["chroot", str(root), "chpasswd"], stdin=passwords.encode())
+
+
+def _make_swap_file(path: Path) -> None:
+    path.touch(mode=0o600)
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, _SWAP_FILE_SIZE)
+    run(["mkswap", "-q", str(path)])
 
 
 def _fstab(disks: ServerDisks) -> Iterator[str]:
@@ -142,8 +167,7 @@ def _install_grub(root: Path, devices: Devices, disks: ServerDisks) -> None:
     run(["chroot", str(root), "grub-mkconfig", "-o", "/boot/grub/grub.cfg"], timeout_s=_STEP_S)
     configuration = root / "boot/grub/grub.cfg"
     # What grub-mkconfig writes by itself where it sees the volumes by their names.
-    by_uuid, named = f"root=UUID={disks.root_uuid}", f"root={disks.root_source}"
-    configuration.write_text(configuration.read_text().replace(by_uuid, named))
+    configuration.write_text(_KERNEL_ROOT.sub(rf"\1{disks.root_source}", configuration.read_text()))
     shim = root / "usr/lib/shim/shimx64.efi.signed"
     grub = root / "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"
     leading = root / "boot/grub/leading-on.cfg"

@@ -1,12 +1,15 @@
 """Volumes of LVM, md and LUKS, made in image files without the kernel's device mapper, which this machine may lack.
 
 A linear logical volume and a member of a mirror are runs of bytes of their partition, so a filesystem can be made and
-mounted at their offset. An encrypted volume is filled by `qemu-img`, which encrypts by itself.
-Sources: Linux include/uapi/linux/raid/md_p.h for the superblock 1.2; vgcfgbackup's text for LVM.
+mounted at their offset; so is a thin volume all of whose blocks are mapped in order. An encrypted volume is filled by
+`qemu-img`, which encrypts by itself.
+Sources: Linux include/uapi/linux/raid/md_p.h for the superblock 1.2; vgcfgbackup's text for LVM, thin_dump's for pools.
 """
 
+import itertools
 import re
 import struct
+import tempfile
 import time
 import uuid
 from collections.abc import Sequence
@@ -32,6 +35,8 @@ _LVM: Final = (
     ),
 )
 _SWAP_SIZE: Final = 64 * MIB
+_POOL_MAP_SIZE: Final = 4 * MIB
+_POOL_BLOCK: Final = 64 << 10
 _MD_DATA_AT: Final = MIB
 _MD_SUPERBLOCK_AT: Final = 4096
 _MD_CHECKED: Final = 256  # bytes of the superblock before the roles
@@ -51,19 +56,33 @@ class Volume:
 # --- LVM ---------------------------------------------------------------------------------------------------------
 
 
-def make_volume_group(partition: Volume) -> tuple[Volume, Volume]:
-    """Make a volume group with the logical volumes root and swap in *partition*; return both, in this order."""
+def make_volume_group(partition: Volume, *, thin: bool = False) -> tuple[Volume, Volume]:
+    """Make a volume group with the logical volumes root and swap in *partition*; return both, in this order.
+
+    *thin*: the root lies in a thin pool, of which it has every block, each in its place.
+    """
+    content = "data" if thin else "root"
     with attached(partition.image, offset=partition.offset, size=partition.size) as device:
         _lvm("pvcreate", str(device))
         _lvm("vgcreate", VOLUME_GROUP, str(device))
         # Not activated, so nothing is wiped: the image is new and holds zeros.
-        _lvm("lvcreate", "-an", "-Zn", "-Wn", "-L", f"{_SWAP_SIZE}b", "-n", "swap", VOLUME_GROUP)
-        _lvm("lvcreate", "-an", "-Zn", "-Wn", "-l", "100%FREE", "-n", "root", VOLUME_GROUP)
-        begin = int(_lvm("pvs", "--noheadings", "--nosuffix", "--units", "b", "-o", "pe_start", str(device)))
-        lines = _lvm(
-            *("lvs", "--noheadings", "--nosuffix", "--units", "b", "-o", "lv_name,vg_extent_size,seg_pe_ranges"),
-            VOLUME_GROUP,
-        )
+        create = ("lvcreate", "-an", "-Zn", "-Wn")
+        _lvm(*create, "-L", f"{_SWAP_SIZE}b", "-n", "swap", VOLUME_GROUP)
+        if thin:
+            _lvm(*create, "-L", f"{_POOL_MAP_SIZE}b", "-n", "map", VOLUME_GROUP)
+        _lvm(*create, "-l", "100%FREE", "-n", content, VOLUME_GROUP)
+        found = _logical_volumes(partition, device)
+        if thin:
+            _write_pool_map(found["map"], found[content].size)
+            _make_pool()
+    return found[content], found["swap"]
+
+
+def _logical_volumes(partition: Volume, device: Path) -> dict[str, Volume]:
+    """Return where each logical volume lies; it's one run of extents of the only physical volume, *device*."""
+    begin = int(_lvm("pvs", "--noheadings", "--nosuffix", "--units", "b", "-o", "pe_start", str(device)))
+    columns = "lv_name,vg_extent_size,seg_pe_ranges"
+    lines = _lvm("lvs", "--noheadings", "--nosuffix", "--units", "b", "-o", columns, VOLUME_GROUP)
     found = {}
     for line in lines.decode().splitlines():
         name, extent, place = line.split()
@@ -72,7 +91,64 @@ def make_volume_group(partition: Volume) -> tuple[Volume, Volume]:
         first, last = int(ranges[1]), int(ranges[2])
         offset = partition.offset + begin + first * int(extent)
         found[name] = Volume(partition.image, offset, (last - first + 1) * int(extent))
-    return found["root"], found["swap"]
+    return found
+
+
+def _write_pool_map(volume: Volume, size: int) -> None:
+    """Write a thin pool's map into *volume*: its device 1 has all blocks of a pool of *size* bytes, in order."""
+    blocks = size // _POOL_BLOCK
+    text = (
+        f'<superblock uuid="" time="0" transaction="1" version="2" data_block_size="{_POOL_BLOCK // 512}"'
+        f' nr_data_blocks="{blocks}">'
+        f'<device dev_id="1" mapped_blocks="{blocks}" transaction="0" creation_time="0" snap_time="0">'
+        f'<range_mapping origin_begin="0" data_begin="0" length="{blocks}" time="0"/></device></superblock>\n'
+    )
+    with tempfile.TemporaryDirectory(prefix="wherry-pool-") as folder:
+        described, written = Path(folder) / "map.xml", Path(folder) / "map"
+        described.write_text(text)
+        with written.open("wb") as file:
+            file.truncate(volume.size)
+        run(["thin_restore", "--quiet", "--input", str(described), "--output", str(written)])
+        with volume.image.open("r+b") as image:
+            image.seek(volume.offset)
+            image.write(written.read_bytes())
+
+
+def _make_pool() -> None:
+    """Make the volumes data and map a thin pool, which holds the volume root."""
+    with tempfile.TemporaryDirectory(prefix="wherry-group-") as folder:
+        description = Path(folder) / "group"
+        _lvm("vgcfgbackup", "--file", str(description), VOLUME_GROUP)
+        description.write_text(_with_pool(description.read_text()))
+        _lvm("vgcfgrestore", "--force", "--file", str(description), VOLUME_GROUP)
+
+
+def _with_pool(group: str) -> str:
+    """Return the description of a volume group with its linear volumes data and map as parts of a pool."""
+    extents = re.search(r"\bdata \{.*?extent_count = (\d+)", group, re.DOTALL)
+    assert extents is not None
+    for name, part in (("data", "pool_tdata"), ("map", "pool_tmeta")):
+        group = re.sub(
+            rf"\b{name} (\{{.*?status = \[[^]]*), \"VISIBLE\"\]", rf"{part} \1]", group, count=1, flags=re.DOTALL
+        )
+    segments = {
+        "pool": 'type = "thin-pool" metadata = "pool_tmeta" pool = "pool_tdata" transaction_id = 1'
+        f' chunk_size = {_POOL_BLOCK // 512} discards = "passdown" zero_new_blocks = 1',
+        "root": 'type = "thin" thin_pool = "pool" transaction_id = 0 device_id = 1',
+    }
+    volumes = "".join(
+        f'{name} {{ id = "{_lvm_id()}" status = ["READ", "WRITE", "VISIBLE"] flags = [] segment_count = 1'
+        f" segment1 {{ start_extent = 0 extent_count = {extents[1]} {segment} }} }}\n"
+        for name, segment in segments.items()
+    )
+    return group.replace("logical_volumes {\n", "logical_volumes {\n" + volumes, 1)
+
+
+def _lvm_id() -> str:
+    """Return an identity as LVM writes it: 32 letters and digits in seven groups."""
+    word = uuid.uuid4().hex
+    bounds = (0, 6, 10, 14, 18, 22, 26, 32)
+    return "-".join(word[begin:end] for begin, end in itertools.pairwise(bounds))
 
 
 def _lvm(program: str, *arguments: str) -> bytes:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.appliance_kernel import appliance_environment
 from tests.vm.recipe import Initramfs, Recipe
 from tests.vm.source_image import INTERFACE, SourceImage, source_image
 from wherry.boot import probe
@@ -105,11 +104,8 @@ def test_a_boot_loader_is_put_where_there_is_none(server: SourceImage, tmp_path:
         assert guest.disks[0].boot_code == ""
 
 
-def test_libguestfs_does_what_the_chroot_does(
-    server: SourceImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in appliance_environment().items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.usefixtures("appliance")
+def test_libguestfs_does_what_the_chroot_does(server: SourceImage, tmp_path: Path) -> None:
     overlay = make_overlay([server.path], tmp_path / "overlay, it")
     target = TargetMachine(Firmware.UEFI, DiskBus.SATA, nics=(TargetNic(MAC),))
     with ChrootWorkbench().open(overlay) as guest:

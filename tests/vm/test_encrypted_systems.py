@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.appliance_kernel import appliance_environment
 from tests.vm.encrypted import asking_for_the_passphrase, key_folder, key_of
 from tests.vm.recipe import Layout, Recipe
 from tests.vm.source_image import SourceImage, obstacle, source_image
@@ -29,7 +28,10 @@ TARGET = TargetMachine(Firmware.BIOS, DiskBus.VIRTIO_SCSI)
 CHECKS = (probe.Check("root", 'test "$(findmnt -no SOURCE /)" = /dev/mapper/cryptroot'),)
 LIMIT_S = 900.0
 
-pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(obstacle(RECIPE)), reason=obstacle(RECIPE))]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(bool(obstacle(RECIPE)), reason=obstacle(RECIPE)),
+]
 
 
 class Scene:
@@ -65,9 +67,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    for name, value in appliance_environment().items():
-        monkeypatch.setenv(name, value)
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
+    request.getfixturevalue("appliance")
     return Scene(source_image(RECIPE), tmp_path)
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.appliance_kernel import appliance_environment
 from tests.vm.encrypted import key_folder
 from tests.vm.layouts import BUILDERS
 from tests.vm.recipe import Layout, Recipe, RootFilesystem
@@ -25,18 +24,12 @@ from wherry.boot.target import Nic as TargetNic
 from wherry.boot.verdicts import Question
 from wherry.contract.enumerations import DiskBus, Verdict
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.usefixtures("appliance")]
 
 MAC = "52:54:00:12:34:56"
 TARGET = TargetMachine(Firmware.BIOS, DiskBus.SATA, nics=(TargetNic(MAC),))
 KEY = b"open sesame\n"
 LIMIT_S = 900.0
-
-
-@pytest.fixture(autouse=True)
-def _appliance(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in appliance_environment().items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.appliance_kernel import appliance_environment
 from tests.vm.power import switched_off
 from tests.vm.recipe import Initramfs, Recipe
 from tests.vm.source_image import source_image
@@ -102,10 +101,10 @@ class Scene:
     ],
     ids=["chroot", "guestfs"],
 )
-def scene(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
     workbench, initramfs = request.param
-    for name, value in appliance_environment().items():
-        monkeypatch.setenv(name, value)
+    if workbench is WorkbenchKind.GUESTFS:
+        request.getfixturevalue("appliance")
     images = tmp_path / "images"
     images.mkdir()
     found = Scene(images, open_workbench(workbench, accelerator_of_this_process), initramfs)

@@ -26,6 +26,7 @@ REPORT_EVERY_S = 1.0
 """The least time between two reports, in seconds."""
 
 _MAX_RATE = 10_000.0
+_LEAST_RATE = 0.01
 _MAX_TRACE = 2048
 
 
@@ -65,13 +66,24 @@ def body_of(stage: Stage, figures: ReplicationFigures, load: Load, agent_time: s
         process_trace=_trace(stage, figures)[:_MAX_TRACE],
         migrate_speed=round(rate, 2),
         compress_rate=_compress_rate(figures),
-        remain_time=int(remaining * 8 / (rate * 1e6)) if rate > 0.01 else None,
+        remain_time=_remaining_s(figures, remaining, rate),
         total_cpu_usage=load.total_cpu,
         agent_cpu_usage=load.agent_cpu,
         total_mem_usage=load.total_memory_mb,
         agent_mem_usage=load.agent_memory_mb,
         agent_time=agent_time,
     )
+
+
+def _remaining_s(figures: ReplicationFigures, remaining: int, rate_mbit: float) -> int | None:
+    """Return how long *remaining* bytes of disk will take if as much of them has to be sent as of those before.
+
+    That may be next to nothing: where the receiver has most of it, what is sent says little about what is read.
+    """
+    if rate_mbit <= _LEAST_RATE:
+        return None
+    share = min(1.0, figures.sent_bytes / figures.read_bytes) if figures.read_bytes else 1.0
+    return int(remaining * share * 8 / (rate_mbit * 1e6))
 
 
 def _trace(stage: Stage, figures: ReplicationFigures) -> str:

@@ -29,6 +29,8 @@ class Opening(msgspec.Struct, frozen=True):
     """Whether a virtual machine is to do without the processor's help."""
     keys: str = ""
     """The folder of the keys of what is encrypted, "" for none; the keys themselves are in no message."""
+    scratch: str = ""
+    """A folder for the worker's own files, which is removed after it; "" where it has none."""
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -49,10 +49,14 @@ class _Link(msgspec.Struct, frozen=True):
 def _layers(disk: Path) -> tuple[Layer, ...]:
     """Return *disk* and what it lies over. What is raw is told by its name: any content could look like a qcow2."""
     if disk.suffix != ".qcow2":
-        return (Layer(disk, DiskFormat.RAW),)
+        return (_layer(disk, DiskFormat.RAW),)
     command = ["qemu-img", "info", "-U", "--backing-chain", "--output=json", "-f", DiskFormat.QCOW2, str(disk)]
     chain = msgspec.json.decode(run(command, timeout_s=_MAKING_S), type=list[_Link])
-    return tuple(Layer(Path(link.filename), link.format) for link in chain)
+    return tuple(_layer(Path(link.filename), link.format) for link in chain)
+
+
+def _layer(path: Path, form: DiskFormat) -> Layer:
+    return Layer(path, form, is_device=path.is_block_device())
 
 
 def remove_overlay(folder: Path) -> None:

@@ -1,9 +1,11 @@
 """Where the filesystems of a landed system belong, by its own fstab. Pure."""
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from wherry.boot.blocks import partition_path
 from wherry.boot.errors import LayoutUnknown, NoSystem, VolumeLocked
 from wherry.boot.guest import GuestDisk, GuestFilesystem
 from wherry.boot.naming import Landed, find, identified, volume
@@ -16,6 +18,8 @@ MOUNTABLE: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "m
 FAT: Final = frozenset({"vfat", "msdos"})
 
 LUKS: Final = "crypto_LUKS"
+
+_ARRAY_LINK: Final = re.compile(r"(/dev/disk/by-id/md-uuid-[0-9a-f:]+)(?:-part(\d+))?")
 
 CONTAINERS: Final = {"LVM2_member": "LVM", LUKS: "LUKS", "linux_raid_member": "md"}
 """What other filesystems may lie in, by the name of what it's a part of."""
@@ -95,13 +99,27 @@ def volume_names(crypttab: str, landed: Landed) -> dict[str, str]:
 
 def with_array_names(mdadm: str, blocks: Blocks) -> Blocks:
     """Return the blocks in which volumes of md also have the names that mdadm's configuration gives them."""
-    names = {array_identity(identity): name for identity, name in array_names(mdadm).items()}
+    called = {array_identity(identity): name for identity, name in array_names(mdadm).items()}
 
     def named(each: GuestFilesystem) -> GuestFilesystem:
-        further = [name for identity, name in names.items() if identity in each.names and name not in each.names]
-        return replace(each, names=(*each.names, *further))
+        identity, partition = _array_of(each)
+        if identity not in called:
+            return each
+        name = called[identity] if partition is None else array_partition(called[identity], partition)
+        return replace(each, names=tuple(dict.fromkeys((*each.names, name))))
 
     return Blocks(blocks.disks, [named(each) for each in blocks.filesystems])
+
+
+def _array_of(volume: GuestFilesystem) -> tuple[str, int | None]:
+    """Return udev's name of the array that a volume is, or is a partition of, and which one."""
+    found = (match for name in volume.names if (match := _ARRAY_LINK.fullmatch(name)))
+    return next(((match[1], int(match[2]) if match[2] else None) for match in found), ("", None))
+
+
+def array_partition(array: str, number: int) -> str:
+    """Return what udev calls a partition of an array that has the name *array*."""
+    return f"{array}-part{number}" if array.startswith("/dev/disk/") else partition_path(array, number)
 
 
 def array_identity(identity: str) -> str:

@@ -55,5 +55,6 @@ class Unlocker:
     def _fitting(self, volume: str) -> list[str]:
         """Return the passphrase of the volume by its name, or all, where none has that name."""
         names = {name.removeprefix("luks-") for name in _TOKENS.findall(volume)}
-        named = [passphrase for name, passphrase in self.passphrases.items() if name in names]
+        # GRUB leaves the hyphens of a UUID out.
+        named = [text for name, text in self.passphrases.items() if {name, name.replace("-", "")} & names]
         return list(dict.fromkeys(named or self.passphrases.values()))

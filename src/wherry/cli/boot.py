@@ -90,8 +90,8 @@ class Bench:
     def opened(self, disks: Sequence[Path], *, writable: bool = False) -> Iterator[Guest]:
         """Lend the system on *disks*. Raises FileUnreadable, LuksKeyUnusable, and what `Workbench.open` does."""
         for disk in disks:
-            if not disk.is_file():
-                raise FileUnreadable(path=disk, what="a disk image", reason="there's no such file")
+            if not disk.is_file() and not disk.is_block_device():
+                raise FileUnreadable(path=disk, what="a disk image", reason="there's no such file or block device")
         logs.configure(level=logging.WARNING)  # on standard error: standard output is for what was asked
         with self._workbench().open(disks, writable=writable) as guest:
             yield guest

@@ -46,6 +46,11 @@ def size_of(device_number: int) -> int:
     return int(text) * _SECTOR if text.isdigit() else 0
 
 
+def is_read_only(device_number: int) -> bool:
+    """Tell whether the kernel refuses writes to a block device. It may be opened for writing all the same."""
+    return _read(_directory(device_number) / "ro") == "1"
+
+
 def kernel_partitions(device_number: int) -> list[KernelPartition]:
     """Return the partitions that the kernel knows of a disk, in the order of their offsets."""
     directory = _directory(device_number)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wherry.disks.direct import NotADisk, open_reader
 from wherry.disks.occupancy import occupant
+from wherry.disks.sysblock import is_read_only
 from wherry.receiver.drivers.image import ImageDriver
 from wherry.receiver.errors import DisksUnfit
 from wherry.replication.adopting import Adoption, Progress, adopt
@@ -37,7 +38,7 @@ def check_sizes(task_id: str, wanted: Sequence[tuple[str, int]], disks: Sequence
 def adopt_disks(images: Path, task_id: str, disks: Sequence[Path], *, in_place: bool, progress: Progress) -> Adoption:
     """Make *disks*, in this order, the replica of *task_id* below the folder *images* of a receiver.
 
-    Raises NotADisk, DisksUnfit for one that is named twice, DiskInUse, OSError, and what `adopt` raises.
+    Raises NotADisk, DisksUnfit for one that is named twice, DiskInUse, and what `adopt` raises.
     """
     media = [path.absolute() for path in disks]  # links such as those in /dev/disk/by-id stay: they outlast a boot
     if len({_identity(path) for path in media}) < len(media):
@@ -45,11 +46,20 @@ def adopt_disks(images: Path, task_id: str, disks: Sequence[Path], *, in_place: 
     for path, size in zip(media, sizes_of(media), strict=True):
         if not size:
             raise NotADisk(path=path, reason="it's empty")
-        found = occupant(path)
-        if found:
-            raise DiskInUse(path=path, reason=found)
+        _require_free(path)
     directory = ImageDriver(images).replica_directory(task_id)
     return adopt(directory, task_id, media, in_place=in_place, progress=progress)
+
+
+def _require_free(path: Path) -> None:
+    try:
+        found = occupant(path)
+    except OSError as error:
+        raise NotADisk(path=path, reason=f"it can't be written: {error.strerror or error}") from error
+    if found:
+        raise DiskInUse(path=path, reason=found)
+    if path.is_block_device() and is_read_only(path.stat().st_rdev):
+        raise NotADisk(path=path, reason="it can't be written: the device is read-only")
 
 
 def _identity(path: Path) -> tuple[int, int]:

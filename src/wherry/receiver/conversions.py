@@ -16,6 +16,7 @@ import structlog
 
 from wherry.durable import sync_directory
 from wherry.errors import WherryError
+from wherry.receiver.adoption import sizes_of
 from wherry.receiver.agenda import Agenda
 from wherry.receiver.checkpoints import checkpoint_folder, keep_newest
 from wherry.receiver.drivers import Driver
@@ -138,8 +139,8 @@ def _proven(directory: Path) -> Standing | None:
 
 
 def _taken(images: Iterable[Path]) -> int:
-    """Return how many bytes sparse files take on their medium."""
-    return sum(image.stat().st_blocks * 512 for image in images)
+    """Return how many bytes sparse files take on their medium; of a device, its size."""
+    return sum(sizes_of([image])[0] if image.is_block_device() else image.stat().st_blocks * 512 for image in images)
 
 
 def _sweep(directory: Path) -> None:

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wherry.replication.errors import AdoptionRefused, DisksDiffer
+from wherry.replication.errors import AdoptionRefused, DiskExchanged, DisksDiffer, ReplicaBusy
 from wherry.replication.granules import GRANULE_SIZE
 from wherry.replication.growing import growth
 from wherry.replication.medium import resolve_unknown
 from wherry.replication.messages import DiskLine
 from wherry.replication.record import RECORD_NAME, ReplicaDisk, ReplicaRecord, decode_record, encode_record
 from wherry.replication.redo import log_path
-from wherry.replication.replicadisk import OpenDisk, make_table, open_disk
+from wherry.replication.replicadisk import OpenDisk, holds_what_is_known, make_table, open_disk
 from wherry.replication.storage import FileStorage, Storage
 from wherry.replication.turn import DirectoryLock
 
@@ -52,6 +52,13 @@ def claims(record: ReplicaRecord, announced: Sequence[DiskLine]) -> list[DiskLin
     return [line for line in announced if known[line.index] != (line.name, line.size)]
 
 
+def check_media(disks: Iterable[OpenDisk]) -> None:
+    """Check that adopted disks are still those that were read. Raises DiskExchanged, StorageFailed."""
+    for disk in disks:
+        if not holds_what_is_known(disk):
+            raise DiskExchanged(path=disk.line.path)
+
+
 def adopt(
     directory: Path,
     task_id: str,
@@ -69,7 +76,7 @@ def adopt(
     DiskInUse for a device that others have.
     """
     storage = FileStorage() if storage is None else storage
-    lock = DirectoryLock(directory)
+    lock = _locked(directory)
     try:
         record = _recorded(storage, directory)
         if record is None:
@@ -85,6 +92,18 @@ def adopt(
     finally:
         lock.release()
     return Adoption(record.disks, begun=False)
+
+
+def _locked(directory: Path) -> DirectoryLock:
+    try:
+        return DirectoryLock(directory)
+    except ReplicaBusy as error:
+        raise ReplicaBusy(
+            directory=directory,
+            reason="the receiver has it open, or another adoption runs",
+            cause="An agent has connected for this task; or the command was given twice.",
+            fix="To have disks read again, stop the receiver, adopt them, and start it; else there's nothing to do.",
+        ) from error
 
 
 def _recorded(storage: Storage, directory: Path) -> ReplicaRecord | None:
@@ -120,8 +139,8 @@ def _named(paths: Iterable[Path]) -> str:
 def _read(storage: Storage, directory: Path, record: ReplicaRecord, progress: Progress) -> None:
     with contextlib.ExitStack() as opened:
         disks = [opened.enter_context(_opened(storage, line, directory)) for line in record.disks]
-        if not any(map(_unknown, disks)):
-            # They were read before, but may have been used since.
+        # All of them were read before, but may have been used since; or the rest of what was read is on another disk.
+        if not any(map(_unknown, disks)) or not all(map(holds_what_is_known, disks)):
             for disk in disks:
                 disk.table.mark_unknown(0, disk.table.count)
                 disk.table.flush()

@@ -182,6 +182,18 @@ class AdoptionRefused(WherryError):
     default_fix = "Name the disks that it was made of; or name another task, or remove the folder if it isn't needed."
 
 
+class DiskExchanged(WherryError):
+    """What is called like an adopted disk is another one, which must not be written."""
+
+    code = "WHERRY.2033"
+    template = "{path} isn't the disk that was adopted: next to nothing on it is what was read then."
+    default_cause = "A reboot has given the disks other names, or another disk was attached in its place."
+    default_fix = (
+        "Attach the right disk under this name. To adopt by names that stay, remove the task's folder at the receiver, "
+        "which leaves the disks alone, and adopt /dev/disk/by-id/... anew. Nothing was written."
+    )
+
+
 class PatchesUnfit(WherryError):
     """A pass was to be committed although patches of it don't lead to what the source has. Nothing is lost."""
 

@@ -16,7 +16,7 @@ from typing import Self
 
 from wherry.contract.wherry import ProofHalf
 from wherry.replication import coverage
-from wherry.replication.adopting import claims
+from wherry.replication.adopting import check_media, claims
 from wherry.replication.digests import Overlay
 from wherry.replication.errors import (
     CheckpointGone,
@@ -427,6 +427,7 @@ class Replica:
             landing = self._record.lands_in_place
             for line in self._record.disks:
                 self._disks[line.index] = open_disk(self._storage, line, self.directory, landing=landing)
+            check_media(self._disks.values() if self._record.adopted else ())
             self._tally = Tally()
             self._recover_log()
             if self._log is None:

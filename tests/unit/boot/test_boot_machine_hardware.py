@@ -20,6 +20,7 @@ from wherry.boot.machine.hardware import (
     describe,
     filled_in,
     port_file,
+    reaches_out,
 )
 from wherry.boot.machine.uefi import UefiFirmware
 from wherry.contract.enumerations import DiskBus, NicModel
@@ -88,6 +89,17 @@ def test_what_a_disk_lies_over_is_told_and_only_read() -> None:
     assert (landed["driver"], landed["read-only"], landed["file"]["read-only"]) == ("qcow2", True, True)
     assert (landed["backing"]["driver"], landed["backing"]["file"]["filename"]) == ("raw", "/dev/fdset/2")
     assert "backing" not in landed["backing"]
+
+
+def test_a_block_device_beneath_is_opened_as_one() -> None:
+    beneath = (Layer(Path("/dev/sdb"), DiskFormat.RAW, is_device=True),)
+    (top,) = [
+        json.loads(each)
+        for each in values(
+            command_of(spec(disks=(Disk(Path("/top.qcow2"), DiskFormat.QCOW2, beneath=beneath),))), "-blockdev"
+        )
+    ]
+    assert (top["file"]["driver"], top["backing"]["file"]["driver"]) == ("file", "host_device")
 
 
 def test_a_chain_that_is_not_told_to_its_end_is_not_followed() -> None:
@@ -173,3 +185,11 @@ def test_what_a_port_is_told_goes_into_its_file() -> None:
 def test_what_would_be_read_as_something_else_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"not a name|there's room|ports"):
         spec(**wrong)  # type: ignore[arg-type]
+
+
+def test_qemu_itself_needs_the_network_only_to_lend_a_way_out() -> None:
+    mac = "52:54:00:00:00:01"
+    alone = (Nic(mac, BridgeNetwork("br0")), Nic(mac, UserNetwork(isolated=True)))
+    assert not reaches_out(spec())
+    assert not reaches_out(spec(nics=alone))
+    assert reaches_out(spec(nics=(*alone, Nic(mac, UserNetwork()))))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from wherry.boot.guest import GuestFilesystem
 from wherry.boot.naming import volume
 from wherry.boot.parsing.mdadm import array_names, look_at_all, looked_at, names_of
-from wherry.boot.places import Blocks, array_identity, with_array_names
+from wherry.boot.places import Blocks, array_identity, array_partition, with_array_names
 
 IDENTITY, OTHER = "a584d941:85724736:89ff4c50:74a811ea", "00000000:00000000:00000000:00000001"
 CONFIGURATION = f"""\
@@ -51,6 +51,15 @@ def test_a_volume_is_found_by_the_name_that_the_configuration_gives_it() -> None
     found = GuestFilesystem("/dev/md127", "ext4", "aa", "", names=(array_identity(IDENTITY), "/dev/md/0"))
     blocks = with_array_names(CONFIGURATION, Blocks((), [found]))
     for name in ("/dev/md127", "/dev/md0", "/dev/md/0", f"/dev/disk/by-id/md-uuid-{IDENTITY}"):
+        assert volume(name, blocks) == blocks.filesystems[0]
+    assert volume("/dev/md/home", blocks) is None
+
+
+def test_a_partition_of_an_array_is_found_by_the_arrays_name() -> None:
+    names = tuple(array_partition(name, 2) for name in (array_identity(OTHER), "/dev/md/0"))
+    found = GuestFilesystem("/dev/md126p2", "ext4", "aa", "", names=names)
+    blocks = with_array_names(CONFIGURATION, Blocks((), [found]))
+    for name in ("/dev/md/home2", "/dev/md/0p2", f"/dev/disk/by-id/md-uuid-{OTHER}-part2"):
         assert volume(name, blocks) == blocks.filesystems[0]
     assert volume("/dev/md/home", blocks) is None
 

@@ -9,6 +9,7 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +29,7 @@ _STATUS, _TEXT, _BYTES, _LIST = c_int, c_void_p, c_void_p, c_void_p
 _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "set_backend": (_STATUS, (c_char_p,)),
     "set_backend_setting": (_STATUS, (c_char_p, c_char_p)),
+    "set_tmpdir": (_STATUS, (c_char_p,)),
     "set_smp": (_STATUS, (c_int,)),
     "set_verbose": (_STATUS, (c_int,)),
     "get_memsize": (_STATUS, ()),
@@ -37,6 +39,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "list_devices": (_LIST, ()),
     "lvs": (_LIST, ()),
     "list_md_devices": (_LIST, ()),
+    "list_partitions": (_LIST, ()),
     "md_detail": (_LIST, (c_char_p,)),
     "lvm_scan": (_STATUS, (c_int,)),
     "vg_activate_all": (_STATUS, (c_int,)),
@@ -209,22 +212,33 @@ class Appliance:
             raise OSError(number, reason) if number else OSError(reason)
 
 
+@dataclass(frozen=True, slots=True)
+class ApplianceSpec:
+    """What an appliance is made of."""
+
+    disks: Sequence[tuple[Path, str]]
+    """Image and format of each."""
+    writable: bool
+    emulate: bool
+    """Whether it has to do without KVM."""
+    memory_mib: int = 0
+    """What it gets at least."""
+    scratch: str = ""
+    """A folder for the library's own files; "" for its usual one."""
+
+
 @contextlib.contextmanager
-def launched(
-    disks: Sequence[tuple[Path, str]], *, writable: bool, emulate: bool, memory_mib: int = 0
-) -> Iterator[tuple[Appliance, list[bytes]]]:
-    """Lend an appliance with *disks* (image and format) and *memory_mib* at least, and their names in it.
+def launched(spec: ApplianceSpec) -> Iterator[tuple[Appliance, list[bytes]]]:
+    """Lend an appliance, and the names of the disks in it.
 
     Raises LibguestfsMissing, ApplianceFailed, or OSError where a disk can't be added.
     """
-    appliance = _prepared(disks, writable=writable, emulate=emulate)
+    appliance = _prepared(spec)
     try:
-        appliance.do("set_memsize", max(memory_mib, appliance.number("get_memsize")))
         try:
             appliance.do("launch")
         except OSError as error:
-            said = _said_at_launch(disks, writable=writable, emulate=emulate)
-            raise ApplianceFailed(reason=why_not_launched(str(error), said)) from error
+            raise ApplianceFailed(reason=why_not_launched(str(error), _said_at_launch(spec))) from error
         yield appliance, appliance.texts("list_devices")
         appliance.do("umount_all")
         appliance.do("shutdown")  # waits until everything is on the disks, and tells when it isn't
@@ -232,24 +246,27 @@ def launched(
         appliance.close()
 
 
-def _prepared(disks: Sequence[tuple[Path, str]], *, writable: bool, emulate: bool) -> Appliance:
+def _prepared(spec: ApplianceSpec) -> Appliance:
     appliance = Appliance()
     try:
         appliance.do("set_backend", b"direct")
-        if emulate:
+        if spec.emulate:
             appliance.do("set_backend_setting", b"force_tcg", b"1")
+        if spec.scratch:
+            appliance.do("set_tmpdir", os.fsencode(spec.scratch))
         appliance.do("set_smp", min(os.cpu_count() or 1, _MOST_PROCESSORS))
-        for image, form in disks:
-            appliance.add_disk(image, form, writable=writable)
+        appliance.do("set_memsize", max(spec.memory_mib, appliance.number("get_memsize")))
+        for image, form in spec.disks:
+            appliance.add_disk(image, form, writable=spec.writable)
     except BaseException:
         appliance.close()
         raise
     return appliance
 
 
-def _said_at_launch(disks: Sequence[tuple[Path, str]], *, writable: bool, emulate: bool) -> bytes:
+def _said_at_launch(spec: ApplianceSpec) -> bytes:
     """Try once more what has failed: the library keeps the words to itself unless it's asked for all of them."""
-    appliance = _prepared(disks, writable=writable, emulate=emulate)
+    appliance = _prepared(spec)
     try:
         return appliance.heard()
     finally:

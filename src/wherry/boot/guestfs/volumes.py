@@ -9,26 +9,45 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 from wherry.boot.blocks import BlockDevice, scan
 from wherry.boot.errors import LuksKeyRefused
 from wherry.boot.guest import GuestFilesystem
-from wherry.boot.guestfs.library import Appliance
 from wherry.boot.luks_keys import KeyFolder
 from wherry.boot.parsing.mdadm import digits, names_of
-from wherry.boot.places import LUKS, Blocks, array_identity, where
+from wherry.boot.places import LUKS, Blocks, array_identity, array_partition, where
 from wherry.disks.superblocks import read_superblock
 
 MOST_AT_ONCE: Final = 2 << 20
 """What one call reads from or writes to a device: the library's messages are limited to 4 MiB."""
 
+_KEPT_AT_ONCE: Final = 256 << 10
 _MAPPER: Final = "/dev/mapper/"
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _WRONG_KEY: Final = "No key available"
 
 
-def device(appliance: Appliance, name: bytes) -> BlockDevice:
+class Devices(Protocol):
+    """What this needs of an appliance; see `wherry.boot.guestfs.library`. A refusal is an OSError."""
+
+    def do(self, name: str, *arguments: bytes | int) -> None:
+        """Call a function that returns nothing."""
+
+    def number(self, name: str, *arguments: bytes | int) -> int:
+        """Call a function that returns a number."""
+
+    def texts(self, name: str, *arguments: bytes) -> list[bytes]:
+        """Call a function that returns a list of texts."""
+
+    def read_device(self, device: bytes, offset: int, size: int) -> bytes:
+        """Return bytes of a block device."""
+
+    def open_encrypted(self, device: bytes, key: bytes, name: bytes) -> None:
+        """Open what LUKS has encrypted as /dev/mapper/*name*."""
+
+
+def device(appliance: Devices, name: bytes) -> BlockDevice:
     """Return the block device *name* of the appliance."""
     size = appliance.number("blockdev_getsize64", name)
 
@@ -40,14 +59,31 @@ def device(appliance: Appliance, name: bytes) -> BlockDevice:
     return BlockDevice(os.fsdecode(name), size, read)
 
 
+def _kept(disk: BlockDevice) -> BlockDevice:
+    """Return the device with what was read of it kept: each call costs as much as a quarter of a MiB."""
+    kept: dict[int, bytes] = {}
+
+    def read(offset: int, length: int) -> bytes:
+        first = offset - offset % _KEPT_AT_ONCE
+        for start in range(first, min(offset + length, disk.size), _KEPT_AT_ONCE):
+            if start not in kept:
+                kept[start] = disk.read(start, _KEPT_AT_ONCE)
+        pieces = b"".join(kept.get(start, b"") for start in range(first, offset + length, _KEPT_AT_ONCE))
+        return pieces[offset - first : offset - first + length]
+
+    return BlockDevice(disk.path, disk.size, read)
+
+
 class Volumes:
     """The disks *names* of an appliance, and all that is found on them."""
 
-    def __init__(self, appliance: Appliance, names: Sequence[bytes], keys: KeyFolder | None) -> None:
+    def __init__(self, appliance: Devices, names: Sequence[bytes], keys: KeyFolder | None) -> None:
         self._appliance = appliance
-        self._names = names
         self._keys = keys
+        self._disks, self._on_disks = scan([_kept(device(appliance, name)) for name in names])
+        self._on_volumes: dict[bytes, list[GuestFilesystem]] = {}
         self._opened: dict[str, str] = {}
+        """The device of what is in it, by that of an encrypted volume."""
 
     def open(self, called: Mapping[str, str]) -> Blocks:
         """Open what is encrypted and has a key; return all that is found then.
@@ -76,27 +112,45 @@ class Volumes:
                 self._appliance.do("vg_activate_all", 0)
             self._appliance.do("cryptsetup_close", opened.encode())
         self._opened.clear()
+        self._on_volumes.clear()
         self._appliance.do("lvm_scan", 1)
 
     def _found(self) -> Blocks:
-        appliance = self._appliance
-        disks, filesystems = scan([device(appliance, name) for name in self._names])
-        members = {digits(each.uuid): each.label for each in filesystems if each.type == "linux_raid_member"}
-        for name in (*appliance.texts("lvs"), *(opened.encode() for opened in self._opened.values())):
-            filesystems += self._on_volume(name, ())
-        for name in appliance.texts("list_md_devices"):
-            details = appliance.texts("md_detail", name)
-            identity = dict(zip(details[::2], details[1::2], strict=True)).get(b"uuid", b"").decode()
-            filesystems += self._on_volume(
-                name, (array_identity(identity), *names_of(members.get(digits(identity), "")))
-            )
-        return Blocks(disks, [replace(each, opened_as=self._opened.get(each.device, "")) for each in filesystems])
+        """Return what is there now. A volume is read once, as long as it's there: emulated machines are slow."""
+        opened = [name.encode() for name in self._opened.values()]
+        volumes = [*((name, ()) for name in (*self._appliance.texts("lvs"), *opened)), *self._arrays()]
+        for name, names in volumes:
+            if name not in self._on_volumes:
+                self._on_volumes[name] = list(self._on_volume(name, names))
+        found = [*self._on_disks, *(each for name, _ in volumes for each in self._on_volumes[name])]
+        return Blocks(self._disks, [replace(each, opened_as=self._opened.get(each.device, "")) for each in found])
+
+    def _arrays(self) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+        """Yield arrays of md and their partitions, each with further names."""
+        partitions = self._appliance.texts("list_partitions")
+        for array in self._appliance.texts("list_md_devices"):
+            names = self._array_names(array)
+            yield array, names
+            for partition in partitions:
+                number = partition.removeprefix(array + b"p").decode()
+                if number.isdecimal():
+                    yield partition, tuple(array_partition(name, int(number)) for name in names)
 
     def _on_volume(self, name: bytes, names: tuple[str, ...]) -> Iterator[GuestFilesystem]:
-        volume = device(self._appliance, name)
+        volume = _kept(device(self._appliance, name))
         found = read_superblock(volume.read, volume.size)
         if found is not None:
             yield GuestFilesystem(volume.path, found.type, found.uuid, found.label, names=names)
+
+    def _array_names(self, name: bytes) -> tuple[str, ...]:
+        try:
+            details = self._appliance.texts("md_detail", name)
+        except OSError:
+            return ()  # it lacks members, and doesn't run
+        identity = dict(zip(details[::2], details[1::2], strict=True)).get(b"uuid", b"").decode()
+        members = (each for each in self._on_disks if each.type == "linux_raid_member")
+        label = next((each.label for each in members if digits(each.uuid) == digits(identity)), "")
+        return (array_identity(identity), *names_of(label))
 
     def _unlock(self, volume: GuestFilesystem, name: str) -> None:
         if self._keys is None or _MAPPER + name in self._opened.values():

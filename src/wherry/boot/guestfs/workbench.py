@@ -5,6 +5,7 @@ without. On a machine without a kernel in /boot, name one for it: SUPERMIN_KERNE
 """
 
 import contextlib
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -28,11 +29,14 @@ class GuestfsWorkbench:
     @contextlib.contextmanager
     def open(self, disks: Sequence[Path], *, writable: bool = False) -> Iterator[Guest]:
         """Open a system. See `Workbench.open`; raises LuksKeyRefused and LuksKeyUnusable, too."""
-        opening = Opening(
-            tuple(str(disk.absolute()) for disk in disks),
-            writable,
-            emulate=self._accelerator() is Accelerator.TCG,
-            keys="" if self._keys is None else str(self._keys.path.absolute()),
-        )
-        with served("wherry.boot.guestfs.worker", opening) as guest:
-            yield guest
+        # A worker that is killed leaves its files behind.
+        with tempfile.TemporaryDirectory(prefix="wherry-guestfs-") as scratch:
+            opening = Opening(
+                tuple(str(disk.absolute()) for disk in disks),
+                writable,
+                emulate=self._accelerator() is Accelerator.TCG,
+                keys="" if self._keys is None else str(self._keys.path.absolute()),
+                scratch=scratch,
+            )
+            with served("wherry.boot.guestfs.worker", opening) as guest:
+                yield guest

@@ -16,7 +16,7 @@ from typing import Final
 
 from wherry.boot.chroot.devices import QCOW2_ENDING
 from wherry.boot.guest import FileKind, FileStatus, GuestDisk
-from wherry.boot.guestfs.library import Appliance, launched
+from wherry.boot.guestfs.library import Appliance, ApplianceSpec, launched
 from wherry.boot.guestfs.volumes import MOST_AT_ONCE, Volumes, device
 from wherry.boot.inspection import MDADM_CONFIGS
 from wherry.boot.luks_keys import KeyFolder
@@ -57,13 +57,15 @@ def main() -> None:
 
 @contextlib.contextmanager
 def _opened(opening: Opening) -> Iterator[tuple[Facts, Operations]]:
-    disks = [(Path(disk), "qcow2" if disk.endswith(QCOW2_ENDING) else "raw") for disk in opening.disks]
     keys = KeyFolder(Path(opening.keys)) if opening.keys else None
-    memory_mib = _UNLOCKING_MIB if keys else 0
-    with launched(disks, writable=opening.writable, emulate=opening.emulate, memory_mib=memory_mib) as (
-        appliance,
-        names,
-    ):
+    spec = ApplianceSpec(
+        [(Path(disk), "qcow2" if disk.endswith(QCOW2_ENDING) else "raw") for disk in opening.disks],
+        opening.writable,
+        opening.emulate,
+        _UNLOCKING_MIB if keys else 0,
+        opening.scratch,
+    )
+    with launched(spec) as (appliance, names):
         volumes = Volumes(appliance, names, keys)
         files = _Files(appliance)
         blocks = volumes.open({})

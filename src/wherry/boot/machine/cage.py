@@ -5,12 +5,14 @@ opened before, by somebody with more rights, and is inherited. SETTINGS is JSON:
 
 - ``starter``: the process with whose death QEMU is to be killed, 0 for none;
 - ``user``: the user and group that QEMU runs as, null to stay; ``groups``: further groups of it;
+- ``network``: whether it needs this host's network; without, a QEMU that runs as somebody else sees none of it;
 - ``cwd``: the folder that QEMU works in;
 - ``console``: the descriptor that the console's text is read from, that of its file, and the most bytes of it.
 
 The console's text is kept by a process of its own that lives as long as QEMU, whatever becomes of the receiver. Of what
 grows too long the end stays: QEMU's own log files have no limit.
-Source: prctl(2), PR_SET_PDEATHSIG and PR_SET_NO_NEW_PRIVS; the former is forgotten with a change of the user.
+Sources: prctl(2), PR_SET_PDEATHSIG and PR_SET_NO_NEW_PRIVS; the former is forgotten with a change of the user.
+unshare(2).
 """
 
 import ctypes
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 PID_FILE = "pid"
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWIPC = 0x08000000
+_CLONE_NEWNET = 0x40000000
 _PIECE = 1 << 16
 
 
@@ -34,8 +38,12 @@ def main(settings: "dict[str, Any]", command: "list[str]") -> None:
     with open(PID_FILE, "w", encoding="ascii") as pid_file:  # noqa: PTH123 - pathlib is slow to import
         pid_file.write(f"{os.getpid()}\n")
     os.chdir(settings["cwd"])
+    libc = ctypes.CDLL(None)
     user = settings["user"]
     if user is not None:
+        hidden = _CLONE_NEWIPC if settings["network"] else _CLONE_NEWIPC | _CLONE_NEWNET
+        if libc.unshare(hidden) != 0:
+            print("this host's network can't be hidden from QEMU", file=sys.stderr)  # noqa: T201 - it's in the machine's log
         os.setgroups(settings["groups"])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
@@ -45,7 +53,6 @@ def main(settings: "dict[str, Any]", command: "list[str]") -> None:
         os._exit(0)
     os.close(source)
     os.close(target)
-    libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     starter = settings["starter"]
     if starter:

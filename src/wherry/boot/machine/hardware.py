@@ -43,10 +43,11 @@ class DiskFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A file that an overlay lies over."""
+    """A file that an overlay lies over, or a block device."""
 
     path: Path
     format: DiskFormat
+    is_device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,11 @@ class MachineSpec:
             raise ValueError(f"{len(self.disks)} disks: SATA has {_SATA_PORTS} ports")
         if len(self.nics) > _MOST_NICS:
             raise ValueError(f"{len(self.nics)} network cards: there's room for {_MOST_NICS}")
+
+
+def reaches_out(spec: MachineSpec) -> bool:
+    """Whether QEMU itself needs this host's network: a card's tap device and an isolated network don't."""
+    return any(isinstance(nic.network, UserNetwork) and not nic.network.isolated for nic in spec.nics)
 
 
 def port_file(port: str) -> str:
@@ -257,7 +263,9 @@ def _disk(spec: MachineSpec, number: int, disk: Disk, files: _Files) -> Iterator
     top = _node(disk.format, files.name(disk.path, Access.CHANGE), cache=cache, discard="unmap")
     above = top
     for layer in disk.beneath:
-        above["backing"] = _node(layer.format, files.name(layer.path, Access.READ), read_only=True)
+        above["backing"] = _node(
+            layer.format, files.name(layer.path, Access.READ), is_device=layer.is_device, read_only=True
+        )
         above = above["backing"]
     if disk.beneath and above["driver"] == DiskFormat.QCOW2:
         above["backing"] = None
@@ -291,8 +299,14 @@ def _nic(number: int, nic: Nic) -> Iterator[str]:
 Options = dict[str, Any]
 
 
-def _node(driver: DiskFormat, file: str, *, read_only: bool = False, **options: object) -> Options:
-    """Return a block node of QEMU over a file, which has the same options."""
+def _node(
+    driver: DiskFormat, file: str, *, is_device: bool = False, read_only: bool = False, **options: object
+) -> Options:
+    """Return a block node of QEMU over a file or a device, which has the same options."""
     if read_only:
         options["read-only"] = True
-    return {"driver": driver, "file": {"driver": "file", "filename": file, **options}, **options}
+    return {
+        "driver": driver,
+        "file": {"driver": "host_device" if is_device else "file", "filename": file, **options},
+        **options,
+    }

@@ -26,7 +26,7 @@ from wherry.boot.machine import cage
 from wherry.boot.machine.accelerator import QEMU
 from wherry.boot.machine.errors import MachineGone, MachineNotStarted, MonitorRefused
 from wherry.boot.machine.handing import CONSOLE_LOG, CONSOLE_SOCKET, MONITOR_SOCKET, Opened, opened
-from wherry.boot.machine.hardware import UEFI_VARIABLES, MachineSpec, describe, filled_in, port_file
+from wherry.boot.machine.hardware import UEFI_VARIABLES, MachineSpec, describe, filled_in, port_file, reaches_out
 from wherry.boot.machine.monitor import order
 from wherry.boot.machine.picture import png_from_ppm
 from wherry.boot.machine.scope import limits
@@ -227,6 +227,7 @@ def _caged(spec: MachineSpec, command: Sequence[str], handed: Opened, *, with_ow
     settings = {
         "starter": os.getpid() if with_owner else 0,
         "user": spec.user,
+        "network": reaches_out(spec),
         "groups": groups_for(spec.accelerator),
         "cwd": _WORKPLACE,
         "console": (handed.text_from, handed.text_to, MOST_TEXT),

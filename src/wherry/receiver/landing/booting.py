@@ -96,6 +96,8 @@ class Booting:
         workbench = open_workbench(settings.workbench, accelerator, keys)
         if settings.workbench is WorkbenchKind.GUESTFS:
             require_appliance(workbench, state / "appliance.json")
+        elif keys is not None:
+            log.warning("luks_keys_unused", reason="only --workbench guestfs opens encrypted volumes")
         users = MachineUsers(settings.machine_users)
         rehearser = BootRehearser(workbench, accelerator, users, keys)
         return cls(settings, BootConverter(workbench), rehearser, accelerator, users)
