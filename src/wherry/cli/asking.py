@@ -32,9 +32,9 @@ class Access(NamedTuple):
     def __repr__(self) -> str:
         return f"Access(endpoint={self.endpoint!r}, source={self.source!r})"
 
-    def open(self) -> ControlPlane:
-        """Return the control plane, to be closed by the caller."""
-        policy = RetryPolicy(budget_s=PATIENCE_S)
+    def open(self, patience_s: float) -> ControlPlane:
+        """Return the control plane, to be closed by the caller. Calls are tried again for *patience_s* seconds."""
+        policy = RetryPolicy(budget_s=patience_s)
         return ControlPlane(self.endpoint, self.access_key, self.secret_key, self.ca_file, policy=policy)
 
 
@@ -56,9 +56,12 @@ class Asking:
         """Return how the control plane is reached. Raises what `choose` raises."""
         return choose(self.profile, self.admin_file, os.environ, own_profiles())
 
-    def connect(self) -> ControlPlane:
-        """Return the control plane, to be closed by the caller. Raises what `choose` raises, and TrustMissing."""
-        return self.access().open()
+    def connect(self, patience_s: float | None = None) -> ControlPlane:
+        """Return the control plane, to be closed by the caller. Raises what `choose` raises, and TrustMissing.
+
+        Calls are tried again for *patience_s* seconds, PATIENCE_S unless said.
+        """
+        return self.access().open(PATIENCE_S if patience_s is None else patience_s)
 
 
 USUAL: Final = Asking()

@@ -215,3 +215,21 @@ class OptionMissing(WherryError):
     default_cause = "Without it the command doesn't know what it's for."
     default_fix = "Give it; --help tells what it means."
     exit_status = ExitStatus.USAGE
+
+
+class TaskFailed(WherryError):
+    """The task that was followed has failed."""
+
+    code = "WHERRY.6051"
+    template = "The task {name} has failed: {reason}."
+    default_cause = "Its agent or its receiver gave it up; the control plane was told no more."
+    default_fix = "See `wherry task events` and the logs of agent and receiver; `wherry task start` goes on with it."
+
+
+class TaskStopped(WherryError):
+    """The task that was followed was stopped."""
+
+    code = "WHERRY.6052"
+    template = "The task {name} was stopped."
+    default_cause = "A user stopped it, or it was stopped for its speed."
+    default_fix = "`wherry task events` tells by whom; `wherry task start` goes on with it."

@@ -30,6 +30,7 @@ _HELP = {
     "profile": "Keep several control planes, and choose which one commands are for.",
     "source": "List, show, rename, group and delete the servers that are to be moved.",
     "task": "Create, start, cut over and follow migrations, one or thousands at a time.",
+    "watch": "Follow a task to its end, live.",
     "template": "Keep templates of the servers that targets are made of.",
     "project": "Group sources, with a label that policies look at.",
     "landing": "See and decide what becomes of a landed system: its machine, its launch, a roll back.",
@@ -79,7 +80,7 @@ _HELP = {
 }
 """What each command says of itself; it stands here because the modules of the commands aren't loaded for `--help`."""
 
-_SINGLE = frozenset({"login", "serve", "verify"})
+_SINGLE = frozenset({"login", "serve", "verify", "watch"})
 """Commands without others beneath; the modules of all others have an app."""
 
 for _name, _help in _HELP.items():

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import msgspec
 from cyclopts import App
 from rich.table import Table
 
@@ -23,6 +22,7 @@ from wherry.cli.fleet import (
 )
 from wherry.cli.output import Column, facts, moment, show, size, table
 from wherry.cli.task_creation import Wish, creation
+from wherry.cli.watching import error_code
 from wherry.contract.enumerations import Action
 from wherry.contract.sources import SourceSummary
 from wherry.contract.tasks import SubtaskDetail, SubtaskSummary, TaskDetail, TaskList, TaskSummary
@@ -217,16 +217,6 @@ def _add_action(name: str, action: Action, meaning: str) -> None:
 
 for _name, _action, _meaning in _ACTIONS:
     _add_action(_name, _action, _meaning)
-
-
-def error_code(error_json: str | None) -> str:
-    """Return the code in a task's `error_json`; empty when there's none."""
-    if not error_json:
-        return ""
-    try:
-        return str(msgspec.json.decode(error_json, type=dict[str, object]).get("error_code", ""))
-    except msgspec.MsgspecError:
-        return ""
 
 
 def described_figures(found: ReplicationFigures) -> Table:
