@@ -132,7 +132,9 @@ def test_a_fleet_is_moved_by_one_command(wherry: Wherry, fleet: str) -> None:
     assert answered(wherry("task", "limits", f"{fleet}2", "--json"))["speed_limit"][0]["speed"] == 10
     assert wherry("task", "figures", f"{fleet}0")[0] == ExitStatus.REFUSED
     done(wherry("task", "stop", f"{fleet}2"))
-    assert answered(wherry("source", "errors", "--json"))["migration_errors"] == []
+    # The account is shared with other tests, whose sources may have failed.
+    failed = json.loads(wherry("source", "errors", "--json")[1])["migration_errors"]
+    assert not [each for each in failed if each["name"].startswith(fleet)]
 
 
 def test_what_excludes_each_other_is_told(wherry: Wherry, fleet: str) -> None:
