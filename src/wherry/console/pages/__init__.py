@@ -14,6 +14,7 @@ from wherry.console.pages import (
     task,
     task_actions,
     task_list,
+    task_settings,
 )
 from wherry.console.visit import Page
 
@@ -25,6 +26,7 @@ PAGES: Sequence[Page] = (
     *task_list.PAGES,
     *task.PAGES,
     *task_actions.PAGES,
+    *task_settings.PAGES,
     *rehearsal.PAGES,
 )
 """Every page but the overview, which stands at ``/``."""

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from msgspec import json
 
-from wherry.console import task_words
+from wherry.console import speed_calendar, task_words
 from wherry.console.live import Fragments
 from wherry.console.visit import Page, Visit
 from wherry.contract.catalogue import EVERY_ENTRY
@@ -35,14 +35,17 @@ async def show_task(visit: Visit) -> Answer:
     facts = await _facts(visit)
     templates = await known(visit, TemplateList, "ListTemplates", {}) if visit.may("UpdateTaskStatus") else None
     parameters = {"task_id": visit.call.parameters["task_id"]}
+    speed = await known(visit, SpeedLimits, "ShowsSpeedLimits", parameters)
     return visit.page(
         "task.html",
         **facts,
+        day=() if speed is None else speed_calendar.day_of(speed.speed_limit, facts["task"].speed_limit or 0),
+        clock=speed_calendar.clock,
         templates=[] if templates is None else templates.templates,
         machine=await known(visit, TargetMachine, "ShowTargetMachine", parameters),
         rehearsal_settings=await known(visit, RehearsalSettings, "ShowRehearsalSettings", parameters),
         settings=await known(visit, ConfigSettingsAnswer, "ShowConfigSetting", parameters),
-        speed=await known(visit, SpeedLimits, "ShowsSpeedLimits", parameters),
+        speed=speed,
     )
 
 
