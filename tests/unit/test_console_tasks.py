@@ -154,6 +154,20 @@ def test_the_list_is_filtered(tmp_path: Path) -> None:
     run(tmp_path / "data", check)
 
 
+def test_many_tasks_are_chosen_by_who_may_act(tmp_path: Path) -> None:
+    async def check(plane: Harness) -> None:
+        _, made = await started_task(plane)
+        page = (await (await signed_in(plane)).get("/console/tasks")).text
+        assert f'id="choose-{made}"' in page
+        assert 'id="batch-stop"' in page
+        limited = (await (await reader(plane)).get("/console/tasks")).text
+        assert f'id="task-{made}"' in limited
+        assert "choose-" not in limited
+        assert "<dialog" not in limited
+
+    run(tmp_path / "data", check)
+
+
 def test_a_task_that_isnt_there_is_a_page_with_its_code(tmp_path: Path) -> None:
     async def check(plane: Harness) -> None:
         visitor = await signed_in(plane)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from wherry.console.languages import N_
 from wherry.console.live import Fragments, Rows
 from wherry.console.navigation import Entry
+from wherry.console.pages.source_list import BATCH_ACTIONS
 from wherry.console.pages.task import known
 from wherry.console.visit import Page, Visit
 from wherry.contract.fleet import Fleet, FleetOrder, TaskWork
@@ -36,8 +37,9 @@ async def watch_tasks(visit: Visit) -> Fragments:
     """Return its rows."""
     facts = await _facts(visit)
     fleet: Fleet = facts["fleet"]
+    shared = {name: facts[name] for name in ("receivers", "batch_actions")}
     each = {
-        f"task-{member.task.id}": visit.fragment("_parts/task_row.html", member=member, receivers=facts["receivers"])
+        f"task-{member.task.id}": visit.fragment("_parts/task_row.html", member=member, **shared)
         for member in fleet.members
         if member.task is not None
     }
@@ -73,5 +75,6 @@ async def _facts(visit: Visit) -> dict[str, Any]:
         "page": page,
         "pages": max(1, -(-fleet.count // _PAGE)),
         "address": urlencode({name: value for name, value in filters.items() if value}),
+        "batch_actions": BATCH_ACTIONS if visit.may("UpdateTaskStatus") else (),
         "receivers": {} if receivers is None else {each.id: each.name for each in receivers.receivers},
     }
