@@ -31,6 +31,7 @@ _HELP = {
     "source": "List, show, rename, group and delete the servers that are to be moved.",
     "task": "Create, start, cut over and follow migrations, one or thousands at a time.",
     "watch": "Follow a task to its end, live.",
+    "doctor": "Look at the way to the control plane and to receivers, and name the hop that fails.",
     "template": "Keep templates of the servers that targets are made of.",
     "project": "Group sources, with a label that policies look at.",
     "landing": "See and decide what becomes of a landed system: its machine, its launch, a roll back.",
@@ -80,7 +81,7 @@ _HELP = {
 }
 """What each command says of itself; it stands here because the modules of the commands aren't loaded for `--help`."""
 
-_SINGLE = frozenset({"login", "serve", "verify", "watch"})
+_SINGLE = frozenset({"login", "serve", "verify", "watch", "doctor"})
 """Commands without others beneath; the modules of all others have an app."""
 
 for _name, _help in _HELP.items():

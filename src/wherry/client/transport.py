@@ -93,7 +93,7 @@ class Transport:
         self._server_time = ServerTime() if server_time is None else server_time
         self._client = httpx.Client(
             base_url=self.endpoint,
-            verify=_trust(self.endpoint, ca_file),
+            verify=trust_of(self.endpoint, ca_file),
             http2=False,
             trust_env=False,
             follow_redirects=False,
@@ -186,7 +186,8 @@ class Transport:
         return ControlPlaneUnreachable(endpoint=self.endpoint, reason=reason)
 
 
-def _trust(endpoint: str, ca_file: Path | None) -> ssl.SSLContext | bool:
+def trust_of(endpoint: str, ca_file: Path | None) -> ssl.SSLContext | bool:
+    """Return what is trusted at *endpoint*; False for a plain connection. Raises TrustMissing."""
     if not endpoint.startswith("https://"):
         return False  # nothing to verify on a plain connection, so no authorities are loaded
     if ca_file is None:
