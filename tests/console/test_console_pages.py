@@ -28,6 +28,7 @@ def pages(visitor: Visitor) -> list[str]:
     source = source_page(visitor)
     return [
         *("/", "/console/sources", "/console/sources?search=nothing+like+it", "/console/nothing"),
+        *("/console/errors", "/console/receivers"),
         *(f"{source}{tab}" for tab in ("", "/disks", "/checks", "/network")),
     ]
 

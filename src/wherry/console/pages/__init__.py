@@ -6,7 +6,9 @@ from wherry.console import signing_in
 from wherry.console.live import Live
 from wherry.console.navigation import Entry
 from wherry.console.pages import (
+    failure_list,
     overview,
+    receiver_list,
     rehearsal,
     source_detail,
     source_list,
@@ -28,6 +30,8 @@ PAGES: Sequence[Page] = (
     *task_actions.PAGES,
     *task_settings.PAGES,
     *rehearsal.PAGES,
+    *failure_list.PAGES,
+    *receiver_list.PAGES,
 )
 """Every page but the overview, which stands at ``/``."""
 
@@ -38,8 +42,16 @@ LIVE: Mapping[str, Live] = {
     **task_list.LIVE,
     **task.LIVE,
     **rehearsal.LIVE,
+    **failure_list.LIVE,
+    **receiver_list.LIVE,
 }
 """The live pages, by what stands behind ``/console/live/``."""
 
-NAVIGATION: Sequence[Entry] = (overview.ENTRY, source_list.ENTRY, task_list.ENTRY)
+NAVIGATION: Sequence[Entry] = (
+    overview.ENTRY,
+    source_list.ENTRY,
+    task_list.ENTRY,
+    failure_list.ENTRY,
+    receiver_list.ENTRY,
+)
 """The entries of the navigation in their order."""
