@@ -21,6 +21,12 @@ app.command("wherry.cli.receivers:show_receiver", name="show", help="Show a rece
 
 _LAST_FIRST_USER = (1 << 32) - 2 - USERS
 
+app.command(
+    "wherry.cli.receiver_doctor:receiver_doctor",
+    name="doctor",
+    help="Tell whether a receiver could land and boot servers on this machine.",
+)
+
 
 @app.default
 def receiver(

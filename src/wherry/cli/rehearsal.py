@@ -66,6 +66,9 @@ class Asked:
     limit: Annotated[int, Parameter(validator=Number(gte=10, lte=86400))] = DEFAULT_LIMIT_S
     """Seconds that the copy may take to come up."""
 
+    strict_units: Annotated[bool, Parameter(negative="")] = False
+    """Fail where a unit of systemd fails in the copy that hadn't failed on the source."""
+
     def checks(self) -> list[RehearsalCheck]:
         """Return the checks. Raises ValueUnreadable."""
         return [read_check(text) for text in self.check]
@@ -135,7 +138,7 @@ def order(
         Wait for the end and show what came of it; exit status 1: the copy didn't pass.
     """
     # Defaults aren't sent, so they stay as the task's settings have them.
-    request = RehearsalRequest(checks=asked.checks(), limit_s=asked.limit, fresh=fresh)
+    request = RehearsalRequest(checks=asked.checks(), limit_s=asked.limit, strict_units=asked.strict_units, fresh=fresh)
     with asking.connect() as plane:
         made = plane.order_rehearsal(find_task(plane, task).id, request)
         found = plane.show_rehearsal(made)
@@ -198,6 +201,7 @@ def settings(task: str, /, *, asking: Asking = USUAL) -> None:
         found = plane.show_rehearsal_settings(find_task(plane, task).id)
     shown = facts(
         ("limit", f"{found.limit_s} s"),
+        ("strict units", found.strict_units),
         *((f"check {check.name}", check.command) for check in found.checks),
     )
     show(found, shown, json=asking.json)
@@ -212,7 +216,7 @@ def configure(task: str, /, *, asked: Asked = USUALLY_ASKED, asking: Asking = US
     task:
         Its id or name, or those of its source.
     """
-    wished = RehearsalSettings(checks=asked.checks(), limit_s=asked.limit)
+    wished = RehearsalSettings(checks=asked.checks(), limit_s=asked.limit, strict_units=asked.strict_units)
     with asking.connect() as plane:
         plane.update_rehearsal_settings(find_task(plane, task).id, wished)
 
