@@ -69,6 +69,9 @@ def test_a_task_shows_its_figures_passes_and_history(tmp_path: Path) -> None:
         assert f'data-samples="/console/tasks/{made}/samples"' in page
         (kept,) = (await visitor.get(f"/console/tasks/{made}/samples")).json()["samples"]
         assert kept["wire_bytes"] == FIGURES["wire_bytes"]
+        report = await visitor.get(f"/console/tasks/{made}/report")
+        assert (report.status_code, report.headers["content-type"].startswith("text/html")) == (200, True)
+        assert HOSTILE not in report.text
 
     run(tmp_path / "data", check)
 

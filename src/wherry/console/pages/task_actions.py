@@ -61,6 +61,11 @@ async def download_log(visit: Visit) -> Answer:
     return await visit.perform("DownloadLog", _parameters(visit))
 
 
+async def show_report(visit: Visit) -> Answer:
+    """Return the migration's report as a page that stands alone."""
+    return await visit.perform("ShowReport", _parameters(visit), query={"format": "html"})
+
+
 async def show_samples(visit: Visit) -> Answer:
     """Return the samples that the plots are drawn from."""
     return await visit.perform("ListReplicationSamples", _parameters(visit))
@@ -82,6 +87,7 @@ PAGES = (
     Page("ConsoleTaskLogCollect", "POST", f"{PATH}/log", collect_log, max_body=_SMALL),
     Page("ConsoleTaskLogClose", "POST", f"{PATH}/log/close", close_log, max_body=_SMALL),
     Page("ConsoleTaskLog", "GET", f"{PATH}/log", download_log),
+    Page("ConsoleTaskReport", "GET", f"{PATH}/report", show_report),
     Page("ConsoleTaskSamples", "GET", f"{PATH}/samples", show_samples),
     Page("ConsoleTaskProof", "GET", f"{PATH}/proof", download_proof),
 )
