@@ -13,6 +13,7 @@ import pytest
 from tests.contract import documents
 from tests.contract.people import READ_ONLY, make_user
 from tests.contract.running import Raw, Server
+from tests.golden.compare import assert_golden
 from wherry.cli.main import run
 from wherry.errors import ExitStatus
 
@@ -337,3 +338,40 @@ def test_landings_and_rehearsals_before_anything_has_landed(wherry: Wherry, flee
     assert answered(wherry("rehearsal", "list", "--source", f"{fleet}0", "--json"))["count"] == 0
     assert wherry("rehearsal", "order", f"{fleet}0")[0] == ExitStatus.REFUSED
     assert wherry("proof", "show", f"{fleet}0")[0] == ExitStatus.REFUSED
+
+
+def shape(value: Any) -> Any:
+    """Return a document with the kind of each value in its place, so that ids and times don't matter."""
+    if isinstance(value, dict):
+        return {name: shape(member) for name, member in sorted(value.items())}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("source-list", ["source", "list", "{}0"]),
+        ("source-show", ["source", "show", "{}0"]),
+        ("task-list", ["task", "list", "{}0"]),
+        ("task-show", ["task", "show", "{}0"]),
+        ("task-events", ["task", "events", "{}0"]),
+        ("task-start", ["task", "start", "{}0"]),
+        ("landing-show", ["landing", "show", "{}0"]),
+        ("landing-machine", ["landing", "machine", "{}0"]),
+        ("rehearsal-settings", ["rehearsal", "settings", "{}0"]),
+        ("user-show", ["user", "show", "admin"]),
+        ("policy-show", ["policy", "show", "sms-read-only-access"]),
+        ("project-list", ["project", "list", "SystemProject"]),
+        ("audit-list", ["audit", "list", "--limit", "1"]),
+        ("audit-verify", ["audit", "verify"]),
+        ("event-list", ["event", "list", "--limit", "1"]),
+        ("token-create", ["token", "create", "--role", "agent"]),
+        ("doctor", ["doctor"]),
+    ],
+)
+def test_the_fields_that_programs_rely_on(wherry: Wherry, fleet: str, name: str, words: list[str]) -> None:
+    done(wherry("task", "create", f"{fleet}0"))
+    told = answered(wherry(*(word.format(fleet) for word in words), "--json"))
+    assert_golden(f"json/{name}.json", json.dumps(shape(told), indent=2) + "\n")
