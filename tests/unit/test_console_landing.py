@@ -68,7 +68,13 @@ def test_a_launched_target_is_rolled_back_by_a_button(tmp_path: Path) -> None:
         live = page.partition('id="task-landing"')[2].partition('id="task-proof"')[0]
         assert 'data-opens="do-roll_back"' in live
         assert 'data-opens="do-launch"' not in live
+        assert (await visitor.get(f"{path}/screenshot")).status_code == 404
+        assert (await visitor.post(f"{path}/recordings", data={})).status_code == 303
+        (order,) = await scene.orders()
+        assert order["kind"] == "record"
+        assert ">Recording<" in (await visitor.get(path)).text
         limited = await reader(plane)
+        assert (await limited.post(f"{path}/recordings", data={})).status_code == 403
         assert 'data-opens="do-roll_back"' not in (await limited.get(path)).text
         refused = await visitor.post(f"{path}/landing", data={"operation": "launch"})
         assert refused.status_code >= 400

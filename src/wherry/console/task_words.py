@@ -45,6 +45,7 @@ ORDER_KINDS: Mapping[str, str] = {
     OrderKind.DRILL: N_("Drill"),
     OrderKind.REHEARSE: N_("Rehearsal"),
     OrderKind.CLONE: N_("Clone"),
+    OrderKind.RECORD: N_("Recording"),
 }
 
 ORDER_STAGES: Mapping[str, Word] = {

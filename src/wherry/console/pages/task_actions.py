@@ -38,6 +38,22 @@ async def rehearse(visit: Visit) -> Answer:
     return visit.go(_page(visit), notice="ordered")
 
 
+async def record(visit: Visit) -> Answer:
+    """Have console and screen of the launched target recorded."""
+    await visit.perform("RecordTarget", _parameters(visit), body={})
+    return visit.go(_page(visit), notice="ordered")
+
+
+async def show_target_console(visit: Visit) -> Answer:
+    """Return what the launched target had written to its console."""
+    return await visit.perform("ShowTargetConsole", _parameters(visit))
+
+
+async def show_target_screen(visit: Visit) -> Answer:
+    """Return the picture of the launched target's screen."""
+    return await visit.perform("ShowTargetScreenshot", _parameters(visit))
+
+
 async def delete(visit: Visit) -> Answer:
     """Delete the task."""
     await visit.perform("DeleteTask", _parameters(visit))
@@ -83,6 +99,9 @@ PAGES = (
     Page("ConsoleTaskAction", "POST", f"{PATH}/action", act, max_body=_SMALL),
     Page("ConsoleTaskLanding", "POST", f"{PATH}/landing", act_on_landing, max_body=_SMALL),
     Page("ConsoleTaskRehearse", "POST", f"{PATH}/rehearse", rehearse, max_body=_SMALL),
+    Page("ConsoleTaskRecord", "POST", f"{PATH}/recordings", record, max_body=_SMALL),
+    Page("ConsoleTargetConsole", "GET", f"{PATH}/console", show_target_console),
+    Page("ConsoleTargetScreen", "GET", f"{PATH}/screenshot", show_target_screen),
     Page("ConsoleTaskDelete", "POST", f"{PATH}/delete", delete, max_body=_SMALL),
     Page("ConsoleTaskLogCollect", "POST", f"{PATH}/log", collect_log, max_body=_SMALL),
     Page("ConsoleTaskLogClose", "POST", f"{PATH}/log/close", close_log, max_body=_SMALL),
