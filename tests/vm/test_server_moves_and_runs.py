@@ -53,6 +53,7 @@ class Move:
 
 MOVES = [
     pytest.param(Move(Recipe()), id="bios-ext4"),
+    pytest.param(Move(Recipe(), Firmware.UEFI), id="uefi-ext4"),
     pytest.param(Move(Recipe(layout=Layout.LVM), workbench="guestfs"), id="lvm"),
 ]
 
