@@ -1,6 +1,6 @@
 """What the tests of moving servers need: the source as a running machine, and its new home."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -51,13 +51,19 @@ def running_on(disks: Sequence[Path], key: Path, folder: Path, firmware: Firmwar
 
 
 @contextmanager
-def new_home(bundle: Path, folder: Path, *receiver_options: str) -> Iterator[Rig]:
-    """Run a control plane that hands *bundle* out, and a receiver; there's no agent yet."""
+def new_home(
+    bundle: Path, folder: Path, *receiver_options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Rig]:
+    """Run a control plane that hands *bundle* out, and a receiver; there's no agent yet.
+
+    *environment*: further variables of the receiver.
+    """
     rig = Rig(
         folder / "rig",
         Path("/dev/vda"),
         receiver_options=("--data-host", HOST, *receiver_options),
         serve_options=("--agent-bundle", str(bundle), "--known-as", HOST),
+        environments={"receiver": environment or {}},
     )
     rig.folder.mkdir()
     try:

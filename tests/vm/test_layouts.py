@@ -1,4 +1,4 @@
-"""Layouts opened by libguestfs: LVM, md, btrfs, LUKS in layers; inspected, planned, applied, undone. LVM boots, too."""
+"""Layouts opened by libguestfs: LVM, md, btrfs, several disks, LUKS in layers; converted and undone. LVM boots, too."""
 
 from pathlib import Path
 
@@ -37,6 +37,7 @@ LIMIT_S = 900.0
     [
         (Recipe(layout=Layout.LVM), "/dev/vg0/root", True),
         (Recipe(layout=Layout.MIRROR), "/dev/md127", False),
+        (Recipe(layout=Layout.SPREAD), "/dev/sda5", False),
         (Recipe(root=RootFilesystem.BTRFS), "/dev/sda3", False),
     ],
     ids=lambda value: value.name if isinstance(value, Recipe) else None,
@@ -49,6 +50,7 @@ def test_a_layout_is_opened_converted_and_put_back(recipe: Recipe, root: str, bo
         system = inspect(guest)
         places = {each.mount_point: each.device for each in system.filesystems if each.mount_point}
         assert (places["/"], system.hostname, len(system.kernels)) == (root, recipe.hostname, 1)
+        assert (places.get("/srv") == "/dev/sdb1") is (recipe.layout is Layout.SPREAD)
         changes = plan(system, TARGET)
         assert changes.changes
         assert changes.notices == ()

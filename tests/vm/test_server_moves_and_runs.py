@@ -4,6 +4,7 @@ A database is being written all the while. The target has another disk bus and a
 and is asked over SSH what it has become.
 """
 
+import re
 import time
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.system.migration_rig import Rig
+from tests.vm.appliance_kernel import appliance_environment
+from tests.vm.disk import KEY_FILE
 from tests.vm.moving import MAC, MAX_FREEZE_S, SLOW_S, new_home, paste, reach, running
 from tests.vm.portrait import Hardware, failed_units, hardware, leave_traces, portrait
-from tests.vm.recipe import Recipe
+from tests.vm.recipe import Layout, Recipe
 from tests.vm.shell import Shell
 from tests.vm.shop import BEFORE_FREEZE, Shop, acknowledged_before_freeze, look_into_shop, open_shop
 from tests.vm.source_image import CACHE, obstacle
@@ -50,6 +53,8 @@ class Move:
 
 MOVES = [
     pytest.param(Move(Recipe()), id="bios-ext4"),
+    pytest.param(Move(Recipe(), Firmware.UEFI), id="uefi-ext4"),
+    pytest.param(Move(Recipe(layout=Layout.LVM), workbench="guestfs"), id="lvm"),
 ]
 
 
@@ -90,9 +95,21 @@ def source(move: Move, tmp_path: Path, passed: Stopwatch) -> Iterator[Shell]:
 
 
 @pytest.fixture
-def rig(bundle: Path, move: Move, tmp_path: Path) -> Iterator[Rig]:
+def keys(tmp_path: Path) -> Path:
+    """The folder in which the receiver looks for keys of encrypted volumes."""
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def rig(bundle: Path, move: Move, keys: Path, tmp_path: Path) -> Iterator[Rig]:
     """The new home, whose receiver launches what lands."""
-    with new_home(bundle, tmp_path, "--driver", "qemu", "--workbench", move.workbench) as rig:
+    options, environment = ["--driver", "qemu", "--workbench", move.workbench], {}
+    if move.workbench == "guestfs":
+        environment = dict(appliance_environment())
+        options += ["--luks-keys", str(keys)]
+    with new_home(bundle, tmp_path, *options, environment=environment) as rig:
         yield rig
         target = launched(rig)
         if target is not None:
@@ -103,14 +120,25 @@ def launched(rig: Rig) -> Machine | None:
     return Machine.find("target-1", rig.images / ".servers/target-1/machine")
 
 
+def hand_key_over(source: Shell, keys: Path) -> None:
+    """Do what the owner of an encrypted server does: leave its key where the receiver looks for it."""
+    volume = re.search(r"UUID=(\S+)", source("cat /etc/crypttab"))
+    assert volume is not None
+    path = keys / volume[1]
+    path.touch(mode=0o600)
+    path.write_text(source(f"cat /{KEY_FILE}"))
+
+
 def has_left(rig: Rig, task_id: str, states: Container[LandingState]) -> bool:
     return rig.plane.show_landing(task_id).state not in states
 
 
 def test_a_server_moves_while_it_works_and_runs_on_other_hardware(
-    move: Move, source: Shell, rig: Rig, passed: Stopwatch
+    move: Move, source: Shell, rig: Rig, keys: Path, passed: Stopwatch
 ) -> None:
     leave_traces(source)
+    if move.recipe.layout is Layout.LUKS:
+        hand_key_over(source, keys)
     before, failed_before = portrait(source), failed_units(source)
     open_shop(source)
     passed("the source works")
