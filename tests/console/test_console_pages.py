@@ -28,7 +28,7 @@ def pages(visitor: Visitor) -> list[str]:
     source = source_page(visitor)
     return [
         *("/", "/console/sources", "/console/sources?search=nothing+like+it", "/console/nothing"),
-        *("/console/errors", "/console/receivers"),
+        *("/console/errors", "/console/receivers", "/console/projects", "/console/projects/new"),
         *(f"{source}{tab}" for tab in ("", "/disks", "/checks", "/network")),
     ]
 

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.console_visitor import reader, run, signed_in
 from tests.unit.server_harness import Harness, created, registration
 from wherry.console import target_wish
-from wherry.console.target_wish import Answers
+from wherry.console.forms import Answers
 from wherry.contract.errors import ApiError
 
 FIELD = re.compile(r"<(input|textarea|select)\b([^>]*)>(.*?)(?=<input|<textarea|<select|<button|</form)", re.DOTALL)

@@ -4,12 +4,13 @@ No state is kept between the steps: the form carries all of it, and every step i
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from msgspec import structs
 
+from wherry.console.forms import YES, Answers, Problem
 from wherry.console.languages import N_
 from wherry.contract.decoding import decode, encode
 from wherry.contract.errors import ApiError
@@ -26,8 +27,6 @@ MOST_PERIODS = 5
 
 MAKE, TEMPLATE, SERVER = "make", "template", "server"
 """Where the target comes from: the receiver makes it, a template describes it, or it's a server that was announced."""
-
-YES = "yes"
 
 _TIME = re.compile(r"([01]?\d|2[0-3]):[0-5]\d|24:00")
 _PLACE = re.compile(r"\w+")
@@ -58,48 +57,6 @@ STEPS = (
     Step("options", N_("Sync and cutover"), ("sync", "launch", "drill", "consistency", "speed_limit", *PERIODS)),
     Step("summary", N_("Summary"), ("start",)),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What the contract says against what was entered. *field*: of which; empty where it's of none."""
-
-    field: str
-    error: ApiError
-
-
-class Answers:
-    """What was entered, by the fields' names."""
-
-    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
-        self._fields = {name: [value.strip() for value in values] for name, values in fields.items()}
-
-    def text(self, name: str) -> str:
-        """Return a field; empty where it wasn't entered."""
-        return next(iter(self._fields.get(name, ())), "")
-
-    def texts(self, name: str) -> Sequence[str]:
-        """Return all values of a field."""
-        return self._fields.get(name, ())
-
-    def on(self, name: str) -> bool:
-        """Tell whether a box is ticked."""
-        return self.text(name) == YES
-
-    def lines(self, name: str) -> list[str]:
-        """Return the lines of a field that aren't empty."""
-        return [line.strip() for line in self.text(name).splitlines() if line.strip()]
-
-    def rows(self, *names: str) -> list[tuple[str, ...]]:
-        """Return the rows that fields of several values make; those with nothing in them are left out."""
-        columns = [self.texts(name) for name in names]
-        count = max((len(column) for column in columns), default=0)
-        rows = [tuple(column[row] if row < len(column) else "" for column in columns) for row in range(count)]
-        return [row for row in rows if any(row[:2])]
-
-    def replaced(self, **fields: str) -> "Answers":
-        """Return the answers with other values of some fields."""
-        return Answers({**self._fields, **{name: [value] for name, value in fields.items()}})
 
 
 def defaults(source: SourceDetail) -> Answers:

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wherry.console.languages import N_
-from wherry.contract.enumerations import Action, CheckName, CheckResult, MigrationCycle, SourceState, Subtask, TaskState
+from wherry.contract.enumerations import (
+    Action,
+    CheckName,
+    CheckResult,
+    MigrationCycle,
+    SourceState,
+    Subtask,
+    TaskState,
+    TaskType,
+)
 from wherry.contract.fleet import TaskWork
 
 
@@ -73,6 +82,11 @@ WORK: Mapping[str, Word] = {
     TaskWork.RUNNING: Word(N_("Running"), "busy"),
     TaskWork.DONE: Word(N_("Done"), "good"),
     TaskWork.FAILED: Word(N_("Failed"), "bad"),
+}
+
+TASK_TYPES: Mapping[str, str] = {
+    TaskType.MIGRATE_BLOCK: N_("Disks, block by block"),
+    TaskType.MIGRATE_FILE: N_("Files"),
 }
 
 CHECK_RESULTS: Mapping[str, Word] = {

@@ -7,6 +7,8 @@ from wherry.console.live import Live
 from wherry.console.navigation import Entry
 from wherry.console.pages import (
     failure_list,
+    migproject_form,
+    migproject_list,
     overview,
     receiver_list,
     rehearsal,
@@ -32,6 +34,8 @@ PAGES: Sequence[Page] = (
     *rehearsal.PAGES,
     *failure_list.PAGES,
     *receiver_list.PAGES,
+    *migproject_list.PAGES,
+    *migproject_form.PAGES,
 )
 """Every page but the overview, which stands at ``/``."""
 
@@ -53,5 +57,6 @@ NAVIGATION: Sequence[Entry] = (
     task_list.ENTRY,
     failure_list.ENTRY,
     receiver_list.ENTRY,
+    migproject_list.ENTRY,
 )
 """The entries of the navigation in their order."""

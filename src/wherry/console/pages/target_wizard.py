@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wherry.console import target_wish, task_words
+from wherry.console.forms import Answers, Problem
 from wherry.console.operations import answer_as
 from wherry.console.pages.task import known
-from wherry.console.target_wish import STEPS, Answers, Problem, Step
+from wherry.console.target_wish import STEPS, Step
 from wherry.console.visit import Page, Visit
 from wherry.contract.disk_choice import RecommendedDisk
 from wherry.contract.enumerations import Action

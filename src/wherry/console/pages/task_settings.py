@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wherry.console import target_wish
+from wherry.console.forms import Answers, Problem
 from wherry.console.languages import N_
 from wherry.console.pages.task import PATH as TASK
-from wherry.console.target_wish import Answers, Problem
 from wherry.console.visit import Handler, Page, Visit
 from wherry.contract.landing import RehearsalSettings
 from wherry.contract.speed import SpeedLimits
