@@ -29,6 +29,7 @@ def pages(visitor: Visitor) -> list[str]:
     return [
         *("/", "/console/sources", "/console/sources?search=nothing+like+it", "/console/nothing"),
         *("/console/errors", "/console/receivers", "/console/projects", "/console/projects/new"),
+        *("/console/templates", "/console/templates/new"),
         *(f"{source}{tab}" for tab in ("", "/disks", "/checks", "/network")),
     ]
 

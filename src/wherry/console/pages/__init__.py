@@ -19,6 +19,8 @@ from wherry.console.pages import (
     task_actions,
     task_list,
     task_settings,
+    template_form,
+    template_list,
 )
 from wherry.console.visit import Page
 
@@ -36,6 +38,8 @@ PAGES: Sequence[Page] = (
     *receiver_list.PAGES,
     *migproject_list.PAGES,
     *migproject_form.PAGES,
+    *template_list.PAGES,
+    *template_form.PAGES,
 )
 """Every page but the overview, which stands at ``/``."""
 
@@ -58,5 +62,6 @@ NAVIGATION: Sequence[Entry] = (
     failure_list.ENTRY,
     receiver_list.ENTRY,
     migproject_list.ENTRY,
+    template_list.ENTRY,
 )
 """The entries of the navigation in their order."""
