@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wherry.cli.install_command import install_command
+from wherry.contract.install_command import install_command
 
 SCRIPT = b'read token; echo "$1 got $token"\n'
 NETWORK = """#!/bin/sh

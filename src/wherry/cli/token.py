@@ -11,10 +11,10 @@ from wherry.cli.batch import do_each, tell
 from wherry.cli.choosing import chosen, is_pattern
 from wherry.cli.confirming import Yes, confirm
 from wherry.cli.errors import CommandForAgentsOnly, FileUnwritable
-from wherry.cli.install_command import install_command
 from wherry.cli.output import Column, moment, show, table
 from wherry.cli.paging import every
 from wherry.client.control_plane import ControlPlane
+from wherry.contract.install_command import install_command
 from wherry.contract.wherry import JoinTokenList, JoinTokenSummary
 from wherry.durable import write_file
 

@@ -7,6 +7,7 @@ from wherry.console.live import Live
 from wherry.console.navigation import Entry
 from wherry.console.pages import (
     failure_list,
+    join_tokens,
     migproject_form,
     migproject_list,
     overview,
@@ -40,6 +41,7 @@ PAGES: Sequence[Page] = (
     *migproject_form.PAGES,
     *template_list.PAGES,
     *template_form.PAGES,
+    *join_tokens.PAGES,
 )
 """Every page but the overview, which stands at ``/``."""
 
@@ -63,5 +65,6 @@ NAVIGATION: Sequence[Entry] = (
     receiver_list.ENTRY,
     migproject_list.ENTRY,
     template_list.ENTRY,
+    join_tokens.ENTRY,
 )
 """The entries of the navigation in their order."""

@@ -4,12 +4,14 @@ import { showTimes } from "./times.js";
 import { watchOpeners } from "./dialogs.js";
 import { follow } from "./live.js";
 import { watchTables } from "./tables.js";
+import { watchCopying } from "./copying.js";
 import { watchForms } from "./forms.js";
 import { watchPlots } from "./plots.js";
 
 showTimes(document);
 watchOpeners();
 watchForms();
+watchCopying();
 watchTables();
 watchPlots();
 follow();
