@@ -108,6 +108,28 @@ def test_who_may_only_read_sees_no_buttons_and_is_refused(tmp_path: Path) -> Non
     run(tmp_path / "data", check)
 
 
+def test_a_source_is_moved_into_another_project(tmp_path: Path) -> None:
+    async def check(plane: Harness) -> None:
+        visitor, admin = await signed_in(plane), await plane.admin()
+        source_id = await created(admin, "/v3/sources", registration("web"))
+        await visitor.post("/console/projects/new", data=ENTERED)
+        known = await ids(plane)
+        page = (await visitor.get(f"/console/sources/{source_id}")).text
+        assert f'<option value="{known["SystemProject"]}" selected>' in page
+        path = f"/console/sources/{source_id}/project"
+        answer = await visitor.post(path, data={"migproject": known["wave-2"]})
+        assert answer.headers["location"] == f"/console/sources/{source_id}?notice=saved"
+        assert ">web</a>" in (await visitor.get(f"/console/sources?migproject={known['wave-2']}")).text
+        refused = await visitor.post(f"/console/projects/{known['wave-2']}/delete")
+        assert "the migration project still has source servers" in refused.text
+        assert (await visitor.post(path, data={"migproject": "nowhere"})).status_code == 400
+        limited = await reader(plane)
+        assert 'data-opens="move"' not in (await limited.get(f"/console/sources/{source_id}")).text
+        assert (await limited.post(path, data={"migproject": known["SystemProject"]})).status_code == 403
+
+    run(tmp_path / "data", check)
+
+
 def test_a_project_that_says_little_fills_the_form() -> None:
     body = body_of(answers_of(MigprojectDetail(name="x")))
     assert (body["name"], body["description"], body["speed_limit"], body["syncing"]) == ("x", "", 0, False)

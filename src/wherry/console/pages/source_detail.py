@@ -13,6 +13,7 @@ from wherry.contract.catalogue import EVERY_ENTRY
 from wherry.contract.enumerations import CheckResult
 from wherry.contract.errors import ApiError
 from wherry.contract.fleet import Fleet, FleetMember
+from wherry.contract.projects import MAX_PROJECTS, MigprojectList, MigprojectSummary
 from wherry.contract.sources import EnvironmentCheck, SourceDetail, SourceUpdate
 from wherry.iam.permissions import Resource
 from wherry.server.answers import Answer
@@ -69,6 +70,7 @@ async def show_source(visit: Visit) -> Answer:
         checks=shown_checks(source.checks or ()),
         memory=memory_bytes(source.memory),
         base=f"{source_list.PATH}/{source_id}",
+        projects=await _projects(visit),
         **await _head(visit),
     )
 
@@ -85,6 +87,14 @@ async def rename(visit: Visit) -> Answer:
     return visit.go(f"{source_list.PATH}/{source_id}", notice="saved")
 
 
+async def move(visit: Visit) -> Answer:
+    """Put the source into another migration project."""
+    source_id = visit.call.parameters["source_id"]
+    wish = SourceUpdate(migproject_id=visit.value("migproject"))
+    await visit.perform("UpdateServerName", {"source_id": source_id}, body=wish)
+    return visit.go(f"{source_list.PATH}/{source_id}", notice="saved")
+
+
 async def delete(visit: Visit) -> Answer:
     """Remove the record of the source with its task."""
     await visit.perform("DeleteServer", {"source_id": visit.call.parameters["source_id"]})
@@ -95,6 +105,7 @@ PAGES = (
     Page("ConsoleSource", "GET", _PATH, show_source),
     Page("ConsoleSource", "GET", f"{_PATH}/{{tab}}", show_source),
     Page("ConsoleSourceRename", "POST", f"{_PATH}/rename", rename),
+    Page("ConsoleSourceMove", "POST", f"{_PATH}/project", move),
     Page("ConsoleSourceDelete", "POST", f"{_PATH}/delete", delete),
 )
 LIVE = {"sources/{source_id}": watch_source}
@@ -123,6 +134,12 @@ async def _head(visit: Visit) -> dict[str, Any]:
         "may_rename": visit.may("UpdateServerName", _resource(member)),
         "may_delete": source_list.may_delete(visit, member),
     }
+
+
+async def _projects(visit: Visit) -> Sequence[MigprojectSummary]:
+    if not visit.may("ListMigprojects"):
+        return ()
+    return (await visit.ask(MigprojectList, "ListMigprojects", limit=MAX_PROJECTS)).migprojects
 
 
 def _resource(member: FleetMember) -> Resource:
