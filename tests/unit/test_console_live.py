@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from tests.unit.console_visitor import run
+from tests.unit.console_visitor import run, signed_in
 from tests.unit.server_harness import Harness
+from tests.unit.test_console_failures import failed
+from tests.unit.test_server_landing import landing
 from wherry.console.languages import languages
 from wherry.console.live import Fragments, Rows, Watchtower
 from wherry.console.operations import Operations
+from wherry.console.pages import LIVE, PAGES
 from wherry.console.rendering import Renderer
 from wherry.console.session import session_of
 from wherry.console.static_files import StaticFiles
@@ -42,15 +46,17 @@ class Stage:
             raise ApiError("SMS.7703", status=404)
         return self.content
 
-    async def watch(self, name: str = "admin", query: bytes = b"") -> AsyncGenerator[bytes]:
+    async def visit(self, name: str = "admin", query: bytes = b"") -> Visit:
         user = await self.services.directory.user(UserName(name=name, domain_name="default"))
         assert user is not None
         token, _ = self.services.tokens.issue(user_id=user.id, domain_id=user.domain_id, era=user.token_era)
         session = await session_of(self.services, token)
         route = Route("ConsoleLive", "GET", "/console/live/test", _unused, anonymous=True)
         call = Call(self.services, route, None, {}, query, (), b"", "request", self.services.clock())
-        visit = Visit(call, self.house, languages()["en"], session)
-        return self.tower.stream(visit, self.make).pieces()
+        return Visit(call, self.house, languages()["en"], session)
+
+    async def watch(self, name: str = "admin", query: bytes = b"") -> AsyncGenerator[bytes]:
+        return self.tower.stream(await self.visit(name, query), self.make).pieces()
 
     def change(self, content: Fragments) -> None:
         self.content = content
@@ -177,3 +183,25 @@ async def last_of(pieces: AsyncGenerator[bytes]) -> bytes:
         async for piece in pieces:
             last = piece
     return last
+
+
+def test_every_live_page_sends_the_elements_that_its_page_has(tmp_path: Path) -> None:
+    async def check(plane: Harness) -> None:
+        source_id, receiver_id = await failed(plane), await landing(plane, await plane.admin())
+        visitor, visit = await signed_in(plane), await Stage(plane).visit()
+        shown = ["/", *(page.path for page in PAGES if page.method == "GET" and "{" not in page.path and not page.open)]
+        pages = [(await visitor.get(path)).text for path in shown]
+        sent: set[str] = set()
+        for topic, make in LIVE.items():
+            if "{" in topic:
+                continue
+            own = re.compile(f'data-live="/console/live/{topic}[?"]')
+            (page,) = [page for page in pages if own.search(page)]
+            for name, made in (await make(visit)).items():
+                rows = made.each if isinstance(made, Rows) else {}
+                for element in (name, *rows):
+                    assert f'id="{element}"' in page, (topic, element)
+                sent |= rows.keys()
+        assert {f"failure-{source_id}", f"source-{source_id}", f"receiver-{receiver_id}"} <= sent
+
+    run(tmp_path / "data", check)
