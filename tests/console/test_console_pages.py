@@ -30,7 +30,7 @@ def pages(visitor: Visitor) -> list[str]:
         *("/", "/console/sources", "/console/sources?search=nothing+like+it", "/console/nothing"),
         *("/console/errors", "/console/receivers", "/console/projects", "/console/projects/new"),
         *("/console/templates", "/console/templates/new"),
-        *("/console/join-tokens",),
+        *("/console/join-tokens", "/console/audit", "/console/audit?verify=yes"),
         *(f"{source}{tab}" for tab in ("", "/disks", "/checks", "/network")),
     ]
 

@@ -72,6 +72,11 @@ def test_a_task_shows_its_figures_passes_and_history(tmp_path: Path) -> None:
         report = await visitor.get(f"/console/tasks/{made}/report")
         assert (report.status_code, report.headers["content-type"].startswith("text/html")) == (200, True)
         assert HOSTILE not in report.text
+        assert f'href="/console/tasks/{made}/report"' in page
+        file = await visitor.get(f"/console/tasks/{made}/report.json")
+        assert file.headers["content-disposition"] == f'attachment; filename="wherry-report-{made}.json"'
+        told = (await admin.get(f"/wherry/v1/tasks/{made}/report", params={"format": "json"})).json()
+        assert {**file.json(), "generated_at": 0} == {**told, "generated_at": 0}
 
     run(tmp_path / "data", check)
 

@@ -6,6 +6,7 @@ from wherry.console import signing_in
 from wherry.console.live import Live
 from wherry.console.navigation import Entry
 from wherry.console.pages import (
+    audit,
     failure_list,
     join_tokens,
     migproject_form,
@@ -42,6 +43,7 @@ PAGES: Sequence[Page] = (
     *template_list.PAGES,
     *template_form.PAGES,
     *join_tokens.PAGES,
+    *audit.PAGES,
 )
 """Every page but the overview, which stands at ``/``."""
 
@@ -66,5 +68,6 @@ NAVIGATION: Sequence[Entry] = (
     migproject_list.ENTRY,
     template_list.ENTRY,
     join_tokens.ENTRY,
+    audit.ENTRY,
 )
 """The entries of the navigation in their order."""

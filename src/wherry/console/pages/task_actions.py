@@ -82,6 +82,12 @@ async def show_report(visit: Visit) -> Answer:
     return await visit.perform("ShowReport", _parameters(visit), query={"format": "html"})
 
 
+async def download_report(visit: Visit) -> Answer:
+    """Return the migration's report as a file for programs."""
+    answer = await visit.perform("ShowReport", _parameters(visit), query={"format": "json"})
+    return _file(answer, f"wherry-report-{visit.call.parameters['task_id']}.json")
+
+
 async def show_samples(visit: Visit) -> Answer:
     """Return the samples that the plots are drawn from."""
     return await visit.perform("ListReplicationSamples", _parameters(visit))
@@ -90,9 +96,7 @@ async def show_samples(visit: Visit) -> Answer:
 async def download_proof(visit: Visit) -> Answer:
     """Return the newest proof as a file for ``wherry verify``."""
     answer = await visit.perform("ShowProof", _parameters(visit))
-    name = f"wherry-proof-{visit.call.parameters['task_id']}.json"
-    headers = {**answer.headers, "content-disposition": f'attachment; filename="{name}"'}
-    return Answer(answer.body, answer.status, answer.content_type, headers)
+    return _file(answer, f"wherry-proof-{visit.call.parameters['task_id']}.json")
 
 
 PAGES = (
@@ -107,6 +111,7 @@ PAGES = (
     Page("ConsoleTaskLogClose", "POST", f"{PATH}/log/close", close_log, max_body=_SMALL),
     Page("ConsoleTaskLog", "GET", f"{PATH}/log", download_log),
     Page("ConsoleTaskReport", "GET", f"{PATH}/report", show_report),
+    Page("ConsoleTaskReportFile", "GET", f"{PATH}/report.json", download_report),
     Page("ConsoleTaskSamples", "GET", f"{PATH}/samples", show_samples),
     Page("ConsoleTaskProof", "GET", f"{PATH}/proof", download_proof),
 )
@@ -118,3 +123,9 @@ def _parameters(visit: Visit) -> dict[str, str]:
 
 def _page(visit: Visit) -> str:
     return PATH.format(task_id=visit.call.parameters["task_id"])
+
+
+def _file(answer: Answer, name: str) -> Answer:
+    """Return *answer* as a file that the browser saves as *name*."""
+    headers = {**answer.headers, "content-disposition": f'attachment; filename="{name}"'}
+    return Answer(answer.body, answer.status, answer.content_type, headers)
