@@ -31,6 +31,7 @@ def pages(visitor: Visitor) -> list[str]:
         *("/console/errors", "/console/receivers", "/console/projects", "/console/projects/new"),
         *("/console/templates", "/console/templates/new"),
         *("/console/join-tokens", "/console/audit", "/console/audit?verify=yes"),
+        *("/console/subscriptions", "/console/subscriptions/new"),
         *(f"{source}{tab}" for tab in ("", "/disks", "/checks", "/network")),
     ]
 

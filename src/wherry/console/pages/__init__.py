@@ -16,6 +16,8 @@ from wherry.console.pages import (
     rehearsal,
     source_detail,
     source_list,
+    subscription_form,
+    subscription_list,
     target_wizard,
     task,
     task_actions,
@@ -44,6 +46,8 @@ PAGES: Sequence[Page] = (
     *template_form.PAGES,
     *join_tokens.PAGES,
     *audit.PAGES,
+    *subscription_list.PAGES,
+    *subscription_form.PAGES,
 )
 """Every page but the overview, which stands at ``/``."""
 
@@ -56,6 +60,7 @@ LIVE: Mapping[str, Live] = {
     **rehearsal.LIVE,
     **failure_list.LIVE,
     **receiver_list.LIVE,
+    **subscription_list.LIVE,
 }
 """The live pages, by what stands behind ``/console/live/``."""
 
@@ -69,5 +74,6 @@ NAVIGATION: Sequence[Entry] = (
     template_list.ENTRY,
     join_tokens.ENTRY,
     audit.ENTRY,
+    subscription_list.ENTRY,
 )
 """The entries of the navigation in their order."""
