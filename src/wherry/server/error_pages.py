@@ -21,19 +21,21 @@ _HTML = "text/html"
 _FORMS = (JSON, _HTML)
 _BY_NAME = {code.casefold(): entry for code, entry in EVERY_ENTRY.items()}
 
-_FAMILIES = (
+FAMILIES = (
     ("SMS.", "The service: sources, tasks, templates, and what goes wrong in a migration"),
     ("WHERRY.1", "The source's disks and filesystems"),
     ("WHERRY.2", "Replication: how blocks travel and land"),
     ("WHERRY.3", "The receiver"),
     ("WHERRY.4", "The agent"),
     ("WHERRY.5", "The control plane, and the way to it"),
-    ("WHERRY.6", "The command line"),
-    ("WHERRY.7", "Making a copy boot"),
+    ("WHERRY.60", "The command line"),
+    ("WHERRY.61", "Making a copy boot"),
+    ("WHERRY.62", "Virtual machines and rehearsals"),
     ("WHERRY.9", "The machine itself"),
     ("APIGW.", "What is refused before the service sees it"),
     ("Common.", "Common to all services"),
 )
+"""How the codes of a family begin, and what the family is about."""
 
 
 class ErrorPages:
@@ -94,7 +96,7 @@ def _article(entry: Entry) -> str:
 
 def _listing(entries: Sequence[Entry]) -> str:
     sections = []
-    for family, title in _FAMILIES:
+    for family, title in FAMILIES:
         found = sorted((entry for entry in entries if entry.code.startswith(family)), key=lambda entry: entry.code)
         if not found:
             continue
