@@ -32,6 +32,8 @@ def pages(visitor: Visitor) -> list[str]:
         *("/console/templates", "/console/templates/new"),
         *("/console/join-tokens", "/console/audit", "/console/audit?verify=yes"),
         *("/console/subscriptions", "/console/subscriptions/new"),
+        *("/console/access", "/console/access/users/new", "/console/access/groups", "/console/access/groups/new"),
+        *("/console/access/policies", "/console/access/policies/new", "/console/access/policies/sms-full-access"),
         *(f"{source}{tab}" for tab in ("", "/disks", "/checks", "/network")),
     ]
 

@@ -26,11 +26,16 @@ class Answers:
     """What was entered, by the fields' names."""
 
     def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+        self._entered = fields
         self._fields = {name: [value.strip() for value in values] for name, values in fields.items()}
 
     def text(self, name: str) -> str:
         """Return a field; empty where it wasn't entered."""
         return next(iter(self._fields.get(name, ())), "")
+
+    def secret(self, name: str) -> str:
+        """Return a field as it was entered, blanks around it and all: a password."""
+        return next(iter(self._entered.get(name, ())), "")
 
     def texts(self, name: str) -> Sequence[str]:
         """Return all values of a field."""

@@ -8,10 +8,12 @@ from wherry.console.navigation import Entry
 from wherry.console.pages import (
     audit,
     failure_list,
+    group,
     join_tokens,
     migproject_form,
     migproject_list,
     overview,
+    policy,
     receiver_list,
     rehearsal,
     source_detail,
@@ -25,6 +27,8 @@ from wherry.console.pages import (
     task_settings,
     template_form,
     template_list,
+    user,
+    user_list,
 )
 from wherry.console.visit import Page
 
@@ -46,6 +50,10 @@ PAGES: Sequence[Page] = (
     *template_form.PAGES,
     *join_tokens.PAGES,
     *audit.PAGES,
+    *user_list.PAGES,
+    *user.PAGES,
+    *group.PAGES,
+    *policy.PAGES,
     *subscription_list.PAGES,
     *subscription_form.PAGES,
 )
@@ -73,6 +81,7 @@ NAVIGATION: Sequence[Entry] = (
     migproject_list.ENTRY,
     template_list.ENTRY,
     join_tokens.ENTRY,
+    user_list.ENTRY,
     audit.ENTRY,
     subscription_list.ENTRY,
 )
