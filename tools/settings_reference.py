@@ -69,8 +69,7 @@ def _options(reference: str, program: str) -> Iterator[tuple[str, str, str]]:
     for option in _OPTION.finditer(section):
         text = " ".join(option["text"].split())
         default = _DEFAULT.search(text)
-        # What depends on the machine is told in words; the value of this one would be wrong elsewhere.
-        told = "" if default is None or "By default" in text else f"`{default['value']}`"
+        told = "" if default is None else f"`{default['value']}`"
         if "**[required]**" in text:
             told = "required"
         meaning = _DEFAULT.sub("", text).replace(" **[required]**", "").replace("|", r"\|")

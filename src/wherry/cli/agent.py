@@ -32,7 +32,9 @@ def agent(
     hook_timeout: Annotated[float, Parameter(validator=Number(gt=0, lte=3600))] = HOOK_LIMIT_S,
     sync_interval: Annotated[float, Parameter(validator=Number(gte=0, lte=86400))] = SYNC_INTERVAL_S,
     memory: Annotated[int, Parameter(validator=Number(gte=16, lte=65536))] = MEMORY_MIB,
-    connections: Annotated[int, Parameter(validator=Number(gte=1, lte=16))] = USUAL_SENDING.connections,
+    connections: Annotated[
+        int, Parameter(validator=Number(gte=1, lte=16), show_default=False)
+    ] = USUAL_SENDING.connections,
     max_added_latency: Annotated[float, Parameter(validator=Number(gte=0, lte=10000))] = 0.0,
 ) -> None:
     """Run the agent on the server that is to be moved.
