@@ -1,4 +1,4 @@
-"""Whether a request that changes something was sent by a page of the console itself (ADR 0030).
+"""Whether a request that changes something was sent by a page of the console itself (ADR 0034).
 
 Browsers say where a request comes from, in headers that no page can set: Sec-Fetch-Site where the connection is
 trusted, Origin with every POST. A request that says nothing comes from no browser of today, and is refused.
