@@ -1,32 +1,36 @@
-"""`wherry receiver doctor` tells what this machine has, and what it lacks."""
+"""`wherry receiver doctor` tells what this machine has, and what it lacks.
+
+It's run as a program of its own, since a program sets up the log of its whole process.
+"""
 
 import json
+import os
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.system.migration_rig import WHERRY
 
-from wherry.cli import receiver_doctor
-from wherry.cli.main import run
-
-
-def examined(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
-    status = run(["receiver", "doctor", *words, "--json"])
-    return status, {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+WITHOUT_ROOM = Path("/proc")
+"""A folder that nothing can be stored in."""
 
 
-def test_room_where_the_folder_would_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, found = examined(capsys, "--images", str(tmp_path / "new/images"))
+def examined(*words: str, environment: Mapping[str, str] = os.environ) -> tuple[int, dict[str, Any]]:
+    command = [WHERRY, "receiver", "doctor", *words, "--json"]
+    done = subprocess.run(command, capture_output=True, check=False, env=environment, timeout=120)
+    return done.returncode, {each["name"]: each for each in json.loads(done.stdout)}
+
+
+def test_room_where_the_folder_would_be_made(tmp_path: Path) -> None:
+    status, found = examined("--images", str(tmp_path / "new/images"))
     assert (status, found["room"]["works"]) == (0, True)
     assert not (tmp_path / "new").exists(), "it only looks"
 
 
-def test_what_is_missing_is_told_with_a_fix(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(receiver_doctor, "LEAST_ROOM", 1 << 62)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    status, found = examined(capsys, "--images", str(tmp_path), "--driver", "qemu")
+def test_what_is_missing_is_told_with_a_fix(tmp_path: Path) -> None:
+    without_programs = {**os.environ, "PATH": str(tmp_path)}
+    status, found = examined("--images", str(WITHOUT_ROOM), "--driver", "qemu", environment=without_programs)
     assert status == 1
     assert {name: each["works"] for name, each in found.items()} == {
         "room": False,
