@@ -17,7 +17,7 @@ WITHOUT_ROOM = Path("/proc")
 
 
 def examined(*words: str, environment: Mapping[str, str] = os.environ) -> tuple[int, dict[str, Any]]:
-    command = [WHERRY, "receiver", "doctor", *words, "--json"]
+    command = [str(WHERRY), "receiver", "doctor", *words, "--json"]
     done = subprocess.run(command, capture_output=True, check=False, env=environment, timeout=120)
     return done.returncode, {each["name"]: each for each in json.loads(done.stdout)}
 
